@@ -1,0 +1,26 @@
+//! Disk images without an operating system: what is in use on a disk, and how it is stored.
+//!
+//! Everything here works on bytes and sectors. It knows no path, clock or process, and it meets
+//! hostile input everywhere: a disk, an image or a signature may hold anything. So nothing here
+//! panics, loops without bound or allocates without bound; what is wrong becomes an [`Error`]
+//! that says what and where.
+//!
+//! A save reads, from the top: [`allocation`] (which sectors are in use), [`delta`] (which of them
+//! differ from the base image), [`pipeline`] (read, hash and compress them on all CPUs) and
+//! [`ndz`] (the image file). docs/format.md states the file formats.
+#![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::indexing_slicing))]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod device;
+pub mod error;
+pub mod extent;
+pub mod sector;
+
+mod layout;
+
+pub use error::{Error, Result};

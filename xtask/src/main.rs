@@ -1,0 +1,2 @@
+//! All automation of this repository: `cargo xtask <command>`.
+fn main() {}
