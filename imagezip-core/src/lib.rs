@@ -19,6 +19,7 @@ extern crate std;
 pub mod device;
 pub mod error;
 pub mod extent;
+pub mod pipeline;
 pub mod sector;
 
 mod layout;

@@ -1,0 +1,33 @@
+//! Saving and checking on all CPUs: read, hash, compress and write at the same time.
+//!
+//! The same code runs in the agent and on the host; only how threads are started differs, and
+//! that is what a caller gives as [`Workers`]. Memory is bounded: all buffers are made at the
+//! start and go round.
+
+mod ordered;
+
+pub use ordered::ordered;
+
+/// Threads to work with.
+pub trait Workers: Sync {
+    /// How many threads run at once; at least one.
+    fn count(&self) -> usize;
+
+    /// Runs `body(0)`, `body(1)`, … `body(count - 1)`, each in a thread of its own, and returns
+    /// when all of them have returned.
+    fn run(&self, body: &(dyn Fn(usize) + Sync));
+}
+
+/// One thread: the caller's.
+#[derive(Clone, Copy, Debug)]
+pub struct SingleThread;
+
+impl Workers for SingleThread {
+    fn count(&self) -> usize {
+        1
+    }
+
+    fn run(&self, body: &(dyn Fn(usize) + Sync)) {
+        body(0);
+    }
+}
