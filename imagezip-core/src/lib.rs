@@ -19,6 +19,8 @@ extern crate std;
 pub mod device;
 pub mod error;
 pub mod extent;
+pub mod filesystem;
+pub mod partition;
 pub mod pipeline;
 pub mod sector;
 

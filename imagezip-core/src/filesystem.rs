@@ -1,0 +1,175 @@
+//! Which sectors of a file system are in use.
+//!
+//! A file system is found by its content, never by the type in the partition table alone. What is
+//! not understood is raw: all of it counts as in use.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::device::ReadAt;
+use crate::error::{Error, ErrorKind, Result};
+use crate::extent::ExtentSet;
+use crate::partition::{Doubt, Partition};
+
+pub mod swap;
+
+/// What was found out about one file system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allocation {
+    /// The sectors in use, counted from the start of the partition.
+    pub in_use: ExtentSet,
+    /// The kind of file system.
+    pub kind: FilesystemKind,
+    /// For people: what could not be trusted and so counts as in use. A bounded number of lines.
+    pub notes: Vec<String>,
+}
+
+/// A kind of file system whose free sectors can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FilesystemKind {
+    /// ext2: no journal, no ext4 features.
+    Ext2,
+    /// ext3: ext2 with a journal.
+    Ext3,
+    /// ext4: with any feature that ext3 doesn't have.
+    Ext4,
+    /// Linux swap space.
+    Swap,
+}
+
+/// What was decided about a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Its file system is understood: only sectors in use are saved.
+    Aware(FilesystemKind),
+    /// All of it is saved.
+    Raw(RawReason),
+    /// None of it is saved.
+    Skipped(SkipReason),
+}
+
+/// Why all of a partition is saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RawReason {
+    /// No known file system was found.
+    Unknown,
+    /// A file system was found that contradicts itself or needs more than this program knows.
+    Damaged(Error),
+    /// Beside a file system there are traces of this other owner of the partition.
+    Ambiguous(&'static str),
+    /// By its type the partition belongs to this other layer.
+    Container(&'static str),
+    /// It is swap space that holds a hibernated system.
+    Hibernated,
+    /// The partition table gives no clear limits.
+    Limits(Doubt),
+    /// The caller asked for it.
+    Requested,
+}
+
+/// Why nothing of a partition is saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SkipReason {
+    /// The caller asked for it.
+    Requested,
+}
+
+/// A partition, examined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Examined {
+    /// The sectors to save, counted from the start of the partition.
+    pub in_use: ExtentSet,
+    /// What was decided.
+    pub verdict: Verdict,
+    /// For people: what could not be trusted and so counts as in use.
+    pub notes: Vec<String>,
+}
+
+impl Examined {
+    /// All of `device` counts as in use.
+    fn raw(device: &dyn ReadAt, reason: RawReason) -> Self {
+        let in_use = ExtentSet::from(device.sectors());
+        Self { in_use, verdict: Verdict::Raw(reason), notes: Vec::new() }
+    }
+}
+
+/// Finds the file system on `device` by its content and tells which of its sectors are in use.
+///
+/// `partition` is what the partition table says about it; `None` if there is no table and the
+/// device is all there is.
+///
+/// # Errors
+/// `Read` if the device fails. Whatever else is wrong makes the verdict raw.
+pub fn examine(device: &dyn ReadAt, partition: Option<&Partition>) -> Result<Examined> {
+    if let Some(partition) = partition {
+        if let Some(doubt) = partition.doubt {
+            return Ok(Examined::raw(device, RawReason::Limits(doubt)));
+        }
+        if let Some(container) = partition.kind.container() {
+            return Ok(Examined::raw(device, RawReason::Container(container)));
+        }
+    }
+    match allocation(device) {
+        Ok(Ok(Allocation { in_use, kind, notes })) => {
+            Ok(Examined { in_use, verdict: Verdict::Aware(kind), notes })
+        }
+        Ok(Err(reason)) => Ok(Examined::raw(device, reason)),
+        Err(Error { kind: kind @ (ErrorKind::Read(_) | ErrorKind::Write(_)), place }) => {
+            Err(kind.at(place))
+        }
+        Err(error) => Ok(Examined::raw(device, RawReason::Damaged(error))),
+    }
+}
+
+/// The allocation of whatever file system there is, or why the device is raw.
+fn allocation(device: &dyn ReadAt) -> Result<core::result::Result<Allocation, RawReason>> {
+    let _ = device;
+    Ok(Err(RawReason::Unknown))
+}
+
+impl fmt::Display for FilesystemKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ext2 => "ext2",
+            Self::Ext3 => "ext3",
+            Self::Ext4 => "ext4",
+            Self::Swap => "swap",
+        })
+    }
+}
+
+impl fmt::Display for RawReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("no known file system"),
+            Self::Damaged(error) => error.fmt(f),
+            Self::Ambiguous(other) => write!(f, "also has the signature of {other}"),
+            Self::Container(layer) => write!(f, "belongs to {layer}"),
+            Self::Hibernated => f.write_str("swap with a hibernated system"),
+            Self::Limits(doubt) => doubt.fmt(f),
+            Self::Requested => f.write_str("requested"),
+        }
+    }
+}
+
+impl fmt::Display for SkipReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Requested => "requested",
+        })
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Aware(kind) => write!(f, "aware({kind})"),
+            Self::Raw(reason) => write!(f, "raw({reason})"),
+            Self::Skipped(reason) => write!(f, "skipped({reason})"),
+        }
+    }
+}
