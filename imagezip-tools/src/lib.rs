@@ -1,1 +1,5 @@
-//! Placeholder.
+//! Images, signatures and deltas of disks and files, on a host with std.
+//!
+//! The work is done by `imagezip-core`; this crate gives it files, threads and paths.
+
+pub mod host;
