@@ -1,0 +1,172 @@
+//! `<vname>-swap.meta`: what a swap image is made of and what it belongs to.
+
+use alloc::string::String;
+use core::fmt;
+
+use super::ParseError;
+use super::words::{Encoded, Hex, Words};
+
+/// What a `.meta` file says. Who restores the image checks it against what is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meta {
+    /// Project of the node.
+    pub pid: String,
+    /// Experiment of the node.
+    pub eid: String,
+    /// The node's name in the experiment.
+    pub vname: String,
+    /// SHA-256 of the base signature's file; the image is a delta to exactly that base.
+    pub base_signature_sha256: [u8; 32],
+    /// Name of the base signature's file.
+    pub base_name: String,
+    /// The disk's name when it was saved.
+    pub disk: String,
+    /// The partition that was saved, 1 to 4, or 0 for the whole disk.
+    pub load_partition: u8,
+    /// The disk's size in bytes.
+    pub disk_size: u64,
+    /// The disk's logical sector size in bytes.
+    pub sector_size: u32,
+    /// SHA-256 of the image.
+    pub image_sha256: [u8; 32],
+    /// The image's size in bytes.
+    pub image_size: u64,
+    /// Chunks of the image.
+    pub chunks: u64,
+    /// Regions of the image.
+    pub regions: u64,
+    /// Sectors of 512 bytes that were in use on the disk.
+    pub sectors_in_use: u64,
+    /// Sectors of 512 bytes that differ from the base.
+    pub sectors_changed: u64,
+    /// Name and version of the program that saved.
+    pub agent: String,
+    /// When, in seconds since 1970 (UTC).
+    pub created: u64,
+}
+
+impl Meta {
+    /// Reads a `.meta` file.
+    ///
+    /// # Errors
+    /// Where it is not one, and what was expected.
+    pub fn parse(file: &[u8]) -> Result<Self, ParseError> {
+        let words = Words::new(file)?;
+        Ok(Self {
+            pid: words.text("PID")?,
+            eid: words.text("EID")?,
+            vname: words.text("VNAME")?,
+            base_signature_sha256: words.digest("BASESIGSHA256")?,
+            base_name: words.text("BASE")?,
+            disk: words.text("DISK")?,
+            load_partition: words.number("LOADPART")?,
+            disk_size: words.number("DISKSIZE")?,
+            sector_size: words.number("SECTORSIZE")?,
+            image_sha256: words.digest("IMAGESHA256")?,
+            image_size: words.number("IMAGESIZE")?,
+            chunks: words.number("CHUNKS")?,
+            regions: words.number("REGIONS")?,
+            sectors_in_use: words.number("INUSE")?,
+            sectors_changed: words.number("CHANGED")?,
+            agent: words.text("AGENT")?,
+            created: words.number("CREATED")?,
+        })
+    }
+}
+
+impl fmt::Display for Meta {
+    /// The file, a word per line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "PID={}", Encoded(&self.pid))?;
+        writeln!(f, "EID={}", Encoded(&self.eid))?;
+        writeln!(f, "VNAME={}", Encoded(&self.vname))?;
+        writeln!(f, "BASESIGSHA256={}", Hex(&self.base_signature_sha256))?;
+        writeln!(f, "BASE={}", Encoded(&self.base_name))?;
+        writeln!(f, "DISK={}", Encoded(&self.disk))?;
+        writeln!(f, "LOADPART={}", self.load_partition)?;
+        writeln!(f, "DISKSIZE={}", self.disk_size)?;
+        writeln!(f, "SECTORSIZE={}", self.sector_size)?;
+        writeln!(f, "IMAGESHA256={}", Hex(&self.image_sha256))?;
+        writeln!(f, "IMAGESIZE={}", self.image_size)?;
+        writeln!(f, "CHUNKS={}", self.chunks)?;
+        writeln!(f, "REGIONS={}", self.regions)?;
+        writeln!(f, "INUSE={}", self.sectors_in_use)?;
+        writeln!(f, "CHANGED={}", self.sectors_changed)?;
+        writeln!(f, "AGENT={}", Encoded(&self.agent))?;
+        writeln!(f, "CREATED={}", self.created)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::swapinfo::Expected;
+    use alloc::string::ToString;
+    use proptest::prelude::*;
+
+    fn meta() -> Meta {
+        Meta {
+            pid: "testbed".into(),
+            eid: "exp1".into(),
+            vname: "node-1".into(),
+            base_signature_sha256: [0xab; 32],
+            base_name: "emulab-ops-UBUNTU.sig".into(),
+            disk: "sda".into(),
+            load_partition: 0,
+            disk_size: 1 << 40,
+            sector_size: 512,
+            image_sha256: [0; 32],
+            image_size: 123,
+            chunks: 4,
+            regions: 5,
+            sectors_in_use: 6,
+            sectors_changed: 7,
+            agent: "mfs-agent 0.1.0".into(),
+            created: 1_795_413_000,
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let text = meta().to_string();
+        assert!(text.contains("\nDISKSIZE=1099511627776\n"), "{text}");
+        assert!(text.contains("\nAGENT=mfs-agent%200.1.0\n"), "{text}");
+        assert_eq!(Meta::parse(text.as_bytes()), Ok(meta()));
+        let shuffled = text.lines().rev().collect::<std::vec::Vec<_>>().join(" ");
+        assert_eq!(Meta::parse((shuffled + " LATER=1").as_bytes()), Ok(meta()));
+    }
+
+    #[test]
+    fn each_word_is_needed() {
+        let text = meta().to_string();
+        for line in text.lines() {
+            let without = text.replace(&(line.to_string() + "\n"), "");
+            let error = Meta::parse(without.as_bytes()).unwrap_err();
+            assert!(
+                matches!(error.expected, Expected::Key(key) if line.starts_with(key)),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_digest_has_its_length() {
+        let text = meta().to_string().replace("BASESIGSHA256=ab", "BASESIGSHA256=");
+        assert!(Meta::parse(text.as_bytes()).is_err());
+        let text = meta().to_string().replace("BASESIGSHA256=ab", "BASESIGSHA256=+b");
+        assert!(Meta::parse(text.as_bytes()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn damage_is_refused_or_read_but_never_worse(
+            at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>()
+        ) {
+            let mut text = meta().to_string().into_bytes();
+            let at = at.index(text.len());
+            text[at] = byte;
+            let _ = Meta::parse(&text);
+            let _ = Meta::parse(&text[..cut.index(text.len())]);
+        }
+    }
+}
