@@ -1,0 +1,87 @@
+//! How far the run is: counters that any thread adds to and any thread reads.
+
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use imagezip_core::swapinfo::Phase;
+
+/// The counters of a run. The monitor takes any change of any of them as a sign of life.
+#[derive(Default)]
+pub struct Progress {
+    phase: AtomicU8,
+    scanned: AtomicU64,
+    total: AtomicU64,
+    changed: AtomicU64,
+    written: AtomicU64,
+    beats: AtomicU64,
+}
+
+/// The counters at one moment, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// What the run is doing.
+    pub phase: Phase,
+    /// Bytes of the disk read and compared.
+    pub scanned: u64,
+    /// Bytes of the disk to read and compare.
+    pub total: u64,
+    /// Bytes of them that differ from the base.
+    pub changed: u64,
+    /// Bytes of the image that the server has on stable storage.
+    pub written: u64,
+    /// Other signs of life.
+    pub beats: u64,
+}
+
+impl Progress {
+    /// All counters at zero.
+    pub const fn new() -> Self {
+        Self {
+            phase: AtomicU8::new(0),
+            scanned: AtomicU64::new(0),
+            total: AtomicU64::new(0),
+            changed: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            beats: AtomicU64::new(0),
+        }
+    }
+
+    /// Enters a phase, and says so on the console for those who follow it there.
+    pub fn enter(&self, phase: Phase) {
+        self.phase.store(phase.number(), Ordering::Relaxed);
+        self.beat();
+        crate::report::console::line(format_args!("mfs-phase: {phase}"));
+    }
+
+    /// Sets how many bytes there are to read and compare.
+    pub fn set_total(&self, bytes: u64) {
+        self.total.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Adds bytes that were read and compared, and how many of them differ.
+    pub fn add_scanned(&self, bytes: u64, changed: u64) {
+        self.scanned.fetch_add(bytes, Ordering::Relaxed);
+        self.changed.fetch_add(changed, Ordering::Relaxed);
+    }
+
+    /// Sets how many bytes of the image are on stable storage.
+    pub fn set_written(&self, bytes: u64) {
+        self.written.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Gives a sign of life where no other counter moves.
+    pub fn beat(&self) {
+        self.beats.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The counters.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            phase: Phase::from_number(self.phase.load(Ordering::Relaxed)).unwrap_or_default(),
+            scanned: self.scanned.load(Ordering::Relaxed),
+            total: self.total.load(Ordering::Relaxed),
+            changed: self.changed.load(Ordering::Relaxed),
+            written: self.written.load(Ordering::Relaxed),
+            beats: self.beats.load(Ordering::Relaxed),
+        }
+    }
+}
