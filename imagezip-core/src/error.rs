@@ -58,8 +58,66 @@ macro_rules! faults {
 faults! {
     /// Contradictions in what was read.
     CorruptKind {
+        /// the partition is not in the partition table
+        NoSuchPartition,
         /// partition table entry ends beyond the disk
         PartitionBounds,
+        /// no GPT where the protective MBR promises one
+        GptMissing,
+        /// GPT header contradicts itself or lies in the wrong place
+        GptHeader,
+        /// wrong checksum of the GPT header
+        GptHeaderChecksum,
+        /// wrong checksum of the GPT entries
+        GptEntriesChecksum,
+        /// not a chunk of an image
+        ChunkMagic,
+        /// chunk of another version than the one before
+        ChunkVersion,
+        /// chunk's header area is not 4096 bytes
+        ChunkHeaderArea,
+        /// chunk's payload is longer than a chunk has room for
+        ChunkPayload,
+        /// chunk's number is not its place in the file
+        ChunkNumber,
+        /// chunk does not begin where the one before ends
+        ChunkTiling,
+        /// no region, or more regions and relocations than the header area holds
+        RegionCount,
+        /// regions are empty, touch, overlap or do not ascend
+        RegionOrder,
+        /// region outside the sectors that its chunk describes
+        RegionBounds,
+        /// relocation outside the sectors that its chunk describes
+        RelocBounds,
+        /// compressed data are no zlib stream
+        PayloadCode,
+        /// compressed data end before the regions are full
+        PayloadShort,
+        /// more compressed data than the regions hold
+        PayloadLong,
+        /// bytes after the end of the compressed data
+        PayloadTrailing,
+        /// wrong checksum of the compressed data
+        PayloadChecksum,
+        /// data for an image out of order, or not as long as their extents
+        PieceOrder,
+        /// not a signature file
+        SignatureMagic,
+        /// bytes after the last entry of a signature
+        SignatureTrailing,
+        /// signature entry before the end of the one before
+        SignatureOrder,
+        /// signature entry is empty or crosses the bounds of a hash block
+        SignatureBlock,
+        /// not an ext2, ext3 or ext4 file system
+        ExtMagic,
+        /// wrong checksum of the superblock
+        ExtSuperblockChecksum,
+        /// superblock contradicts itself
+        ExtSuperblockContradiction,
+        /// file system ends beyond its partition
+        ExtSize,
     }
 }
 
@@ -68,6 +126,20 @@ faults! {
     IncompatibleKind {
         /// unknown format version
         Version,
+        /// image of version 4 (encrypted, signed or with an identity)
+        ImageV4,
+        /// image of version 5 (64-bit sector numbers)
+        ImageV5,
+        /// unknown type of digest
+        HashType,
+        /// size of hash blocks beyond 32 MiB, or none
+        HashBlockSize,
+        /// file system feature
+        Feature,
+        /// journal device without its file system
+        JournalDevice,
+        /// journal on another device, in need of recovery
+        ExternalJournal,
     }
 }
 
@@ -76,6 +148,16 @@ faults! {
     Limit {
         /// sector number beyond 32 bits
         Sector32,
+        /// more entries in a GPT than this program reads
+        GptEntries,
+        /// data that do not fit one chunk
+        Piece,
+        /// more chunks or entries than 32 bits count
+        Count32,
+        /// memory
+        Memory,
+        /// number of block groups
+        ExtGroups,
     }
 }
 

@@ -53,7 +53,7 @@ impl MbrType {
     pub const SOLARIS: Self = Self(0xbf);
     /// Linux LUKS.
     pub const LINUX_LUKS: Self = Self(0xe8);
-    /// Stands for a GPT.
+    /// Stands for a GPT, which a "protective" MBR guards against tools that know none.
     pub const GPT_PROTECTIVE: Self = Self(0xee);
     /// Linux RAID.
     pub const LINUX_RAID: Self = Self(0xfd);
@@ -101,6 +101,8 @@ impl Guid {
     pub const SOLARIS_ROOT: Self = Self::literal("6A85CF4D-1DD2-11B2-99A6-080020736631");
     /// FreeBSD ZFS.
     pub const FREEBSD_ZFS: Self = Self::literal("516E7CBA-6ECF-11D6-8FF8-00022D09712B");
+    /// FreeBSD swap.
+    pub const FREEBSD_SWAP: Self = Self::literal("516E7CB5-6ECF-11D6-8FF8-00022D09712B");
     /// The EFI system partition.
     pub const EFI_SYSTEM: Self = Self::literal("C12A7328-F81F-11D2-BA4B-00A0C93EC93B");
     /// Windows logical disk manager data.
@@ -163,11 +165,11 @@ const fn digit(character: u8) -> Option<u8> {
 
 impl fmt::Display for Guid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [.., c, d, e, g, h, i, j, k] = self.0;
         let Some(layout) = Layout::<16>::new(&self.0) else { return Ok(()) };
         let (first, second, third) = (layout.u32::<0>(), layout.u16::<4>(), layout.u16::<6>());
-        write!(f, "{first:08X}-{second:04X}-{third:04X}-{c:02X}{d:02X}-")?;
-        write!(f, "{e:02X}{g:02X}{h:02X}{i:02X}{j:02X}{k:02X}")
+        let fourth = u16::from_be_bytes(layout.array::<8, 2>());
+        write!(f, "{first:08X}-{second:04X}-{third:04X}-{fourth:04X}-")?;
+        layout.array::<10, 6>().iter().try_for_each(|byte| write!(f, "{byte:02X}"))
     }
 }
 
@@ -226,6 +228,7 @@ mod tests {
             Guid::SOLARIS_USR,
             Guid::SOLARIS_ROOT,
             Guid::FREEBSD_ZFS,
+            Guid::FREEBSD_SWAP,
             Guid::EFI_SYSTEM,
             Guid::WINDOWS_LDM,
         ] {
