@@ -58,6 +58,8 @@ macro_rules! faults {
 faults! {
     /// Contradictions in what was read.
     CorruptKind {
+        /// the image does not give back what was written
+        NotAsWritten,
         /// the partition is not in the partition table
         NoSuchPartition,
         /// partition table entry ends beyond the disk

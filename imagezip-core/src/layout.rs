@@ -51,6 +51,12 @@ impl<'a, const N: usize> Layout<'a, N> {
     }
 }
 
+impl<'a, const N: usize> From<&'a [u8; N]> for Layout<'a, N> {
+    fn from(bytes: &'a [u8; N]) -> Self {
+        Self(bytes)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Layout;

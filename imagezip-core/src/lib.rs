@@ -16,14 +16,22 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod allocation;
+pub mod codec;
+pub mod delta;
 pub mod device;
+pub mod digest;
 pub mod error;
 pub mod extent;
 pub mod filesystem;
+pub mod ndz;
 pub mod partition;
 pub mod pipeline;
 pub mod sector;
+pub mod swapinfo;
+pub mod signature;
 
 mod layout;
+mod stream;
 
 pub use error::{Error, Result};

@@ -1,0 +1,179 @@
+use super::*;
+use proptest::prelude::*;
+use std::io::Read;
+
+/// Data as disks hold them: runs, repetitions and noise.
+fn data(most: usize) -> impl Strategy<Value = Vec<u8>> {
+    let part = (0..3_u8, any::<u64>(), 0..most / 4).prop_map(|(kind, seed, len)| match kind {
+        0 => vec![seed.to_le_bytes()[0]; len],
+        1 => seed.to_le_bytes().into_iter().cycle().take(len).collect(),
+        _ => noise(seed, len),
+    });
+    prop::collection::vec(part, 0..4).prop_map(|parts| parts.concat())
+}
+
+fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut state = seed | 1;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    core::iter::repeat_with(next).take(len).collect()
+}
+
+fn stream(parts: &[Vec<u8>], level: Level) -> Vec<u8> {
+    let mut compressor = Compressor::new(level);
+    let (mut stream, mut adler, mut piece) = (STREAM_START.to_vec(), Adler32::EMPTY, Piece::new());
+    for part in parts {
+        compressor.compress(part, &mut piece);
+        assert!(piece.deflate().len() <= max_compressed_len(part.len()));
+        stream.extend(piece.deflate());
+        adler = adler.followed_by(piece.adler(), piece.len());
+    }
+    stream.extend(stream_end(adler));
+    stream
+}
+
+fn ours(stream: &[u8], len: u64) -> Result<Vec<u8>> {
+    let mut out = Vec::new();
+    Decompressor::new().decompress(stream, len, &mut |bytes| {
+        assert!(bytes.len() <= WINDOW);
+        out.extend(bytes);
+        Ok(())
+    })?;
+    Ok(out)
+}
+
+/// Decompresses with an implementation that shares nothing with ours.
+fn theirs(stream: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut decoder = flate2::read::ZlibDecoder::new(stream);
+    decoder.read_to_end(&mut out)?;
+    assert_eq!(decoder.total_in(), stream.len() as u64, "bytes after the stream");
+    Ok(out)
+}
+
+fn fault(stream: &[u8], len: u64) -> CorruptKind {
+    match ours(stream, len).unwrap_err().kind {
+        ErrorKind::Corrupt(kind) => kind,
+        other => panic!("{other}"),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn streams_of_pieces_are_zlib(
+        parts in prop::collection::vec(data(300_000), 0..4),
+        level in (0..=9_u8).prop_map(|level| Level::new(level).unwrap()),
+    ) {
+        let stream = stream(&parts, level);
+        let whole = parts.concat();
+        prop_assert!(theirs(&stream).unwrap() == whole);
+        prop_assert!(ours(&stream, whole.len() as u64).unwrap() == whole);
+    }
+
+    #[test]
+    fn streams_of_others_are_read(whole in data(600_000), level in 0..=9_u32) {
+        let mut stream = Vec::new();
+        let compression = flate2::Compression::new(level);
+        flate2::read::ZlibEncoder::new(&whole[..], compression).read_to_end(&mut stream).unwrap();
+        prop_assert!(ours(&stream, whole.len() as u64).unwrap() == whole);
+    }
+
+    #[test]
+    fn checksums_combine(parts in prop::collection::vec(data(80_000), 0..5)) {
+        let combined = parts.iter().fold(Adler32::EMPTY, |sum, part| {
+            sum.followed_by(Adler32::of(part), part.len())
+        });
+        prop_assert_eq!(combined, Adler32::of(&parts.concat()));
+    }
+
+    #[test]
+    fn damage_is_found(part in data(20_000), at in any::<prop::sample::Index>(), bits in 1..=255_u8) {
+        let mut stream = stream(core::slice::from_ref(&part), Level::default());
+        let at = at.index(stream.len());
+        stream[at] ^= bits;
+        // Some bits of the first two bytes say nothing about the data.
+        match ours(&stream, part.len() as u64) {
+            Ok(out) => prop_assert!(out == part),
+            Err(error) => prop_assert!(matches!(error.kind, ErrorKind::Corrupt(_))),
+        }
+    }
+
+    #[test]
+    fn noise_is_no_stream(bytes in prop::collection::vec(any::<u8>(), 0..4000), len in 0..1_000_000_u64) {
+        let mut start = STREAM_START.to_vec();
+        start.extend(&bytes);
+        for stream in [&bytes, &start] {
+            let mut total = 0;
+            let _ = Decompressor::new().decompress(stream, len, &mut |part| {
+                total += part.len() as u64;
+                Ok(())
+            });
+            prop_assert!(total <= len);
+        }
+    }
+}
+
+#[test]
+fn incompressible_data_grow_by_the_stated_bound() {
+    let mut piece = Piece::new();
+    for level in [0, 1, 6].map(|level| Level::new(level).unwrap()) {
+        for len in [1, 511, 65_535, 65_536, 262_144] {
+            Compressor::new(level).compress(&noise(7, len), &mut piece);
+            let grown = piece.deflate().len();
+            assert!(grown >= len && grown <= max_compressed_len(len), "{len}: {grown}");
+        }
+    }
+    assert_eq!(max_compressed_len(262_144), 262_144 + 5 * 5);
+}
+
+#[test]
+fn runs_become_small() {
+    let mut piece = Piece::new();
+    Compressor::default().compress(&[0; 262_144], &mut piece);
+    assert!(piece.deflate().len() < 2048, "{}", piece.deflate().len());
+}
+
+#[test]
+fn each_fault_has_its_kind() {
+    let data = noise(1, 300_000);
+    let len = data.len() as u64;
+    let stream = stream(&[data], Level::default());
+    assert_eq!(fault(&stream, len + 1), CorruptKind::PayloadShort);
+    assert_eq!(fault(&stream, len - 1), CorruptKind::PayloadLong);
+    assert_eq!(fault(&stream[..stream.len() - 1], len), CorruptKind::PayloadShort);
+    assert_eq!(fault(&stream[..1000], len), CorruptKind::PayloadShort);
+    assert_eq!(fault(&[], 0), CorruptKind::PayloadShort);
+    assert_eq!(fault(&[stream.as_slice(), &[0]].concat(), len), CorruptKind::PayloadTrailing);
+    let mut bad = stream.clone();
+    *bad.last_mut().unwrap() ^= 1;
+    assert_eq!(fault(&bad, len), CorruptKind::PayloadChecksum);
+    bad.clone_from(&stream);
+    bad[0] = 0x1f;
+    assert_eq!(fault(&bad, len), CorruptKind::PayloadCode);
+}
+
+#[test]
+fn a_bomb_stops_at_the_expected_length() {
+    let bomb = stream(&vec![vec![0; 1 << 20]; 64], Level::default());
+    let mut total = 0;
+    let result = Decompressor::new().decompress(&bomb, 1 << 20, &mut |part| {
+        total += part.len();
+        Ok(())
+    });
+    assert_eq!(result.unwrap_err().kind, ErrorKind::Corrupt(CorruptKind::PayloadLong));
+    assert_eq!(total, 1 << 20);
+}
+
+#[test]
+fn the_sinks_error_comes_through() {
+    let stream = stream(&[noise(2, 1000)], Level::default());
+    let error = Error::from(ErrorKind::Write(28));
+    let result = Decompressor::new().decompress(&stream, 1000, &mut |_| Err(error.clone()));
+    assert_eq!(result, Err(error));
+}

@@ -1,0 +1,40 @@
+//! Disk images: `.ndz` files (docs/format.md, "Image file").
+//!
+//! An image is a sequence of chunks of 1 MiB. Each holds some regions of the disk, compressed, and
+//! says which other sectors around them are not in the image. [`Image`] reads versions 1 to 3,
+//! [`ImageWriter`] writes version 3.
+
+mod chunk;
+mod header;
+mod reader;
+mod region;
+mod reloc;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use chunk::Chunk;
+pub use header::{ChunkHeader, Version};
+pub use reader::{ChunkBuffer, Chunks, Image};
+pub use region::Regions;
+pub use reloc::{Reloc, RelocType, Relocs};
+pub use writer::{ChunkBuilder, ChunkMap, ImageWriter, Pushed, Written};
+
+/// The size of every chunk of an image file.
+pub const CHUNK_BYTES: usize = 0x10_0000;
+
+/// The size of a chunk's header area; the payload begins after it.
+pub const HEADER_BYTES: usize = 4096;
+
+/// The most bytes of compressed data in a chunk.
+pub const PAYLOAD_MAX: usize = CHUNK_BYTES - HEADER_BYTES;
+
+/// The most data that are compressed in one piece for an image.
+pub const PIECE_MAX: usize = 256 * 1024;
+
+/// The most regions in a chunk that is written.
+///
+/// The header area of version 3 holds more. The reference writer closes a chunk where version 4's
+/// larger header would be full, and readers were only ever tested with what it makes.
+pub const REGIONS_MAX: usize = (HEADER_BYTES - 344) / region::REGION_BYTES;
