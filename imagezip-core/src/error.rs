@@ -72,6 +72,8 @@ faults! {
         GptHeaderChecksum,
         /// wrong checksum of the GPT entries
         GptEntriesChecksum,
+        /// swap space of another version or size than its partition holds
+        SwapHeader,
         /// not a chunk of an image
         ChunkMagic,
         /// chunk of another version than the one before

@@ -12,7 +12,15 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::extent::ExtentSet;
 use crate::partition::{Doubt, Partition};
 
+pub mod ext;
 pub mod swap;
+
+mod traces;
+
+#[cfg(test)]
+mod tests;
+
+use traces::Traces;
 
 /// What was found out about one file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +62,7 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RawReason {
-    /// No known file system was found.
+    /// No file system was found whose free sectors can be told.
     Unknown,
     /// A file system was found that contradicts itself or needs more than this program knows.
     Damaged(Error),
@@ -76,6 +84,9 @@ pub enum RawReason {
 pub enum SkipReason {
     /// The caller asked for it.
     Requested,
+    /// By its type it is FreeBSD swap, which has no signature, and there is no sign of anything
+    /// else.
+    FreebsdSwap,
 }
 
 /// A partition, examined.
@@ -105,30 +116,58 @@ impl Examined {
 /// # Errors
 /// `Read` if the device fails. Whatever else is wrong makes the verdict raw.
 pub fn examine(device: &dyn ReadAt, partition: Option<&Partition>) -> Result<Examined> {
-    if let Some(partition) = partition {
-        if let Some(doubt) = partition.doubt {
-            return Ok(Examined::raw(device, RawReason::Limits(doubt)));
-        }
-        if let Some(container) = partition.kind.container() {
-            return Ok(Examined::raw(device, RawReason::Container(container)));
-        }
+    if let Some(doubt) = partition.and_then(|partition| partition.doubt) {
+        return Ok(Examined::raw(device, RawReason::Limits(doubt)));
     }
-    match allocation(device) {
-        Ok(Ok(Allocation { in_use, kind, notes })) => {
+    if let Some(layer) = partition.and_then(|partition| partition.kind.container()) {
+        return Ok(Examined::raw(device, RawReason::Container(layer)));
+    }
+    match look(device) {
+        Ok(Found::FileSystem(Allocation { in_use, kind, notes })) => {
             Ok(Examined { in_use, verdict: Verdict::Aware(kind), notes })
         }
-        Ok(Err(reason)) => Ok(Examined::raw(device, reason)),
-        Err(Error { kind: kind @ (ErrorKind::Read(_) | ErrorKind::Write(_)), place }) => {
-            Err(kind.at(place))
+        Ok(Found::Nothing) if partition.is_some_and(|found| found.kind.is_freebsd_swap()) => {
+            let verdict = Verdict::Skipped(SkipReason::FreebsdSwap);
+            Ok(Examined { in_use: ExtentSet::new(), verdict, notes: Vec::new() })
         }
+        Ok(Found::Nothing) => Ok(Examined::raw(device, RawReason::Unknown)),
+        Ok(Found::Raw(reason)) => Ok(Examined::raw(device, reason)),
+        Err(error @ Error { kind: ErrorKind::Read(_) | ErrorKind::Write(_), .. }) => Err(error),
         Err(error) => Ok(Examined::raw(device, RawReason::Damaged(error))),
     }
 }
 
-/// The allocation of whatever file system there is, or why the device is raw.
-fn allocation(device: &dyn ReadAt) -> Result<core::result::Result<Allocation, RawReason>> {
-    let _ = device;
-    Ok(Err(RawReason::Unknown))
+/// What the content of a device shows.
+enum Found {
+    /// No signature that this program knows.
+    Nothing,
+    /// Something of which no free sectors can be told.
+    Raw(RawReason),
+    /// A file system that is understood.
+    FileSystem(Allocation),
+}
+
+/// Looks for a file system.
+fn look(device: &dyn ReadAt) -> Result<Found> {
+    let traces = Traces::read(device)?;
+    match (ext::is_present(device)?, swap::find(traces.head())) {
+        (true, Some(_)) => Ok(Found::Raw(RawReason::Ambiguous("swap"))),
+        (false, Some(swap::Mark::Hibernated)) => Ok(Found::Raw(RawReason::Hibernated)),
+        // An old superblock outlives the start of a layer below: only those two can be mixed up.
+        (true, None) => match traces.layer() {
+            Some(layer) => Ok(Found::Raw(RawReason::Ambiguous(layer))),
+            None => ext::allocation(device).map(Found::FileSystem),
+        },
+        // An old mark of swap space outlives the start of most other file systems.
+        (false, Some(swap::Mark::Swap(header))) => match traces.layer().or(traces.filesystem()) {
+            Some(other) => Ok(Found::Raw(RawReason::Ambiguous(other))),
+            None => swap::allocation(device, header).map(Found::FileSystem),
+        },
+        (false, None) => Ok(match traces.layer().or(traces.filesystem()) {
+            Some(_) => Found::Raw(RawReason::Unknown),
+            None => Found::Nothing,
+        }),
+    }
 }
 
 impl fmt::Display for FilesystemKind {
@@ -145,7 +184,7 @@ impl fmt::Display for FilesystemKind {
 impl fmt::Display for RawReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown => f.write_str("no known file system"),
+            Self::Unknown => f.write_str("unknown"),
             Self::Damaged(error) => error.fmt(f),
             Self::Ambiguous(other) => write!(f, "also has the signature of {other}"),
             Self::Container(layer) => write!(f, "belongs to {layer}"),
@@ -160,6 +199,7 @@ impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Requested => "requested",
+            Self::FreebsdSwap => "FreeBSD swap",
         })
     }
 }

@@ -1,0 +1,96 @@
+//! ext2, ext3 and ext4.
+//!
+//! Which blocks are free is read from the bitmaps of the block groups, as they are after the
+//! recovery of the journal: that is done in memory, the disk is never written. Wherever the file
+//! system contradicts itself, all of the group counts as in use; where nothing can be trusted,
+//! all of the partition does. What lies in no group always counts as in use: the boot block, and
+//! the partition's space after the end of the file system.
+//!
+//! The facts about the format are from Linux, Documentation/filesystems/ext4, and from what
+//! e2fsprogs makes.
+
+use alloc::format;
+use alloc::vec;
+
+use crate::device::ReadAt;
+use crate::error::{CorruptKind, Error, ErrorKind, Result};
+use crate::extent::ExtentSet;
+
+use super::{Allocation, FilesystemKind};
+
+mod allocation;
+mod bitmap;
+mod checksum;
+mod doubt;
+mod features;
+mod geometry;
+mod group;
+mod superblock;
+
+use allocation::Suspects;
+use doubt::Doubts;
+use features::Incompat;
+use superblock::Superblock;
+
+/// Whether there is the mark of a superblock where the primary one lies.
+///
+/// # Errors
+/// `Read` if the device fails.
+pub fn is_present(device: &dyn ReadAt) -> Result<bool> {
+    match Superblock::read(device) {
+        Err(Error {
+            kind: ErrorKind::Truncated | ErrorKind::Corrupt(CorruptKind::ExtMagic),
+            ..
+        }) => Ok(false),
+        Err(error @ Error { kind: ErrorKind::Read(_), .. }) => Err(error),
+        _ => Ok(true),
+    }
+}
+
+/// The sectors in use of the file system that fills `device`.
+///
+/// # Errors
+/// `Corrupt` if the superblock is damaged or none, `Incompatible` if the file system has features
+/// that this program doesn't know, or a journal on another device that needs recovery, and
+/// `Read` if the device fails.
+pub fn allocation(device: &dyn ReadAt) -> Result<Allocation> {
+    let superblock = Superblock::read(device)?;
+    let kind = kind(&superblock);
+    if superblock.features.incompat.has(Incompat::RECOVER) {
+        return Ok(all(device, kind, "its journal needs recovery"));
+    }
+    if let Some(reason) = distrust(&superblock) {
+        return Ok(all(device, kind, reason));
+    }
+    let mut doubts = Doubts::default();
+    let free = allocation::free_sectors(device, &superblock, &Suspects::default(), &mut doubts)?;
+    let in_use = free.complement(device.sectors());
+    Ok(Allocation { in_use, kind, notes: doubts.notes() })
+}
+
+fn kind(superblock: &Superblock) -> FilesystemKind {
+    match superblock.journal {
+        _ if superblock.features.beyond_ext3() => FilesystemKind::Ext4,
+        Some(_) => FilesystemKind::Ext3,
+        None => FilesystemKind::Ext2,
+    }
+}
+
+/// Why no bitmap of the file system can be trusted, if so.
+fn distrust(superblock: &Superblock) -> Option<&'static str> {
+    if superblock.state.has_errors() {
+        Some("it is marked as having errors")
+    } else if superblock.state.is_valid() {
+        None
+    } else if superblock.journal.is_some() {
+        Some("it is marked for a check")
+    } else {
+        Some("it has no journal and was not unmounted cleanly")
+    }
+}
+
+/// All of the device, for `reason`.
+fn all(device: &dyn ReadAt, kind: FilesystemKind, reason: &str) -> Allocation {
+    let note = format!("all of it counts as in use: {reason}");
+    Allocation { in_use: ExtentSet::from(device.sectors()), kind, notes: vec![note] }
+}
