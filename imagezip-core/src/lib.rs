@@ -32,6 +32,8 @@ pub mod swapinfo;
 pub mod signature;
 
 mod layout;
+#[cfg(test)]
+mod od;
 mod stream;
 
 pub use error::{Error, Result};

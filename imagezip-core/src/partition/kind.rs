@@ -30,6 +30,11 @@ impl PartitionKind {
             Self::Gpt(kind) => kind.container(),
         }
     }
+
+    /// Whether it is swap space of FreeBSD, which can be told by nothing but this.
+    pub fn is_freebsd_swap(self) -> bool {
+        self == Self::Gpt(Guid::FREEBSD_SWAP)
+    }
 }
 
 impl MbrType {

@@ -1,7 +1,8 @@
 //! Damaged GPTs, and arbitrary bytes.
 
-use super::fixtures::{self, disk};
+use super::fixtures;
 use super::*;
+use crate::od::parse;
 use crate::partition::gpt::CRC;
 
 const LAST: usize = 8191 * 512;
@@ -24,7 +25,7 @@ fn seal(disk: &mut [u8], header: usize) {
 
 /// The sfdisk disk with changes to the primary header or entries, under right checksums.
 fn changed(change: impl FnOnce(&mut [u8])) -> Vec<u8> {
-    let mut disk = disk(fixtures::GPT);
+    let mut disk = parse(fixtures::GPT);
     change(&mut disk);
     seal(&mut disk, 512);
     disk
@@ -37,7 +38,7 @@ fn put(disk: &mut [u8], at: usize, value: u64) {
 
 #[test]
 fn either_copy_will_do() {
-    let whole = disk(fixtures::GPT);
+    let whole = parse(fixtures::GPT);
     let expected = table_of(&whole);
     for (place, what) in [
         (512, "no GPT where the protective MBR promises one at sector 1"),
@@ -67,7 +68,7 @@ fn either_copy_will_do() {
 
 #[test]
 fn an_mbr_decides_whether_the_gpt_counts() {
-    let mut disk = disk(fixtures::GPT);
+    let mut disk = parse(fixtures::GPT);
     let whole = table_of(&disk);
     // A hybrid MBR: the GPT wins.
     put_table(&mut disk, 0, &[(1, 0x83, 64, 1000)]);
@@ -147,7 +148,7 @@ fn what_else_is_saved_of_a_gpt_disk() {
     }));
     assert_eq!(table.unused.as_slice(), [range(34, 64), range(5120, 8159)]);
     // A disk that has grown: the backup is not at its end.
-    let mut grown = disk(fixtures::GPT);
+    let mut grown = parse(fixtures::GPT);
     grown.resize(grown.len() + (1 << 20), 0);
     let table = table_of(&grown);
     assert_eq!(table.unused.as_slice(), [range(34, 64), range(5120, 8159)]);
@@ -207,7 +208,7 @@ proptest! {
 
     #[test]
     fn any_damage_to_an_mbr(edits in edits()) {
-        let mut disk = disk(fixtures::MBR);
+        let mut disk = parse(fixtures::MBR);
         for (at, value) in edits {
             // Where the entries are: the MBR, and the three tables of the logical partitions.
             let places = [0, 1100, 1900, 3900].map(|sector| sector * 512 + 446);
@@ -219,7 +220,7 @@ proptest! {
 
     #[test]
     fn any_damage_to_a_gpt(header in edits(), entries in edits(), sealed: bool) {
-        let mut disk = disk(fixtures::GPT);
+        let mut disk = parse(fixtures::GPT);
         for (at, value) in header {
             disk[512 + at.index(92)] = value;
         }

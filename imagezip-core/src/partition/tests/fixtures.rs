@@ -1,28 +1,12 @@
 //! Tables that sfdisk made, against what sfdisk says about them (../fixtures/README.md).
 
 use super::*;
+use crate::od::parse;
 
 pub(super) const MBR: &str = include_str!("../fixtures/mbr.od");
 pub(super) const GPT: &str = include_str!("../fixtures/gpt.od");
-pub(super) const GPT_4096: &str = include_str!("../fixtures/gpt-4096.od");
+const GPT_4096: &str = include_str!("../fixtures/gpt-4096.od");
 const MBR_4096: &str = include_str!("../fixtures/mbr-4096.od");
-
-/// The disk of which `text` is the output of `od -A x -t x1`.
-pub(super) fn disk(text: &str) -> Vec<u8> {
-    let mut disk: Vec<u8> = vec![];
-    let mut last = vec![];
-    for line in text.lines().filter(|line| *line != "*") {
-        let mut words = line.split_whitespace();
-        let at = usize::from_str_radix(words.next().unwrap(), 16).unwrap();
-        // A line with only "*" stands for repetitions of the line before.
-        while disk.len() < at {
-            disk.extend_from_slice(&last);
-        }
-        last = words.map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
-        disk.extend_from_slice(&last);
-    }
-    disk
-}
 
 /// The value of a field such as `start=` in a line of `sfdisk --dump`.
 fn field<'a>(line: &'a str, name: &str) -> &'a str {
@@ -31,7 +15,7 @@ fn field<'a>(line: &'a str, name: &str) -> &'a str {
 
 /// Compares all that the dump tells. Extended partitions are not in our list.
 fn agrees(od: &str, dump: &str, size: LogicalSectorSize) -> PartitionTable {
-    let disk = disk(od);
+    let disk = parse(od);
     let table = read(&disk, size).unwrap().unwrap();
     let id = dump.lines().find_map(|line| line.strip_prefix("label-id: ")).unwrap();
     assert_eq!(table.disk_id.to_string(), id);
@@ -43,8 +27,9 @@ fn agrees(od: &str, dump: &str, size: LogicalSectorSize) -> PartitionTable {
             (DiskId::Gpt(_), kind) => PartitionKind::Gpt(Guid::parse(kind).unwrap()),
         };
         let number = line.split_whitespace().next().unwrap().parse().unwrap();
-        let [start, len] = ["start=", "size="]
-            .map(|name| field(line, name).parse::<u32>().unwrap() * (size.bytes() / 512) as u32);
+        let blocks = |name| field(line, name).parse::<u32>().unwrap();
+        let factor = if size == B512 { 1 } else { 8 };
+        let [start, len] = ["start=", "size="].map(|name| blocks(name) * factor);
         let range = range(start, start + len);
         assert_eq!(partitions.next(), Some(&Partition { number, range, kind, doubt: None }));
     }
@@ -82,6 +67,6 @@ fn gpt_of_a_disk_with_sectors_of_4096_bytes() {
     assert_eq!(table.partitions.len(), 2);
     assert_eq!(table.unused.as_slice(), [range(48, 128), range(4000, 8152)]);
     // With the other size there is no header where it should be.
-    let error = read(&disk(GPT_4096), B512).unwrap_err();
+    let error = read(&parse(GPT_4096), B512).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Corrupt(CorruptKind::GptMissing));
 }

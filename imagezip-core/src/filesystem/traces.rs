@@ -1,0 +1,135 @@
+//! Signatures of whatever else may own a partition.
+//!
+//! Tools that take over a partition often leave the superblock of an earlier file system where it
+//! is. A file system that is found is believed only if nothing else left its signature.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::device::ReadAt;
+use crate::error::Result;
+use crate::sector::Bytes;
+
+/// So many bytes from the start hold all signatures that are looked for there.
+const HEAD_BYTES: u64 = 256 << 10;
+
+/// The magic number of a superblock of Linux RAID.
+const RAID_MAGIC: [u8; 4] = 0xa92b_4efc_u32.to_le_bytes();
+
+/// The magic number of an uberblock of ZFS; the byte order is that of the machine.
+const ZFS_MAGIC: [u8; 8] = 0x00ba_b10c_u64.to_le_bytes();
+/// Where the uberblocks of the first label begin; they end with [`HEAD_BYTES`].
+const ZFS_UBERBLOCKS: u64 = 128 << 10;
+/// The smallest distance between two of them.
+const ZFS_STEP: usize = 1 << 10;
+
+/// Bytes that tell an owner, at their place.
+struct Signature {
+    owner: &'static str,
+    at: u64,
+    bytes: &'static [u8],
+}
+
+const fn signature(owner: &'static str, at: u64, bytes: &'static [u8]) -> Signature {
+    Signature { owner, at, bytes }
+}
+
+/// Layers between a partition and its file systems.
+const LAYERS: [Signature; 7] = [
+    signature("LUKS", 0, b"LUKS\xba\xbe"),
+    signature("LVM", 0, b"LABELONE"),
+    signature("LVM", 512, b"LABELONE"),
+    signature("Linux RAID", 0, &RAID_MAGIC),
+    signature("Linux RAID", 4096, &RAID_MAGIC),
+    signature("bcache", 4120, b"\xc6\x85\x73\xf6\x4e\x1a\x45\xca\x82\x65\xf5\x7f\x48\xba\x6d\x81"),
+    signature(
+        "bcachefs",
+        4120,
+        b"\xc6\x85\x73\xf6\x66\xce\x90\xa9\xd9\x6a\x60\xcf\x80\x3d\xf7\xef",
+    ),
+];
+
+/// File systems whose free sectors are not told.
+const FILESYSTEMS: [Signature; 16] = [
+    signature("XFS", 0, b"XFSB"),
+    signature("Btrfs", 0x1_0040, b"_BHRfS_M"),
+    signature("F2FS", 1024, b"\x10\x20\xf5\xf2"),
+    signature("JFS", 0x8000, b"JFS1"),
+    signature("ReiserFS", 0x1_0034, b"ReIsEr"),
+    signature("GFS2", 0x1_0000, b"\x01\x16\x19\x70"),
+    signature("squashfs", 0, b"hsqs"),
+    signature("ISO 9660", 0x8001, b"CD001"),
+    signature("NTFS", 3, b"NTFS    "),
+    signature("exFAT", 3, b"EXFAT   "),
+    signature("BitLocker", 3, b"-FVE-FS-"),
+    signature("FAT", 54, b"FAT12   "),
+    signature("FAT", 54, b"FAT16   "),
+    signature("FAT", 82, b"FAT32   "),
+    signature("UFS", 8192 + 1372, b"\x19\x01\x54\x19"),
+    signature("UFS", 65536 + 1372, b"\x19\x01\x54\x19"),
+];
+
+/// The bytes of a device where owners leave their signatures.
+pub(super) struct Traces {
+    head: Vec<u8>,
+    /// Where RAID members with metadata at their end have it: formats 0.90 and 1.0.
+    ends: [[u8; 4]; 2],
+}
+
+impl Traces {
+    /// Reads the places where signatures may be.
+    ///
+    /// # Errors
+    /// `Read` if the device fails.
+    pub(super) fn read(device: &dyn ReadAt) -> Result<Self> {
+        let size = device.size().get();
+        let head = usize::try_from(size.min(HEAD_BYTES)).unwrap_or_default();
+        let mut traces = Self { head: vec![0; head], ends: [[0; 4]; 2] };
+        device.read_at(Bytes(0), &mut traces.head)?;
+        let format_0_90 = (size & !0xffff).checked_sub(0x1_0000);
+        let format_1_0 = size.checked_sub(0x2000).map(|at| at & !0xfff);
+        for (at, magic) in [format_0_90, format_1_0].into_iter().zip(&mut traces.ends) {
+            if let Some(at) = at {
+                device.read_at(Bytes(at), magic)?;
+            }
+        }
+        Ok(traces)
+    }
+
+    /// The first bytes of the device.
+    pub(super) fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// The bytes from position `at` on, as far as they were read.
+    fn from(&self, at: u64) -> &[u8] {
+        usize::try_from(at).ok().and_then(|at| self.head.get(at..)).unwrap_or_default()
+    }
+
+    /// The layer that left its signature, if any.
+    pub(super) fn layer(&self) -> Option<&'static str> {
+        if self.ends.iter().any(|bytes| is_either_endian(bytes, &RAID_MAGIC)) {
+            return Some("Linux RAID");
+        }
+        let mut uberblocks = self.from(ZFS_UBERBLOCKS).chunks(ZFS_STEP);
+        if uberblocks.any(|bytes| is_either_endian(bytes, &ZFS_MAGIC)) {
+            return Some("ZFS");
+        }
+        self.owner(&LAYERS)
+    }
+
+    /// The file system that left its signature, if it is one whose free sectors are not told.
+    pub(super) fn filesystem(&self) -> Option<&'static str> {
+        self.owner(&FILESYSTEMS)
+    }
+
+    fn owner(&self, known: &[Signature]) -> Option<&'static str> {
+        let found = known.iter().find(|known| self.from(known.at).starts_with(known.bytes));
+        found.map(|known| known.owner)
+    }
+}
+
+/// Whether `bytes` begin with a magic number, in either byte order.
+fn is_either_endian(bytes: &[u8], magic: &[u8]) -> bool {
+    bytes.starts_with(magic) || bytes.iter().take(magic.len()).eq(magic.iter().rev())
+}
