@@ -1,0 +1,28 @@
+//! The command line. Each command has a file of its own with its options and its `run`.
+
+mod mfs;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Builds, boots and tests the memory file system (MFS).
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+pub(crate) struct Xtask {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Mfs(mfs::Mfs),
+}
+
+impl Xtask {
+    /// Runs the command that was asked for.
+    pub(crate) fn run(self) -> Result<()> {
+        match self.command {
+            Command::Mfs(command) => command.run(),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The machinery behind `cargo xtask`: the MFS image, QEMU guests, NFS servers, packages.
+//!
+//! The commands are thin and live in the binary (`commands/`, one file each); what they and
+//! the workspace's tests share lives here.
+
+pub mod apt;
+pub mod command;
+pub mod mfs;
+pub mod nfs;
+pub mod paths;
+pub mod process;
+pub mod qemu;

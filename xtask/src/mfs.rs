@@ -1,0 +1,271 @@
+//! The bootable image: Debian's kernel, and an initramfs with the modules and the agent.
+
+pub mod cpio;
+pub mod kernel;
+pub mod module;
+pub mod modules;
+pub mod profile;
+
+use crate::{command, paths};
+use anyhow::{Context, Result, bail, ensure};
+use kernel::KernelPackage;
+use modules::{Library, Module};
+use profile::{Budget, Profile};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Strong, and no larger than what 256 MiB of memory unpack with ease (8 MiB window).
+const ZSTD_LEVEL: i32 = 19;
+
+/// A finished image on disk.
+#[derive(Debug)]
+pub struct Image {
+    /// The kernel.
+    pub vmlinuz: PathBuf,
+    /// The initramfs, for the boot loader or `qemu -initrd`.
+    pub initramfs: PathBuf,
+    /// What the image is made of, as in `manifest.json`.
+    pub manifest: Manifest,
+    budget: (u64, u64),
+}
+
+/// `manifest.json`: what an image is made of. The same input gives the same bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The profile's name.
+    pub profile: String,
+    /// The concrete kernel package.
+    pub kernel_package: String,
+    /// The file name of that package, with its version.
+    pub kernel_archive: String,
+    /// The kernel's release, as `uname -r` says it.
+    pub kernel_release: String,
+    /// The kernel image.
+    pub vmlinuz: FileFacts,
+    /// The compressed initramfs.
+    pub initramfs: FileFacts,
+    /// The initramfs before compression.
+    pub initramfs_unpacked_bytes: u64,
+    /// The program that is `/init`.
+    pub agent: FileFacts,
+    /// In load order.
+    pub modules: Vec<ModuleFacts>,
+}
+
+/// A file's size and digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileFacts {
+    /// The size in bytes.
+    pub bytes: u64,
+    /// SHA-256, in hexadecimal.
+    pub sha256: String,
+}
+
+/// One module of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModuleFacts {
+    /// The module's name.
+    pub name: String,
+    /// The size in bytes.
+    pub bytes: u64,
+    /// The parameters it is loaded with.
+    pub parameters: String,
+}
+
+/// The directory of the profiles.
+pub fn profiles() -> PathBuf {
+    paths::workspace().join("initramfs")
+}
+
+/// Builds the agent and the image of a profile into `target/mfs/<profile>`.
+pub fn build(profile: &str) -> Result<Image> {
+    // First of all, so that a misspelt name does not cost a build.
+    Profile::load(&profiles(), profile)?;
+    let agent = build_agent()?;
+    build_with_init(profile, &agent, &paths::target().join("mfs").join(profile))
+}
+
+/// Builds the image of a profile around any static program, into `out`.
+pub fn build_with_init(profile_name: &str, init: &Path, out: &Path) -> Result<Image> {
+    let profile = Profile::load(&profiles(), profile_name)?;
+    let agent =
+        fs::read(init).with_context(|| format!("cannot read the agent {}", init.display()))?;
+    let kernel = KernelPackage::fetch(&profile.kernel.package)?;
+    let modules = Library::open(&kernel.modules())?
+        .resolve(&profile.modules)
+        .with_context(|| format!("profile {profile_name}, kernel {}", kernel.release))?;
+    let vmlinuz = fs::read(kernel.vmlinuz())
+        .with_context(|| format!("cannot read {}", kernel.vmlinuz().display()))?;
+
+    let agent_facts = FileFacts::of(&agent);
+    let release = format!(
+        "profile={profile_name}\nkernel={}\npackage={}\nagent={}\n",
+        kernel.release, kernel.archive, agent_facts.sha256
+    );
+    let unpacked = initramfs(agent.clone(), &modules, release)?;
+    let initramfs = zstd::bulk::compress(&unpacked, ZSTD_LEVEL).context("cannot compress")?;
+
+    let manifest = Manifest {
+        profile: profile_name.to_owned(),
+        kernel_package: kernel.package,
+        kernel_archive: kernel.archive,
+        kernel_release: kernel.release,
+        vmlinuz: FileFacts::of(&vmlinuz),
+        initramfs: FileFacts::of(&initramfs),
+        initramfs_unpacked_bytes: unpacked.len() as u64,
+        agent: agent_facts,
+        modules: modules.iter().map(ModuleFacts::of).collect(),
+    };
+    let json = serde_json::to_string_pretty(&manifest)? + "\n";
+
+    fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
+    let image = Image {
+        vmlinuz: out.join("vmlinuz"),
+        initramfs: out.join("initramfs.cpio.zst"),
+        manifest,
+        budget: (profile.budget.agent, profile.budget.initramfs),
+    };
+    write(&image.vmlinuz, &vmlinuz)?;
+    write(&image.initramfs, &initramfs)?;
+    write(&out.join("mfs-agent"), &agent)?;
+    write(&out.join("manifest.json"), json.as_bytes())?;
+    // Checked last: what is too big is then there to be looked at.
+    image.manifest.check(&profile.budget)?;
+    Ok(image)
+}
+
+/// The agent's binary, built on its own: in one build with the host's programs, cargo would
+/// give it their features of shared crates (std among them).
+fn build_agent() -> Result<PathBuf> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args(["build", "--package", "mfs-agent", "--release", "--features", "freestanding"])
+        .args(["--bin", "mfs-agent", "--message-format", "json-render-diagnostics"])
+        .current_dir(paths::workspace())
+        .stderr(Stdio::inherit());
+    let output =
+        cargo.output().with_context(|| format!("cannot run `{}`", command::line(&cargo)))?;
+    if !output.status.success() {
+        bail!("the agent could not be built: `{}` failed", command::line(&cargo));
+    }
+    executable(&String::from_utf8_lossy(&output.stdout))
+        .with_context(|| format!("`{}` did not say where the agent is", command::line(&cargo)))
+}
+
+/// The last executable that cargo's JSON messages name.
+fn executable(messages: &str) -> Option<PathBuf> {
+    let path_in = |line: &str| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        Some(PathBuf::from(message.get("executable")?.as_str()?))
+    };
+    messages.lines().filter_map(path_in).next_back()
+}
+
+/// The archive, not compressed. `lib/modules/order` tells the agent what to load: one line per
+/// module, the file name and then its parameters.
+fn initramfs(agent: Vec<u8>, modules: &[Module], release: String) -> Result<Vec<u8>> {
+    let mut archive = cpio::Archive::default();
+    for mount_point in ["dev", "proc", "sys", "proj", "run"] {
+        archive.directory(mount_point);
+    }
+    // The kernel opens it for PID 1 before anybody could have mounted devtmpfs.
+    archive.character_device("dev/console", 5, 1);
+    archive.file("init", 0o755, agent);
+    archive.file("etc/mfs-release", 0o644, release.into_bytes());
+    let mut order = String::new();
+    for (index, module) in modules.iter().enumerate() {
+        let file = format!("{index:02}-{}.ko", module.name);
+        let line = format!("{file} {}", module.parameters);
+        writeln!(order, "{}", line.trim_end())?;
+        archive.file(&format!("lib/modules/{file}"), 0o644, module.object.clone());
+    }
+    archive.file("lib/modules/order", 0o644, order.into_bytes());
+    archive.to_bytes()
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+impl Manifest {
+    fn check(&self, budget: &Budget) -> Result<()> {
+        for (what, bytes, limit) in [
+            ("the agent", self.agent.bytes, budget.agent),
+            ("the initramfs", self.initramfs.bytes, budget.initramfs),
+        ] {
+            ensure!(
+                bytes <= limit,
+                "{what} is over its budget of profile {}: {bytes} bytes, {} more than {limit}",
+                self.profile,
+                bytes - limit
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Image {
+    /// The sizes against the budgets, for a person.
+    pub fn summary(&self) -> String {
+        let manifest = &self.manifest;
+        let size = |bytes: u64| format!("{:>9.1} KiB", precise(bytes) / 1024.0);
+        let share = |bytes: u64, limit: u64| {
+            let percent = 100.0 * precise(bytes) / precise(limit);
+            format!("{} of {} ({percent:.0} %)", size(bytes), size(limit).trim_start())
+        };
+        let modules: u64 = manifest.modules.iter().map(|module| module.bytes).sum();
+        let (agent_limit, initramfs_limit) = self.budget;
+        format!(
+            "profile    {}, kernel {} ({})\n\
+             agent      {}\n\
+             modules    {} in {} modules\n\
+             initramfs  {}, {} unpacked\n\
+             vmlinuz    {}\n\
+             in         {}\n",
+            manifest.profile,
+            manifest.kernel_release,
+            manifest.kernel_archive,
+            share(manifest.agent.bytes, agent_limit),
+            size(modules),
+            manifest.modules.len(),
+            share(manifest.initramfs.bytes, initramfs_limit),
+            size(manifest.initramfs_unpacked_bytes).trim_start(),
+            size(manifest.vmlinuz.bytes),
+            self.vmlinuz.parent().unwrap_or(Path::new(".")).display(),
+        )
+    }
+}
+
+impl FileFacts {
+    fn of(bytes: &[u8]) -> Self {
+        let mut sha256 = String::new();
+        for byte in Sha256::digest(bytes) {
+            // Writing to a String cannot fail.
+            let _ = write!(sha256, "{byte:02x}");
+        }
+        Self { bytes: bytes.len() as u64, sha256 }
+    }
+}
+
+impl ModuleFacts {
+    fn of(module: &Module) -> Self {
+        Self {
+            name: module.name.clone(),
+            bytes: module.object.len() as u64,
+            parameters: module.parameters.clone(),
+        }
+    }
+}
+
+/// For sizes far below 2^53.
+#[expect(clippy::cast_precision_loss, reason = "shown with one digit after the point")]
+fn precise(bytes: u64) -> f64 {
+    bytes as f64
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+use super::*;
+use std::collections::BTreeMap;
+
+fn modules() -> Vec<Module> {
+    let module = |name: &str, parameters: &str| Module {
+        name: name.into(),
+        object: name.repeat(100).into_bytes(),
+        parameters: parameters.into(),
+    };
+    vec![module("watchdog", ""), module("i6300esb", "heartbeat=60 nowayout=1")]
+}
+
+fn manifest(agent: u64, initramfs: u64) -> Manifest {
+    let facts = |bytes| FileFacts { bytes, sha256: String::new() };
+    Manifest {
+        profile: "virtio".into(),
+        kernel_package: String::new(),
+        kernel_archive: String::new(),
+        kernel_release: String::new(),
+        vmlinuz: facts(1),
+        initramfs: facts(initramfs),
+        initramfs_unpacked_bytes: 1,
+        agent: facts(agent),
+        modules: Vec::new(),
+    }
+}
+
+#[test]
+fn the_archive_has_what_the_agent_relies_on() {
+    let bytes = initramfs(b"agent".to_vec(), &modules(), "profile=x\n".into()).unwrap();
+    let entries = cpio::tests::read(&bytes).into_iter();
+    let files: BTreeMap<String, Vec<u8>> = entries.map(|entry| (entry.path, entry.data)).collect();
+    for directory in ["dev", "proc", "sys", "proj", "run", "lib/modules"] {
+        assert!(files.contains_key(directory), "{directory}");
+    }
+    assert_eq!(files["init"], b"agent");
+    assert_eq!(
+        String::from_utf8_lossy(&files["lib/modules/order"]),
+        "00-watchdog.ko\n01-i6300esb.ko heartbeat=60 nowayout=1\n"
+    );
+    assert_eq!(files["lib/modules/01-i6300esb.ko"].len(), 800);
+}
+
+#[test]
+fn a_broken_budget_says_which_and_by_how_much() {
+    let budget = Budget { agent: 100, initramfs: 1000 };
+    manifest(100, 1000).check(&budget).unwrap();
+    let error = manifest(103, 1000).check(&budget).unwrap_err().to_string();
+    assert!(error.contains("the agent") && error.contains("3 more than 100"), "{error}");
+    let error = manifest(100, 1001).check(&budget).unwrap_err().to_string();
+    assert!(error.contains("the initramfs") && error.contains("1 more than 1000"), "{error}");
+}
+
+#[test]
+fn the_agent_is_found_in_cargos_messages() {
+    let messages = "{\"reason\":\"compiler-artifact\",\"executable\":null}\n\
+                    {\"reason\":\"compiler-artifact\",\"executable\":\"/t/release/mfs-agent\"}\n\
+                    {\"reason\":\"build-finished\",\"success\":true}\n";
+    assert_eq!(executable(messages), Some(PathBuf::from("/t/release/mfs-agent")));
+    assert_eq!(executable("{}\nnot json\n"), None);
+}
+
+/// The whole image, from the real kernel package, twice: another directory, another time.
+#[test]
+#[ignore = "fetches a kernel package of 70 MB; `cargo xtask test` runs it"]
+fn the_same_input_gives_the_same_bytes() {
+    let directory = tempfile::tempdir().unwrap();
+    let init = directory.path().join("init");
+    fs::write(&init, b"not really a program").unwrap();
+    let first = build_with_init("virtio", &init, &directory.path().join("a")).unwrap();
+    fs::copy(&init, directory.path().join("copied")).unwrap();
+    let copied = directory.path().join("copied");
+    let second = build_with_init("virtio", &copied, &directory.path().join("b/c")).unwrap();
+    assert_eq!(first.manifest, second.manifest);
+    assert_eq!(fs::read(&first.initramfs).unwrap(), fs::read(&second.initramfs).unwrap());
+    let names: Vec<&str> = first.manifest.modules.iter().map(|m| m.name.as_str()).collect();
+    let place = |name: &str| names.iter().position(|n| *n == name).unwrap();
+    assert!(place("virtio_ring") < place("virtio_net"));
+    assert!(place("sunrpc") < place("nfs") && place("nfs") < place("nfsv3"));
+    assert!(place("watchdog") < place("i6300esb"));
+}

@@ -1,0 +1,14 @@
+//! NFS servers for guests: one in this process that can be told to misbehave, and one that knows
+//! users and permissions (nfs-ganesha).
+
+pub mod export;
+pub mod faults;
+pub mod ganesha;
+pub mod handles;
+pub mod namespace;
+pub mod server;
+pub mod vfs;
+
+pub use faults::{Faults, Operation, Statistics};
+pub use ganesha::{Ganesha, Squash};
+pub use server::Server;

@@ -1,0 +1,196 @@
+//! What a server is told to do wrong, and what it has done.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The operations of NFSv3 that the server tells apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "named as in RFC 1813, section 3.3")]
+pub enum Operation {
+    GetAttr,
+    SetAttr,
+    Lookup,
+    ReadLink,
+    Read,
+    Write,
+    Create,
+    MkDir,
+    Symlink,
+    Remove,
+    Rename,
+    ReadDir,
+    Commit,
+}
+
+/// What a server does wrong. Nothing by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// The export cannot be changed: `NFS3ERR_ROFS`.
+    pub read_only: bool,
+    /// After so many more bytes have been written, the disk is full: `NFS3ERR_NOSPC`. What has
+    /// been counted starts anew whenever faults are set.
+    pub no_space_after: Option<u64>,
+    /// These operations fail: `NFS3ERR_IO`.
+    pub fail: BTreeSet<Operation>,
+    /// Each read, write and commit takes so much longer.
+    pub delay: Duration,
+    /// The byte at this offset of any file is stored with all bits inverted: a disk or network
+    /// that damages data without a word.
+    pub damage_byte: Option<u64>,
+}
+
+/// What a server has done since it was made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// How often each operation was asked for, those that failed included.
+    pub operations: BTreeMap<Operation, u64>,
+    /// Bytes stored.
+    pub bytes_written: u64,
+    /// Bytes sent.
+    pub bytes_read: u64,
+}
+
+impl Statistics {
+    /// How often `operation` was asked for.
+    pub fn count(&self, operation: Operation) -> u64 {
+        self.operations.get(&operation).copied().unwrap_or(0)
+    }
+}
+
+/// Why an injected fault stops an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Injected {
+    ReadOnly,
+    NoSpace,
+    Failure,
+}
+
+/// Faults and statistics together, shared by the server and whoever controls it.
+#[derive(Debug, Default)]
+pub(super) struct Monitor {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    faults: Faults,
+    statistics: Statistics,
+    /// Bytes written since the faults were set.
+    written: u64,
+}
+
+impl Monitor {
+    pub(super) fn set(&self, faults: Faults) {
+        let mut state = self.lock();
+        state.faults = faults;
+        state.written = 0;
+    }
+
+    pub(super) fn faults(&self) -> Faults {
+        self.lock().faults.clone()
+    }
+
+    pub(super) fn statistics(&self) -> Statistics {
+        self.lock().statistics.clone()
+    }
+
+    pub(super) fn read_only(&self) -> bool {
+        self.lock().faults.read_only
+    }
+
+    /// Counts an operation; an error if it is to fail.
+    pub(super) fn enter(&self, operation: Operation) -> Result<(), Injected> {
+        let mut state = self.lock();
+        *state.statistics.operations.entry(operation).or_default() += 1;
+        let changes = !matches!(
+            operation,
+            Operation::GetAttr
+                | Operation::Lookup
+                | Operation::ReadLink
+                | Operation::Read
+                | Operation::ReadDir
+                | Operation::Commit
+        );
+        if state.faults.fail.contains(&operation) {
+            Err(Injected::Failure)
+        } else if state.faults.read_only && changes {
+            Err(Injected::ReadOnly)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Asks for room for `bytes` before they are written.
+    pub(super) fn take_space(&self, bytes: usize) -> Result<(), Injected> {
+        let mut state = self.lock();
+        let bytes = bytes as u64;
+        let written = state.written.saturating_add(bytes);
+        if state.faults.no_space_after.is_some_and(|limit| written > limit) {
+            return Err(Injected::NoSpace);
+        }
+        state.written = written;
+        state.statistics.bytes_written += bytes;
+        Ok(())
+    }
+
+    pub(super) fn has_read(&self, bytes: usize) {
+        self.lock().statistics.bytes_read += bytes as u64;
+    }
+
+    /// The offset within a write of `bytes` at `offset` of the byte to damage.
+    pub(super) fn damage(&self, offset: u64, bytes: usize) -> Option<usize> {
+        let place = usize::try_from(self.lock().faults.damage_byte?.checked_sub(offset)?).ok()?;
+        (place < bytes).then_some(place)
+    }
+
+    pub(super) fn delay(&self) -> Duration {
+        self.lock().faults.delay
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // The state is whole after each change, whatever a panicking thread was doing.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn space_runs_out_and_comes_back() {
+        let monitor = Monitor::default();
+        monitor.set(Faults { no_space_after: Some(10), ..Faults::default() });
+        assert_eq!(monitor.take_space(10), Ok(()));
+        assert_eq!(monitor.take_space(1), Err(Injected::NoSpace));
+        monitor.set(Faults::default());
+        assert_eq!(monitor.take_space(100), Ok(()));
+        assert_eq!(monitor.statistics().bytes_written, 110);
+    }
+
+    #[test]
+    fn read_only_and_failing_operations() {
+        let monitor = Monitor::default();
+        monitor.set(Faults {
+            read_only: true,
+            fail: [Operation::Commit].into(),
+            ..Faults::default()
+        });
+        assert_eq!(monitor.enter(Operation::Read), Ok(()));
+        assert_eq!(monitor.enter(Operation::Write), Err(Injected::ReadOnly));
+        assert_eq!(monitor.enter(Operation::Commit), Err(Injected::Failure));
+        assert_eq!(monitor.statistics().count(Operation::Commit), 1);
+        assert_eq!(monitor.statistics().count(Operation::Rename), 0);
+    }
+
+    #[test]
+    fn one_byte_is_damaged() {
+        let monitor = Monitor::default();
+        assert_eq!(monitor.damage(0, 100), None);
+        monitor.set(Faults { damage_byte: Some(105), ..Faults::default() });
+        assert_eq!(monitor.damage(0, 100), None);
+        assert_eq!(monitor.damage(100, 6), Some(5));
+        assert_eq!(monitor.damage(106, 6), None);
+    }
+}

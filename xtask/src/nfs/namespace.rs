@@ -1,0 +1,59 @@
+//! A network of its own for servers with fixed ports, and the guests that talk to them.
+
+use crate::process::{Tied, tied_command};
+use anyhow::{Context, Result, ensure};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+/// Linux network and mount namespaces with only a loopback interface and an empty `/run`: a
+/// portmapper in there neither meets nor disturbs one of this machine, whether over ports or over
+/// its socket in `/run`. They vanish with the last process in them. Needs root.
+#[derive(Debug)]
+pub struct Namespace {
+    holder: Tied,
+}
+
+impl Namespace {
+    /// Makes the namespaces; they live as long as the value or a process started in them.
+    pub fn new() -> Result<Self> {
+        let mut command = tied_command("unshare");
+        command.args(["--net", "--mount", "sh", "-c"]);
+        // `cat` then holds the namespaces; it ends with its input, which this process holds.
+        command.arg("ip link set lo up && mount -t tmpfs run /run && echo ready && exec cat");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut holder = Tied::start(command)?;
+        let output = holder.child().stdout.take().context("the holder has no output")?;
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line)?;
+        ensure!(
+            line == "ready\n",
+            "cannot make network and mount namespaces (it takes root, and `ip`)"
+        );
+        Ok(Self { holder })
+    }
+
+    /// Begins a command, for [`Tied::start`], that runs inside.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = tied_command("nsenter");
+        command.arg(format!("--target={}", self.holder.id()));
+        command.args(["--net", "--mount", "--", program]);
+        command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command;
+
+    #[test]
+    #[ignore = "needs root; `cargo xtask test` runs it"]
+    fn inside_there_is_only_the_loopback_interface() {
+        let namespace = Namespace::new().unwrap();
+        let links = command::stdout(namespace.command("ip").args(["-o", "link"])).unwrap();
+        assert_eq!(links.lines().count(), 1, "{links}");
+        assert!(links.contains("LOOPBACK,UP"), "{links}");
+        let run = command::stdout(namespace.command("ls").arg("/run")).unwrap();
+        assert_eq!(run, "");
+    }
+}

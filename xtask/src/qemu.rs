@@ -1,0 +1,253 @@
+//! QEMU guests: described by a [`Machine`], watched and controlled through a [`Running`].
+//!
+//! Emulation only (TCG): a `/dev/kvm` that can be opened does not mean that KVM works.
+//! The CPU model `qemu64` boots fastest under TCG; richer ones make the kernel probe and
+//! patch more.
+
+pub mod console;
+pub mod control;
+pub mod exit;
+pub mod running;
+
+pub use console::Line;
+pub use exit::Exit;
+pub use running::Running;
+
+use crate::nfs::namespace::Namespace;
+use crate::process::{Tied, tied_command};
+use anyhow::{Context, Result};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The program.
+pub const PROGRAM: &str = "qemu-system-x86_64";
+
+/// The host's address as a guest with a network sees it. What listens on the host's
+/// 127.0.0.1 answers here.
+pub const HOST_ADDRESS: &str = "10.0.2.2";
+
+/// The guest's address, for the kernel's `ip=` syntax. The second address is the host's.
+pub const GUEST_IP: &str = "10.0.2.15::10.0.2.2:255.255.255.0";
+
+/// What every guest is told: log to the serial port, and reboot at once after a panic.
+const COMMAND_LINE: &str = "console=ttyS0 panic=-1";
+
+/// A guest to be started.
+#[derive(Debug)]
+pub struct Machine {
+    kernel: PathBuf,
+    initramfs: PathBuf,
+    command_line: String,
+    log: PathBuf,
+    memory_mib: u32,
+    cpus: u32,
+    drives: Vec<Drive>,
+    network: bool,
+    watchdog: Option<WatchdogAction>,
+    extra: Vec<OsString>,
+}
+
+/// A virtio disk of a guest, backed by a raw file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drive {
+    /// The file.
+    pub path: PathBuf,
+    /// The serial number that the guest sees; at most 20 characters.
+    pub serial: String,
+    /// What the guest may do to it.
+    pub access: Access,
+}
+
+/// What a guest may do to a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Reads only: the disk says that it is write-protected, and the file is opened so.
+    ReadOnly,
+    /// Reads and writes.
+    ReadWrite,
+    /// Reads and writes; what is written is gone when the guest ends.
+    Temporary,
+}
+
+/// What happens when the guest's watchdog (an i6300esb) is not fed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WatchdogAction {
+    /// The machine resets; as no guest is rebooted, it ends.
+    Reset,
+    /// The machine is turned off.
+    PowerOff,
+    /// The guest stops and can be looked at.
+    Pause,
+}
+
+impl WatchdogAction {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Reset => "reset",
+            Self::PowerOff => "poweroff",
+            Self::Pause => "pause",
+        }
+    }
+}
+
+impl Machine {
+    /// A guest with 256 MiB, two CPUs, a network and no disk. All that it says goes to `log`.
+    pub fn new(kernel: &Path, initramfs: &Path, log: &Path) -> Self {
+        Self {
+            kernel: kernel.to_owned(),
+            initramfs: initramfs.to_owned(),
+            command_line: COMMAND_LINE.to_owned(),
+            log: log.to_owned(),
+            memory_mib: 256,
+            cpus: 2,
+            drives: Vec::new(),
+            network: true,
+            watchdog: None,
+            extra: Vec::new(),
+        }
+    }
+
+    /// Adds words to the kernel's command line.
+    #[must_use]
+    pub fn append(mut self, words: &str) -> Self {
+        self.command_line.push(' ');
+        self.command_line.push_str(words);
+        self
+    }
+
+    /// Adds a disk. The guest finds them as vda, vdb … in this order.
+    #[must_use]
+    pub fn drive(mut self, drive: Drive) -> Self {
+        self.drives.push(drive);
+        self
+    }
+
+    /// Memory, in MiB.
+    #[must_use]
+    pub fn memory(mut self, mib: u32) -> Self {
+        self.memory_mib = mib;
+        self
+    }
+
+    /// Number of CPUs.
+    #[must_use]
+    pub fn cpus(mut self, cpus: u32) -> Self {
+        self.cpus = cpus;
+        self
+    }
+
+    /// Leaves the network card out.
+    #[must_use]
+    pub fn without_network(mut self) -> Self {
+        self.network = false;
+        self
+    }
+
+    /// Adds a watchdog card.
+    #[must_use]
+    pub fn watchdog(mut self, action: WatchdogAction) -> Self {
+        self.watchdog = Some(action);
+        self
+    }
+
+    /// Adds an argument for QEMU as it is.
+    #[must_use]
+    pub fn argument(mut self, argument: impl Into<OsString>) -> Self {
+        self.extra.push(argument.into());
+        self
+    }
+
+    /// Starts the guest.
+    pub fn start(&self) -> Result<Running> {
+        self.start_with(tied_command(PROGRAM))
+    }
+
+    /// Starts the guest in a network of its own, where it meets the servers that run there.
+    pub fn start_inside(&self, namespace: &Namespace) -> Result<Running> {
+        self.start_with(namespace.command(PROGRAM))
+    }
+
+    fn start_with(&self, mut command: Command) -> Result<Running> {
+        self.arguments(&mut command);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let qemu = Tied::start(command)?;
+        Running::attach(qemu, &self.log)
+            .with_context(|| format!("cannot start a guest; see {}", self.log.display()))
+    }
+
+    fn arguments(&self, command: &mut Command) {
+        command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
+        command.args(["-machine", "pc,accel=tcg", "-cpu", "qemu64"]);
+        command.args(["-smp", &self.cpus.to_string(), "-m", &format!("{}M", self.memory_mib)]);
+        // Control over standard input and output; the serial port, with QEMU's own complaints,
+        // over standard error. No socket is left behind and none has to be waited for.
+        command.args(["-chardev", "stdio,id=control,signal=off", "-mon", "control,mode=control"]);
+        command.args(["-chardev", "file,id=serial,path=/dev/stderr", "-serial", "chardev:serial"]);
+        command.arg("-kernel").arg(&self.kernel).arg("-initrd").arg(&self.initramfs);
+        command.args(["-append", &self.command_line]);
+        for (index, drive) in self.drives.iter().enumerate() {
+            drive.arguments(index, command);
+        }
+        if self.network {
+            // Without an option ROM: nothing boots from the network here.
+            command.args(["-netdev", "user,id=net0"]);
+            command.args(["-device", "virtio-net-pci,netdev=net0,romfile="]);
+        }
+        if let Some(action) = self.watchdog {
+            command.args(["-device", "i6300esb"]);
+            command.args(["-action", &format!("watchdog={}", action.name())]);
+        }
+        command.args(&self.extra);
+    }
+}
+
+impl Drive {
+    fn arguments(&self, index: usize, command: &mut Command) {
+        let access = match self.access {
+            Access::ReadOnly => "readonly=on",
+            Access::ReadWrite => "readonly=off",
+            Access::Temporary => "snapshot=on",
+        };
+        // A comma separates QEMU's options; in a file name it is written twice.
+        let mut option = OsString::from(format!("if=none,id=disk{index},format=raw,"));
+        option.push(format!("cache=unsafe,{access},file="));
+        option.push(self.path.to_string_lossy().replace(',', ",,"));
+        command.arg("-drive").arg(option);
+        let serial = &self.serial;
+        command.arg("-device").arg(format!("virtio-blk-pci,drive=disk{index},serial={serial}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command;
+
+    #[test]
+    fn the_arguments_say_what_was_asked_for() {
+        let machine = Machine::new(Path::new("k"), Path::new("i"), Path::new("log"))
+            .append("mfs.job=swapout")
+            .memory(128)
+            .watchdog(WatchdogAction::PowerOff)
+            .drive(Drive {
+                path: "a,b.img".into(),
+                serial: "NODE1".into(),
+                access: Access::ReadOnly,
+            });
+        let mut command = Command::new(PROGRAM);
+        machine.arguments(&mut command);
+        let line = command::line(&command);
+        for part in [
+            "accel=tcg",
+            "-m 128M",
+            "-append 'console=ttyS0 panic=-1 mfs.job=swapout'",
+            "readonly=on,file=a,,b.img",
+            "serial=NODE1",
+            "-device i6300esb -action watchdog=poweroff",
+        ] {
+            assert!(line.contains(part), "{part} is not in {line}");
+        }
+        assert!(!line.contains("kvm"));
+    }
+}
