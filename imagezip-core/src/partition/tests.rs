@@ -139,6 +139,31 @@ fn an_extended_partition_is_saved_but_for_its_logical_partitions() {
 }
 
 #[test]
+fn what_linux_takes_from_a_table_of_logical_partitions() {
+    let mut disk = mbr_disk(&[(0, 5, 100, 400)]);
+    // Two partitions in one table count; in the last two slots only inside the extended one.
+    let slots = [(0, 0x83, 1, 10), (1, 0x83, 20, 10), (2, 0x83, 40, 10), (3, 0x83, 390, 11)];
+    put_table(&mut disk, 100, &slots);
+    // Boot indicators don't matter here.
+    disk[100 * 512 + 446] = 0x7f;
+    let table = table_of(&disk);
+    let expected =
+        [(5, range(101, 111), None), (6, range(120, 130), None), (7, range(140, 150), None)];
+    assert_eq!(limits(&table), expected);
+    assert!(table.notes.is_empty());
+}
+
+#[test]
+fn two_extended_partitions_are_numbered_through() {
+    let mut disk = mbr_disk(&[(1, 0x85, 500, 100), (2, 0x0f, 100, 100)]);
+    put_table(&mut disk, 500, &[(0, 0x83, 1, 10)]);
+    put_table(&mut disk, 100, &[(0, 0x82, 1, 10)]);
+    let table = table_of(&disk);
+    assert_eq!(limits(&table), [(5, range(501, 511), None), (6, range(101, 111), None)]);
+    assert_eq!(table.unused.as_slice(), [range(600, 2048)]);
+}
+
+#[test]
 fn a_chain_of_logical_partitions_ends_somehow() {
     // In a loop.
     let mut disk = mbr_disk(&[(0, 5, 100, 400)]);
