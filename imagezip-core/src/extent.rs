@@ -77,18 +77,18 @@ impl ExtentSet {
     /// Whether all of `range` is in the set. Found by bisection.
     pub fn contains(&self, range: SectorRange) -> bool {
         range.is_empty()
-            || self.from_sector(range.start()).first().is_some_and(|extent| extent.contains(range))
+            || self.ending_after(range.start()).first().is_some_and(|extent| extent.contains(range))
     }
 
     /// The extents that end after `start`. Found by bisection.
-    fn from_sector(&self, start: Sector) -> &[SectorRange] {
+    fn ending_after(&self, start: Sector) -> &[SectorRange] {
         let first = self.extents.partition_point(|extent| extent.end() <= start);
         self.extents.get(first..).unwrap_or_default()
     }
 
     /// The parts of the set that lie in `range`, in ascending order.
     pub fn within(&self, range: SectorRange) -> impl Iterator<Item = SectorRange> + '_ {
-        self.from_sector(range.start()).iter().map_while(move |extent| extent.intersection(range))
+        self.ending_after(range.start()).iter().map_while(move |extent| extent.intersection(range))
     }
 
     /// The sectors in either set.

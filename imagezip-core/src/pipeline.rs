@@ -5,8 +5,12 @@
 //! start and go round.
 
 mod ordered;
+mod save;
+mod verify;
 
 pub use ordered::ordered;
+pub use save::{Progress, Saved, Source, save};
+pub use verify::{Proof, verify};
 
 /// Threads to work with.
 pub trait Workers: Sync {
@@ -31,3 +35,6 @@ impl Workers for SingleThread {
         body(0);
     }
 }
+
+#[cfg(test)]
+mod tests;

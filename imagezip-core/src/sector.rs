@@ -36,7 +36,6 @@ impl Sector {
 
     /// Sector `number`.
     pub const fn from_u32(number: u32) -> Self {
-        // Widening; `u64::from` is not const.
         #[expect(clippy::cast_lossless, reason = "From is not const")]
         Self(number as u64)
     }
@@ -60,6 +59,7 @@ impl Sector {
     }
 
     /// The sector `count` further on, or [`Sector::MAX`].
+    #[must_use]
     pub const fn saturating_add(self, count: SectorCount) -> Self {
         match self.checked_add(count) {
             Some(sum) => sum,
@@ -107,6 +107,7 @@ impl SectorCount {
     }
 
     /// Both together, or the most there can be.
+    #[must_use]
     pub const fn saturating_add(self, other: Self) -> Self {
         match Self::new(self.0.saturating_add(other.0)) {
             Some(sum) => sum,

@@ -62,10 +62,10 @@ impl Digester {
         while !data.is_empty() {
             let block_end = self.signature.block().end_of(start);
             let room = usize::try_from(block_end.since(start).to_bytes().get());
-            let (part, rest) = data.split_at_checked(room.unwrap_or(usize::MAX)).unwrap_or((data, &[]));
-            let len = u64::try_from(part.len()).map_or(SectorCount::ZERO, |len| {
-                crate::sector::Bytes(len).whole_sectors()
-            });
+            let (part, rest) =
+                data.split_at_checked(room.unwrap_or(usize::MAX)).unwrap_or((data, &[]));
+            let len = u64::try_from(part.len())
+                .map_or(SectorCount::ZERO, |len| crate::sector::Bytes(len).whole_sectors());
             let end = start.saturating_add(len);
             self.add_part(chunk, SectorRange::new(start, end).unwrap_or(SectorRange::EMPTY), part)?;
             if end == block_end {

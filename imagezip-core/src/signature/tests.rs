@@ -1,1 +1,197 @@
+use super::*;
+use crate::error::{Error, IncompatibleKind};
+use crate::sector::{Bytes, SectorCount, SectorRange};
+use proptest::prelude::*;
 
+fn range(start: u64, len: u64) -> SectorRange {
+    let (start, len) = (Sector::new(start).unwrap(), SectorCount::new(len).unwrap());
+    SectorRange::with_len(start, len).unwrap()
+}
+
+fn entry(start: u64, len: u64) -> Entry {
+    let digest = HashType::Sha1.digest(&start.to_le_bytes());
+    Entry { range: range(start, len), chunk: ChunkNumber::new(7, true), digest }
+}
+
+fn signature(entries: &[Entry]) -> Signature {
+    let mut signature = Signature::new(HashType::Sha1, HashBlockSize::DEFAULT);
+    entries.iter().for_each(|entry| signature.push(*entry).unwrap());
+    signature
+}
+
+fn encode(signature: &Signature) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    signature.write(&mut bytes).unwrap();
+    bytes
+}
+
+fn error_of(bytes: &[u8]) -> Error {
+    Signature::read(bytes).unwrap_err()
+}
+
+fn patch(bytes: &[u8], at: usize, value: u32) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    bytes
+}
+
+fn corrupt(kind: CorruptKind, place: Place) -> Error {
+    ErrorKind::Corrupt(kind).at(place)
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read(
+        parts in prop::collection::vec((0..300_u64, 1..=128_u64, any::<(u32, bool)>()), 0..300),
+        hash_type in prop::sample::select(&[HashType::Md5, HashType::Sha1][..]),
+    ) {
+        let mut signature = Signature::new(hash_type, HashBlockSize::DEFAULT);
+        let mut at = 0;
+        for (gap, len, (chunk, spans)) in parts {
+            let whole = range(at + gap, len);
+            for piece in cut(whole, HashBlockSize::DEFAULT) {
+                let digest = hash_type.digest(&at.to_le_bytes());
+                let chunk = ChunkNumber::new(chunk, spans);
+                signature.push(Entry { range: piece, chunk, digest }).unwrap();
+            }
+            at = whole.end().get();
+        }
+        let bytes = encode(&signature);
+        let again = Signature::read(&bytes).unwrap();
+        prop_assert_eq!(again.end(), signature.end());
+        prop_assert!(again == signature);
+        prop_assert!(again.iter().eq((0..signature.len()).map(|i| signature.get(i).unwrap())));
+    }
+
+    #[test]
+    fn damage_is_refused_or_consistent(
+        at in 0..32 * 41_usize, value in any::<u8>(), len in 0..=32 * 41_usize,
+    ) {
+        let entries: Vec<_> = (0..40).map(|i| entry(100 * i, 28)).collect();
+        let mut bytes = encode(&signature(&entries));
+        bytes[at] = value;
+        if let Ok(signature) = Signature::read(&bytes) {
+            check(&signature);
+        }
+        bytes.truncate(len);
+        if let Ok(signature) = Signature::read(&bytes) {
+            prop_assert_eq!(signature.len(), (len - 32) / 32);
+        }
+    }
+
+    #[test]
+    fn noise_is_refused_or_consistent(mut bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let _ = Signature::read(&bytes);
+        let start = encode(&signature(&[]));
+        let count = bytes.len().saturating_sub(32) / 32;
+        let kept = bytes.len().min(start.len());
+        bytes[..kept].copy_from_slice(&start[..kept]);
+        if bytes.len() > 32 {
+            bytes = patch(&bytes, 16, u32::try_from(count).unwrap());
+            bytes.truncate(32 + 32 * count);
+        }
+        if let Ok(signature) = Signature::read(&bytes) {
+            check(&signature);
+        }
+    }
+}
+
+/// What holding a signature proves.
+fn check(signature: &Signature) {
+    let mut end = Sector::ZERO;
+    for entry in signature.iter() {
+        assert!(entry.range.start() >= end && !entry.range.is_empty());
+        assert_eq!(cut(entry.range, signature.block()).count(), 1);
+        end = entry.range.end();
+    }
+}
+
+#[test]
+fn a_signature_is_known_byte_for_byte() {
+    // The first entry of an image made elsewhere: sector 16, all bytes 16.
+    let mut one = Signature::new(HashType::Sha1, HashBlockSize::DEFAULT);
+    let digest = one.digest(&[16; 512]);
+    one.push(Entry { range: range(16, 1), chunk: ChunkNumber::default(), digest }).unwrap();
+    let known = [
+        0x2e, 0x6e, 0x64, 0x7a, 0x73, 0x69, 0x67, 0x00, 0x18, 0x06, 0x14, 0x20, 2, 0, 0, 0, 1, 0,
+        0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0x35,
+        0x02, 0x3c, 0xe5, 0x08, 0xa5, 0xd9, 0xf7, 0x84, 0xa9, 0xec, 0x06, 0xc9, 0x18, 0x96, 0x57,
+        0xf7, 0xbb, 0x35, 0xb4,
+    ];
+    assert_eq!(encode(&one), known);
+}
+
+#[test]
+fn files_must_be_as_long_as_they_say() {
+    let bytes = encode(&signature(&[entry(0, 1), entry(5, 3)]));
+    for len in [0, 31, 32, 95] {
+        let place = Place::Byte(Bytes(len as u64));
+        assert_eq!(error_of(&bytes[..len]), ErrorKind::Truncated.at(place));
+    }
+    let longer = [bytes.as_slice(), &[0]].concat();
+    let place = Place::Byte(Bytes(96));
+    assert_eq!(error_of(&longer), corrupt(CorruptKind::SignatureTrailing, place));
+    let huge = patch(&bytes, 16, u32::MAX);
+    assert_eq!(error_of(&huge), ErrorKind::Truncated.at(Place::Byte(Bytes(96))));
+}
+
+#[test]
+fn each_contradiction_has_its_kind() {
+    let bytes = encode(&signature(&[entry(0, 1), entry(5, 3)]));
+    let broken = |at, value| error_of(&patch(&bytes, at, value));
+    assert_eq!(broken(0, 0), corrupt(CorruptKind::SignatureMagic, Place::Whole));
+    assert_eq!(broken(8, 3).kind, ErrorKind::Incompatible(IncompatibleKind::Version));
+    for hash_type in [0, 3] {
+        assert_eq!(broken(12, hash_type).kind, ErrorKind::Incompatible(IncompatibleKind::HashType));
+    }
+    for block in [0, 65_537] {
+        let kind = ErrorKind::Incompatible(IncompatibleKind::HashBlockSize);
+        assert_eq!(broken(20, block).kind, kind);
+    }
+    let second = Place::Entry(1);
+    assert_eq!(broken(64, 0), corrupt(CorruptKind::SignatureOrder, second));
+    assert_eq!(broken(36, 6), corrupt(CorruptKind::SignatureOrder, second), "first is longer");
+    assert_eq!(broken(68, 0), corrupt(CorruptKind::SignatureBlock, second));
+    assert_eq!(broken(68, 129), corrupt(CorruptKind::SignatureBlock, second));
+    assert_eq!(broken(64, 126), corrupt(CorruptKind::SignatureBlock, second), "crosses 128");
+    assert_eq!(broken(64, u32::MAX), corrupt(CorruptKind::SignatureBlock, second), "crosses 2^32");
+}
+
+#[test]
+fn a_block_size_in_bytes_is_recognised() {
+    let bytes = encode(&signature(&[entry(0, 128), entry(128, 2)]));
+    let updated = patch(&bytes, 20, 65_536);
+    assert_eq!(Signature::read(&updated).unwrap().block(), HashBlockSize::DEFAULT);
+    // An entry of more than 64 KiB: the size is meant.
+    let large = patch(&patch(&updated, 36, 100), 68, 129);
+    assert_eq!(Signature::read(&large).unwrap().block(), HashBlockSize::MAX);
+    // An entry that crosses a bound of 64 KiB.
+    let crossing = patch(&patch(&updated, 36, 100), 64, 127);
+    assert_eq!(Signature::read(&crossing).unwrap().block(), HashBlockSize::MAX);
+    // Version 1 has no such field.
+    let v1 = patch(&patch(&bytes, 8, 0x2003_1107), 20, 77);
+    assert_eq!(Signature::read(&v1).unwrap(), Signature::read(&bytes).unwrap());
+}
+
+#[test]
+fn entries_are_small_and_of_one_type() {
+    assert_eq!(size_of::<StoredEntry>(), 32);
+    let mut sha1 = signature(&[]);
+    let digest = HashType::Md5.digest(b"");
+    let error = sha1.push(Entry { digest, ..entry(0, 1) }).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Incompatible(IncompatibleKind::HashType));
+    let error = sha1.push(entry(1 << 32, 1)).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::TooLarge(Limit::Sector32));
+}
+
+#[test]
+fn chunk_numbers() {
+    let spanning = ChunkNumber::new(u32::MAX, true);
+    assert_eq!((spanning.number(), spanning.spans()), (u32::MAX >> 1, true));
+    let plain = ChunkNumber::new(3, false);
+    assert_eq!((plain.number(), plain.spans()), (3, false));
+    assert_eq!(
+        ChunkNumber::of(range(0, 5), &crate::ndz::ChunkMap::default()),
+        ChunkNumber::new(0, false)
+    );
+}

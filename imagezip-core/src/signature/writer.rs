@@ -13,8 +13,8 @@ impl Signature {
     /// # Errors
     /// `Write`; `Count32` for more entries than the format can count.
     pub fn write<W: Write + ?Sized>(&self, to: &mut W) -> Result<()> {
-        let count = u32::try_from(self.entries.len())
-            .map_err(|_| ErrorKind::TooLarge(Limit::Count32))?;
+        let count =
+            u32::try_from(self.entries.len()).map_err(|_| ErrorKind::TooLarge(Limit::Count32))?;
         let header = Header { hash_type: self.hash_type, block: self.block, count };
         write_all(to, &header.to_bytes())?;
         // Writers may be unbuffered, so entries go out in larger parts.

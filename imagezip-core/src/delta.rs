@@ -1,0 +1,198 @@
+//! Which sectors a delta has to hold: those in use that the base image doesn't hold as they are.
+//!
+//! The rule (docs/format.md, "Delta"): the base image's signature is compared entry by entry with
+//! the disk. An entry's sectors are hashed whole, those that are free now included. If the digest
+//! is the same, base already has them. Sectors in use that no unchanged entry covers go into the
+//! delta.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use crate::device::ReadAt;
+use crate::digest::{Digest, HashType};
+use crate::error::{ErrorKind, Place, Result};
+use crate::extent::ExtentSet;
+use crate::sector::{SECTOR_BYTES, Sector, SectorCount, SectorRange};
+use crate::signature::{HashBlockSize, Signature, cut};
+
+/// The least that is read and compared at once, in sectors: 1 MiB.
+const LEAST_WINDOW: SectorCount = SectorCount::from_u32(2048);
+
+/// A disk's sectors in use beside the signature of the base image; all counted from the start of
+/// the image.
+#[derive(Clone, Copy, Debug)]
+pub struct Comparison<'a> {
+    in_use: &'a ExtentSet,
+    base: Option<&'a Signature>,
+}
+
+/// Sectors of one window of the disk in memory.
+#[derive(Clone, Debug, Default)]
+pub struct WindowData {
+    start: Sector,
+    present: ExtentSet,
+    /// From `start` on; what is not `present` is left over from earlier windows.
+    bytes: Vec<u8>,
+}
+
+/// What came out for one window.
+#[derive(Clone, Debug, Default)]
+pub struct Judgement {
+    /// The sectors that belong in the delta.
+    pub changed: ExtentSet,
+    /// The digests of all sectors in use, cut at hash blocks: entries of the new signature.
+    pub digests: Vec<(SectorRange, Digest)>,
+}
+
+impl<'a> Comparison<'a> {
+    /// Compares with a base image's signature, or, without one, takes everything for changed.
+    pub fn new(in_use: &'a ExtentSet, base: Option<&'a Signature>) -> Self {
+        Self { in_use, base }
+    }
+
+    /// The digest of the signature: the base's, so that the next delta can be compared, too.
+    pub fn hash_type(&self) -> HashType {
+        self.base.map_or_else(HashType::default, Signature::hash_type)
+    }
+
+    /// The hash block of the signature.
+    pub fn block(&self) -> HashBlockSize {
+        self.base.map_or_else(HashBlockSize::default, Signature::block)
+    }
+
+    /// How many sectors a window has: whole hash blocks.
+    pub fn window_len(&self) -> SectorCount {
+        let block = u64::from(self.block().sectors());
+        let blocks = LEAST_WINDOW.get().div_ceil(block);
+        SectorCount::new(blocks.saturating_mul(block)).unwrap_or(LEAST_WINDOW)
+    }
+
+    /// The windows that have any sector in use, in order.
+    pub fn windows(&self) -> impl Iterator<Item = SectorRange> + Send + use<'a> {
+        let len = self.window_len();
+        let mut after = Sector::ZERO;
+        let mut extents = self.in_use.as_slice().iter().copied().peekable();
+        core::iter::from_fn(move || {
+            let at = loop {
+                let extent = extents.peek()?;
+                if extent.end() > after {
+                    break extent.start().max(after);
+                }
+                extents.next();
+            };
+            let number = at.get().checked_div(len.get())?;
+            let start = Sector::new(number.checked_mul(len.get())?)?;
+            let window = SectorRange::with_len(start, len)
+                .or_else(|| SectorRange::new(start, Sector::MAX))?;
+            after = window.end();
+            Some(window)
+        })
+    }
+
+    /// The sectors of a window that have to be read: those in use, and the rest of the base's
+    /// entries that they touch.
+    pub fn to_read(&self, window: SectorRange) -> ExtentSet {
+        let in_use: ExtentSet = self.in_use.within(window).collect();
+        let Some(base) = self.base else {
+            return in_use;
+        };
+        let touched = base
+            .entries_in(window)
+            .map(|entry| entry.range)
+            .filter(|range| self.in_use.within(*range).next().is_some());
+        in_use.union(&touched.collect())
+    }
+
+    /// Decides about every hash block of a window, whose `data` holds what
+    /// [`Comparison::to_read`] asks for.
+    ///
+    /// # Errors
+    /// `Truncated` if `data` holds less.
+    pub fn judge(
+        &self,
+        window: SectorRange,
+        data: &WindowData,
+        out: &mut Judgement,
+    ) -> Result<()> {
+        out.changed = ExtentSet::new();
+        out.digests.clear();
+        cut(window, self.block()).try_for_each(|block| self.judge_block(block, data, out))
+    }
+
+    fn judge_block(
+        &self,
+        block: SectorRange,
+        data: &WindowData,
+        out: &mut Judgement,
+    ) -> Result<()> {
+        let digest_of = |range| data.get(range).map(|bytes| self.hash_type().digest(bytes));
+        let mut unchanged = ExtentSet::new();
+        // Nearly always a block is one entry and all of it is in use: then it is hashed once.
+        let mut last = None;
+        for entry in self.base.into_iter().flat_map(|base| base.entries_in(block)) {
+            if self.in_use.within(entry.range).next().is_none() {
+                continue;
+            }
+            let digest = digest_of(entry.range)?;
+            if digest == entry.digest {
+                unchanged.push(entry.range);
+            }
+            last = Some((entry.range, digest));
+        }
+        for piece in self.in_use.within(block) {
+            let digest = match last {
+                Some((range, digest)) if range == piece => digest,
+                _ => digest_of(piece)?,
+            };
+            out.digests.push((piece, digest));
+            out.changed.extend(&unchanged.complement(piece));
+        }
+        Ok(())
+    }
+}
+
+impl WindowData {
+    /// Replaces what is there with the sectors `wanted` of `window`, read from `device`, on which
+    /// the image begins at `base`.
+    ///
+    /// # Errors
+    /// What the device reports.
+    pub fn read(
+        &mut self,
+        device: &dyn ReadAt,
+        base: Sector,
+        window: SectorRange,
+        wanted: &ExtentSet,
+    ) -> Result<()> {
+        let truncated = || ErrorKind::Truncated.at(Place::Sector(window.start()));
+        self.start = window.start();
+        self.present.clone_from(wanted);
+        let len = bytes_between(window.start(), wanted.end().unwrap_or(window.start()));
+        if self.bytes.len() < len {
+            self.bytes.resize(len, 0);
+        }
+        for range in wanted {
+            let at = range.absolute_from(base).ok_or_else(truncated)?.start();
+            let span = self.span(range);
+            device.read_sectors(at, self.bytes.get_mut(span).ok_or_else(truncated)?)?;
+        }
+        Ok(())
+    }
+
+    /// The bytes of `range`.
+    ///
+    /// # Errors
+    /// `Truncated` if they were not all read.
+    pub fn get(&self, range: SectorRange) -> Result<&[u8]> {
+        let bytes = self.present.contains(range).then(|| self.bytes.get(self.span(range)));
+        bytes.flatten().ok_or_else(|| ErrorKind::Truncated.at(Place::Sector(range.start())))
+    }
+
+    fn span(&self, range: SectorRange) -> Range<usize> {
+        bytes_between(self.start, range.start())..bytes_between(self.start, range.end())
+    }
+}
+
+fn bytes_between(start: Sector, end: Sector) -> usize {
+    usize::try_from(end.since(start).get().saturating_mul(SECTOR_BYTES)).unwrap_or(usize::MAX)
+}
