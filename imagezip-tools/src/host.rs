@@ -1,6 +1,6 @@
 //! A host's files, disks and threads, as `imagezip-core` wants them.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -25,11 +25,28 @@ impl FileDevice {
     /// # Errors
     /// If it can't be opened or its size can't be found out.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
-        let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
+        Self::open_with(path, File::options().read(true))
+    }
+
+    /// Opens the file or block device at `path` for reading and writing.
+    ///
+    /// # Errors
+    /// As [`FileDevice::open`].
+    pub fn open_for_writing(path: &Path) -> anyhow::Result<Self> {
+        Self::open_with(path, File::options().read(true).write(true))
+    }
+
+    fn open_with(path: &Path, options: &OpenOptions) -> anyhow::Result<Self> {
+        let file = options.open(path).with_context(|| format!("opening {}", path.display()))?;
         // The end of a block device is found by seeking; its metadata says 0.
         let size = io::Seek::seek(&mut &file, io::SeekFrom::End(0))
             .with_context(|| format!("finding the size of {}", path.display()))?;
         Ok(Self { file, size: Bytes(size) })
+    }
+
+    /// The file itself.
+    pub fn file(&self) -> &File {
+        &self.file
     }
 }
 

@@ -2,4 +2,6 @@
 //!
 //! The work is done by `imagezip-core`; this crate gives it files, threads and paths.
 
+pub mod create;
 pub mod host;
+pub mod load;
