@@ -86,8 +86,8 @@ impl Draft {
         SectorRange::new(start, ranges().map(SectorRange::end).max()?)
     }
 
-    /// The table. Of `unused` only counts what lies outside of all that is known to be in use;
-    /// nothing of it if part of the table is not known.
+    /// The table. Of `unused`, which lies outside of [`Draft::span`], only counts what the table does
+    /// not occupy; nothing of it if part of the table is not known.
     pub(super) fn finish(mut self, disk_id: DiskId, unused: &ExtentSet) -> PartitionTable {
         self.partitions.sort_by_key(|partition| partition.number);
         self.doubt_overlapping(&self.containers.clone(), |number| number <= 4);
@@ -100,7 +100,6 @@ impl Draft {
             self.note(format!("partition {number}: {doubt}: counted as fully in use"));
         }
         let mut used = self.structures;
-        used.extend(self.containers);
         used.extend(self.partitions.iter().map(|partition| partition.range));
         let used = ExtentSet::from_unsorted(used);
         let unused = if self.complete {

@@ -153,6 +153,18 @@ fn what_else_is_saved_of_a_gpt_disk() {
     let table = table_of(&grown);
     assert_eq!(table.unused.as_slice(), [range(34, 64), range(5120, 8159)]);
     assert_eq!(table.notes, ["GPT: the disk has another size than the table says"]);
+    // The same, with the end of the usable sectors moved but not the backup.
+    put(&mut grown, 512 + 48, u64::MAX);
+    seal(&mut grown, 512);
+    let unused = [range(34, 64), range(5120, 8159), range(8192, 10207)];
+    assert_eq!(table_of(&grown).unused.as_slice(), unused);
+    // The damaged primary copy, with a backup that counts its sectors as usable.
+    let mut damaged = parse(fixtures::GPT);
+    damaged[512] = 0;
+    put(&mut damaged, LAST + 40, 0);
+    seal(&mut damaged, LAST);
+    let table = table_of(&damaged);
+    assert_eq!(table.unused.as_slice(), [range(34, 64), range(5120, 8159)]);
 }
 
 /// What must hold for any table.
