@@ -59,6 +59,25 @@ pub fn read_number(path: impl Arg) -> Result<u64> {
     read_text(path)?.parse().map_err(|_| Errno::INVAL)
 }
 
+/// Fills `buffer` with the bytes from `offset` on.
+///
+/// # Errors
+/// `IO` if the file ends before.
+pub fn read_at(file: impl AsFd, mut offset: u64, mut buffer: &mut [u8]) -> Result<()> {
+    while !buffer.is_empty() {
+        match rustix::io::pread(&file, &mut *buffer, offset) {
+            Ok(0) => return Err(Errno::IO),
+            Ok(count) => {
+                buffer = buffer.get_mut(count..).unwrap_or_default();
+                offset = offset.saturating_add(u64::try_from(count).unwrap_or(0));
+            }
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
 /// Writes all of `bytes`.
 pub fn write_all(file: impl AsFd, mut bytes: &[u8]) -> Result<()> {
     while !bytes.is_empty() {
@@ -111,6 +130,12 @@ impl<const N: usize> Cut<N> {
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl<const N: usize> fmt::Display for Cut<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

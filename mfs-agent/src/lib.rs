@@ -11,7 +11,18 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod boot;
+pub mod cmdline;
+pub mod disk;
+pub mod event;
 pub mod failure;
 pub mod file;
+pub mod finish;
+pub mod job;
+pub mod monitor;
 pub mod names;
+pub mod net;
+pub mod progress;
+pub mod project;
+pub mod report;
 pub mod threads;

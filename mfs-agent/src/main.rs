@@ -1,16 +1,119 @@
-//! PID 1 of the memory file system.
+//! PID 1 of the memory file system: boots, does its job, reports, and ends the machine's run.
 #![no_std]
 #![no_main]
 
 extern crate alloc;
 
-#[expect(unsafe_code, reason = "the one module that may")]
+#[expect(unsafe_code, reason = "the one module that may: it stands in for a C library")]
 mod runtime;
 
+use alloc::string::String;
+use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
+
+use imagezip_core::swapinfo::Phase;
+use mfs_agent::boot::{modules, mounts, watchdog::Watchdog};
+use mfs_agent::cmdline::{self, CommandLine, Job, Then};
+use mfs_agent::failure::{FailureKind, Result};
+use mfs_agent::job::{idle, swapout};
+use mfs_agent::monitor::Monitor;
+use mfs_agent::progress::Progress;
+use mfs_agent::project::{credentials, mount};
+use mfs_agent::report::{console, ending, journal};
+use mfs_agent::{finish, net};
+use runtime::KernelThreads;
+use rustix_futex_sync::OnceLock;
+
+static PROGRESS: Progress = Progress::new();
+static MONITOR: Monitor = Monitor::new(&PROGRESS);
+static THEN: OnceLock<Then> = OnceLock::new();
+
 fn main() -> ! {
-    loop {}
+    console::open();
+    journal::install();
+    let result = run();
+    finish(result)
 }
 
-fn panicked(_info: &core::panic::PanicInfo<'_>) -> ! {
-    loop {}
+fn run() -> Result<String> {
+    mounts::mount_all()?;
+    console::open();
+    let text = cmdline::of_kernel()?;
+    let then = *THEN.get_or_init(|| Then::find(&text));
+    console::calm(&text);
+    log::info!("mfs-agent {} on Linux {}", env!("CARGO_PKG_VERSION"), kernel());
+    let line = CommandLine::parse(&text, &mut |warning| log::warn!("command line: {warning}"))?;
+    MONITOR.start(&KernelThreads, line.progress_limit, then)?;
+
+    PROGRESS.enter(Phase::Boot);
+    modules::load_all(&|| PROGRESS.beat());
+    if let Some(watchdog) = Watchdog::arm() {
+        MONITOR.feed(watchdog);
+    }
+    if let Some(address) = &line.address {
+        net::bring_up(&line, address, &PROGRESS)?;
+    }
+    if let Some(export) = &line.export {
+        PROGRESS.enter(Phase::Mount);
+        mount::mount_project(export, line.mount_limit, &PROGRESS)?;
+    }
+    #[cfg(feature = "drill")]
+    drill(&line);
+    match (line.job, &line.node) {
+        (Job::Swapout, Some(node)) => swapout::run(&line, node, &KernelThreads, &PROGRESS),
+        _ => idle::run(&PROGRESS),
+    }
+}
+
+/// Reports how it went and ends the run of the machine.
+fn finish(result: Result<String>) -> ! {
+    match result {
+        Ok(text) => {
+            log::info!("{text}");
+            ending::announce(0, format_args!("{text}"));
+        }
+        Err(failure) => {
+            log::error!("{failure}");
+            ending::announce(failure.code(), format_args!("{failure}"));
+        }
+    }
+    ending::wait_until_reported(Duration::from_secs(30));
+    let _ = credentials::become_root();
+    mount::unmount_project();
+    MONITOR.stop();
+    finish::now(then())
+}
+
+/// The end of the run if the program itself is at fault, in whatever thread. Takes no lock: the
+/// thread may hold any.
+fn panicked(info: &PanicInfo<'_>) -> ! {
+    static PANICKED: AtomicBool = AtomicBool::new(false);
+    if !PANICKED.swap(true, Ordering::Relaxed) {
+        ending::announce(FailureKind::Panic.code(), format_args!("{info}"));
+        ending::wait_until_reported(Duration::from_secs(10));
+    }
+    finish::now(then())
+}
+
+fn then() -> Then {
+    THEN.get().copied().unwrap_or_default()
+}
+
+fn kernel() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
+/// Makes the fault that the command line asks for.
+#[cfg(feature = "drill")]
+#[expect(clippy::panic, reason = "that is the drill")]
+fn drill(line: &CommandLine) {
+    match line.drill {
+        None => {}
+        Some(cmdline::Drill::Panic) => panic!("drill"),
+        Some(cmdline::Drill::Hang) => loop {
+            mfs_agent::event::sleep(Duration::from_secs(3600));
+        },
+        Some(cmdline::Drill::Freeze) => MONITOR.freeze(),
+    }
 }

@@ -2,17 +2,16 @@
 
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
+use imagezip_core::pipeline;
 use imagezip_core::swapinfo::Phase;
 
 /// The counters of a run. The monitor takes any change of any of them as a sign of life.
-#[derive(Default)]
 pub struct Progress {
     phase: AtomicU8,
-    scanned: AtomicU64,
     total: AtomicU64,
-    changed: AtomicU64,
     written: AtomicU64,
     beats: AtomicU64,
+    engine: pipeline::Progress,
 }
 
 /// The counters at one moment, in bytes.
@@ -37,12 +36,20 @@ impl Progress {
     pub const fn new() -> Self {
         Self {
             phase: AtomicU8::new(0),
-            scanned: AtomicU64::new(0),
             total: AtomicU64::new(0),
-            changed: AtomicU64::new(0),
             written: AtomicU64::new(0),
             beats: AtomicU64::new(0),
+            engine: pipeline::Progress {
+                scanned: AtomicU64::new(0),
+                changed: AtomicU64::new(0),
+                written: AtomicU64::new(0),
+            },
         }
+    }
+
+    /// The counters that the saving itself moves.
+    pub fn engine(&self) -> &pipeline::Progress {
+        &self.engine
     }
 
     /// Enters a phase, and says so on the console for those who follow it there.
@@ -55,12 +62,6 @@ impl Progress {
     /// Sets how many bytes there are to read and compare.
     pub fn set_total(&self, bytes: u64) {
         self.total.store(bytes, Ordering::Relaxed);
-    }
-
-    /// Adds bytes that were read and compared, and how many of them differ.
-    pub fn add_scanned(&self, bytes: u64, changed: u64) {
-        self.scanned.fetch_add(bytes, Ordering::Relaxed);
-        self.changed.fetch_add(changed, Ordering::Relaxed);
     }
 
     /// Sets how many bytes of the image are on stable storage.
@@ -77,11 +78,17 @@ impl Progress {
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             phase: Phase::from_number(self.phase.load(Ordering::Relaxed)).unwrap_or_default(),
-            scanned: self.scanned.load(Ordering::Relaxed),
+            scanned: self.engine.scanned.load(Ordering::Relaxed),
             total: self.total.load(Ordering::Relaxed),
-            changed: self.changed.load(Ordering::Relaxed),
+            changed: self.engine.changed.load(Ordering::Relaxed),
             written: self.written.load(Ordering::Relaxed),
             beats: self.beats.load(Ordering::Relaxed),
         }
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
     }
 }

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 
+use imagezip_core::pipeline::Workers;
 use rustix::io::Result;
 
 /// What a thread does.
@@ -19,16 +20,33 @@ pub trait Threads: Sync {
     fn start(&self, body: Body) -> Result<Box<dyn Join>>;
 
     /// Runs `body(0)` to `body(count - 1)`, each on a thread of its own, and waits for their end.
-    ///
-    /// # Errors
-    /// A thread could not be started. Those that were have ended.
-    fn scope(&self, count: usize, body: &(dyn Fn(usize) + Sync)) -> Result<()>;
+    /// What no thread can be had for runs in the caller's.
+    fn scope(&self, count: usize, body: &(dyn Fn(usize) + Sync));
 }
 
-/// The number of processors that this program may use.
-pub fn processors() -> usize {
-    rustix::thread::sched_getaffinity(None)
-        .ok()
-        .and_then(|set| usize::try_from(set.count()).ok())
-        .map_or(1, |count| count.max(1))
+/// A worker for each processor.
+pub struct Processors<'a> {
+    threads: &'a dyn Threads,
+    count: usize,
+}
+
+impl<'a> Processors<'a> {
+    /// Of those that this program may use.
+    pub fn new(threads: &'a dyn Threads) -> Self {
+        let count = rustix::thread::sched_getaffinity(None)
+            .ok()
+            .and_then(|set| usize::try_from(set.count()).ok())
+            .map_or(1, |count| count.max(1));
+        Self { threads, count }
+    }
+}
+
+impl Workers for Processors<'_> {
+    fn count(&self) -> usize {
+        self.count
+    }
+
+    fn run(&self, body: &(dyn Fn(usize) + Sync)) {
+        self.threads.scope(self.count, body);
+    }
 }

@@ -1,6 +1,7 @@
 //! Threads by clone(2), on stacks with a guard page.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::arch::naked_asm;
 use core::ffi::c_void;
 use core::mem::transmute;
@@ -37,25 +38,20 @@ impl Threads for KernelThreads {
         Ok(Box::new(thread))
     }
 
-    fn scope(&self, count: usize, body: &(dyn Fn(usize) + Sync)) -> Result<()> {
+    fn scope(&self, count: usize, body: &(dyn Fn(usize) + Sync)) {
         // SAFETY: only the lifetime changes. Every thread that borrows `body` is joined before
         // this function returns, and nothing unwinds past the joins: panics abort.
         let body: &'static (dyn Fn(usize) + Sync) = unsafe { transmute(body) };
-        let mut threads = alloc::vec::Vec::new();
-        let mut result = Ok(());
+        let mut threads = Vec::new();
+        let mut refused = Vec::new();
         for index in 0..count {
             match Thread::start(Box::new(move || body(index))) {
                 Ok(thread) => threads.push(thread),
-                Err(errno) => {
-                    result = Err(errno);
-                    break;
-                }
+                Err(_) => refused.push(index),
             }
         }
-        for thread in threads {
-            thread.wait();
-        }
-        result
+        refused.into_iter().for_each(body);
+        threads.into_iter().for_each(Thread::wait);
     }
 }
 

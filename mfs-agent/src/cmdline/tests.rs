@@ -1,0 +1,106 @@
+use super::*;
+use proptest::prelude::*;
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+const GOOD: &str = "console=ttyS0 panic=10 mfs.job=swapout mfs.pid=testbed mfs.eid=exp1 \
+    mfs.vname=node-1 mfs.proj=10.0.2.2:/proj mfs.nfs=port=2049,mountport=2049 mfs.uid=20001 \
+    mfs.gid=6000 mfs.groups=6000,6001 mfs.then=poweroff \
+    ip=10.0.2.15::10.0.2.2:255.255.255.0:::off BOOTIF=01-52-54-00-12-34-56 quiet";
+
+fn parse(text: &str) -> (Result<CommandLine>, Vec<String>) {
+    let mut warnings = Vec::new();
+    let line = CommandLine::parse(text, &mut |warning| warnings.push(warning.to_string()));
+    (line, warnings)
+}
+
+#[test]
+fn a_whole_line() {
+    let (line, warnings) = parse(GOOD);
+    let line = line.unwrap();
+    assert_eq!(warnings, Vec::<String>::new());
+    assert_eq!(line.job, Job::Swapout);
+    let node = line.node.unwrap();
+    assert_eq!(
+        (node.pid.as_str(), node.eid.as_str(), node.vname.as_str()),
+        ("testbed", "exp1", "node-1")
+    );
+    let export = line.export.unwrap();
+    assert_eq!(export.to_string(), "10.0.2.2:/proj");
+    assert_eq!(export.options, "port=2049,mountport=2049");
+    let credentials = line.credentials.unwrap();
+    assert_eq!((credentials.uid, credentials.gid), (20001, 6000));
+    assert_eq!(credentials.groups.as_slice(), [6000, 6001]);
+    assert_eq!(line.progress_limit.as_secs(), 180);
+    assert_eq!(line.mount_limit.as_secs(), 120);
+    assert_eq!(Then::find(GOOD), Then::PowerOff);
+}
+
+#[test]
+fn each_fault_names_its_word() {
+    let expectations = [
+        ("mfs.job=swapout", "mfs.job=clone", "mfs.job=clone: must be swapout or idle"),
+        ("mfs.job=swapout", "", "mfs.job= is missing"),
+        ("mfs.pid=testbed", "", "mfs.pid= is missing"),
+        ("mfs.pid=testbed", "mfs.pid=../x", "mfs.pid=../x: has a character"),
+        ("mfs.eid=exp1", "mfs.eid=x", "mfs.eid=x: must have 2 to 19 characters"),
+        ("mfs.vname=node-1", "mfs.vname=", "mfs.vname=: must have 1 to 32"),
+        ("mfs.proj=10.0.2.2:/proj", "", "mfs.proj= is missing"),
+        ("mfs.proj=10.0.2.2:/proj", "mfs.proj=fs:/proj", "must be an IPv4 address"),
+        ("mfs.proj=10.0.2.2:/proj", "mfs.proj=10.0.2.2", "must be <server>:<export>"),
+        ("mfs.proj=10.0.2.2:/proj", "mfs.proj=10.0.2.2:proj", "must begin with /"),
+        ("mfs.uid=20001", "mfs.uid=root", "mfs.uid=root: must be a number"),
+        ("mfs.uid=20001", "", "mfs.uid= is missing"),
+        ("mfs.gid=6000", "", "mfs.gid= is missing"),
+        ("mfs.gid=6000", "mfs.gid=-1", "mfs.gid=-1: must be a number"),
+        ("mfs.groups=6000,6001", "mfs.groups=6000,", "mfs.groups=6000,: must be numbers"),
+        ("mfs.then=poweroff", "mfs.then=sleep", "mfs.then=sleep: must be reboot, poweroff or halt"),
+        ("quiet", "mfs.progress=0", "mfs.progress=0: must be at least one second"),
+        ("quiet", "mfs.mntwait=2m", "mfs.mntwait=2m: must be a number of seconds"),
+        ("ip=10.0.2.15::10.0.2.2:255.255.255.0:::off", "ip=dhcp", "ip=dhcp: must be a static"),
+        (
+            "ip=10.0.2.15::10.0.2.2:255.255.255.0:::off",
+            "",
+            "ip= (there is no DHCP client) is missing",
+        ),
+        ("BOOTIF=01-52-54-00-12-34-56", "BOOTIF=eth0", "BOOTIF=eth0: must be 01-"),
+    ];
+    for (good, bad, message) in expectations {
+        let failure = parse(&GOOD.replace(good, bad)).0.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::CommandLine);
+        assert!(failure.message.contains(message), "{bad}: {failure}");
+    }
+}
+
+#[test]
+fn an_idle_node_needs_nothing_else() {
+    let line = parse("mfs.job=idle").0.unwrap();
+    assert_eq!((line.job, line.node, line.export), (Job::Idle, None, None));
+}
+
+#[test]
+fn odd_words_are_warned_of() {
+    let (line, warnings) = parse("mfs.job=swapout mfs.frob=1 mfs.job=idle mfs.progress=7");
+    assert_eq!(line.unwrap().progress_limit.as_secs(), 7);
+    assert_eq!(
+        warnings,
+        ["unknown word mfs.frob=1", "mfs.job= is there twice; idle counts, swapout not"]
+    );
+}
+
+#[test]
+fn the_end_is_known_even_if_nothing_else_is() {
+    assert_eq!(Then::find("mfs.job= mfs.then=halt mfs.then=x"), Then::Halt);
+    assert_eq!(Then::find(""), Then::Reboot);
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_survived(text in "\\PC{0,300}", at in any::<prop::sample::Index>()) {
+        let _ = parse(&text);
+        let mut line = GOOD.to_string();
+        line.insert_str(at.index(line.len()), &text);
+        let _ = parse(&line);
+        let _ = Then::find(&line);
+    }
+}

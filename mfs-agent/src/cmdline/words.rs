@@ -1,0 +1,205 @@
+//! The words one by one, before it is known whether they make sense together.
+
+use core::fmt;
+use core::str::FromStr;
+use core::time::Duration;
+
+use super::ip::{Address, Mac};
+use super::{CommandLine, Credentials, Drill, Export, Job, Node, Then};
+use crate::failure::{Failure, FailureKind, Result};
+use crate::names::{Name, NameKind};
+
+/// The values of the words that mean something here.
+#[derive(Default)]
+pub(super) struct Words<'a> {
+    values: [Option<&'a str>; KEYS.len()],
+}
+
+const KEYS: [&str; 15] = [
+    "mfs.job",
+    "mfs.pid",
+    "mfs.eid",
+    "mfs.vname",
+    "mfs.proj",
+    "mfs.nfs",
+    "mfs.uid",
+    "mfs.gid",
+    "mfs.groups",
+    "mfs.then",
+    "mfs.progress",
+    "mfs.mntwait",
+    "mfs.drill",
+    "ip",
+    "BOOTIF",
+];
+
+fn wrong(key: &str, value: &str, why: impl fmt::Display) -> Failure {
+    FailureKind::CommandLine.because(format_args!("{key}={value}: {why}"))
+}
+
+fn missing(key: &str, why: &str) -> Failure {
+    FailureKind::CommandLine.because(format_args!("{key}= is missing: {why}"))
+}
+
+impl<'a> Words<'a> {
+    pub(super) fn collect(text: &'a str, warn: &mut dyn FnMut(fmt::Arguments<'_>)) -> Self {
+        let mut words = Self::default();
+        for word in text.split_ascii_whitespace() {
+            let (key, value) = word.split_once('=').unwrap_or((word, ""));
+            let slot = KEYS.iter().zip(&mut words.values).find(|(known, _)| **known == key);
+            match slot {
+                Some((_, slot)) => {
+                    if let Some(earlier) = slot.replace(value) {
+                        warn(format_args!("{key}= is there twice; {value} counts, {earlier} not"));
+                    }
+                }
+                None if key.starts_with("mfs.") => warn(format_args!("unknown word {word}")),
+                None => {}
+            }
+        }
+        words
+    }
+
+    fn get(&self, key: &str) -> Option<&'a str> {
+        KEYS.iter()
+            .zip(&self.values)
+            .find(|(known, _)| **known == key)
+            .and_then(|(_, value)| *value)
+    }
+
+    /// The value for `key` as `T`, if the word is there.
+    fn parsed<T: FromStr>(&self, key: &str, what: &str) -> Result<Option<T>> {
+        self.get(key)
+            .map(|value| {
+                value.parse().map_err(|_| wrong(key, value, format_args!("must be {what}")))
+            })
+            .transpose()
+    }
+
+    pub(super) fn command_line(&self) -> Result<CommandLine> {
+        if let Some(value) = self.get("mfs.then")
+            && Then::from_name(value).is_none()
+        {
+            return Err(wrong("mfs.then", value, "must be reboot, poweroff or halt"));
+        }
+        Ok(CommandLine {
+            job: self.job()?,
+            node: self.node()?,
+            export: self.export()?,
+            credentials: self.credentials()?,
+            progress_limit: self.seconds("mfs.progress", 180)?,
+            mount_limit: self.seconds("mfs.mntwait", 120)?,
+            address: self
+                .get("ip")
+                .map(|value| Address::parse(value).map_err(|why| wrong("ip", value, why)))
+                .transpose()?,
+            boot_interface: self
+                .get("BOOTIF")
+                .map(|value| {
+                    let why = "must be 01- and six bytes in hexadecimal, with - between them";
+                    Mac::from_bootif(value).ok_or_else(|| wrong("BOOTIF", value, why))
+                })
+                .transpose()?,
+            drill: self.drill()?,
+        })
+    }
+
+    fn job(&self) -> Result<Job> {
+        match self.get("mfs.job") {
+            Some("swapout") => Ok(Job::Swapout),
+            Some("idle") => Ok(Job::Idle),
+            Some(other) => Err(wrong("mfs.job", other, "must be swapout or idle")),
+            None => Err(missing("mfs.job", "say mfs.job=swapout or mfs.job=idle")),
+        }
+    }
+
+    fn name(&self, key: &str, kind: NameKind) -> Result<Option<Name>> {
+        self.get(key)
+            .map(|value| Name::new(kind, value).map_err(|why| wrong(key, value, why)))
+            .transpose()
+    }
+
+    fn node(&self) -> Result<Option<Node>> {
+        let why = "mfs.pid=, mfs.eid= and mfs.vname= belong together";
+        let pid = self.name("mfs.pid", NameKind::Project)?;
+        let eid = self.name("mfs.eid", NameKind::Experiment)?;
+        let vname = self.name("mfs.vname", NameKind::Node)?;
+        match (pid, eid, vname) {
+            (Some(pid), Some(eid), Some(vname)) => Ok(Some(Node { pid, eid, vname })),
+            (None, None, None) => Ok(None),
+            (None, ..) => Err(missing("mfs.pid", why)),
+            (_, None, _) => Err(missing("mfs.eid", why)),
+            _ => Err(missing("mfs.vname", why)),
+        }
+    }
+
+    fn export(&self) -> Result<Option<Export>> {
+        let options = self.get("mfs.nfs").unwrap_or_default();
+        let Some(value) = self.get("mfs.proj") else {
+            return Ok(None);
+        };
+        let bad = |why| wrong("mfs.proj", value, why);
+        let (server, path) =
+            value.split_once(':').ok_or_else(|| bad("must be <server>:<export>"))?;
+        let server = server.parse().map_err(|_| bad("the server must be an IPv4 address"))?;
+        if !path.starts_with('/') {
+            return Err(bad("the export must begin with /"));
+        }
+        let path = path.try_into().map_err(|_| bad("the export is longer than 256 bytes"))?;
+        let options = options
+            .try_into()
+            .map_err(|_| wrong("mfs.nfs", options, "is longer than 256 bytes"))?;
+        Ok(Some(Export { server, path, options }))
+    }
+
+    fn credentials(&self) -> Result<Option<Credentials>> {
+        const WHAT: &str = "a number";
+        let uid = self.parsed("mfs.uid", WHAT)?;
+        let gid = self.parsed("mfs.gid", WHAT)?;
+        let mut groups = heapless::Vec::new();
+        if let Some(value) = self.get("mfs.groups") {
+            for group in value.split(',') {
+                let group =
+                    group.parse().map_err(|_| wrong("mfs.groups", value, "must be numbers"))?;
+                groups.push(group).map_err(|_| wrong("mfs.groups", value, "are more than 15"))?;
+            }
+        }
+        match (uid, gid) {
+            // setresuid(2) takes the highest number for "as it is".
+            (Some(u32::MAX), _) | (_, Some(u32::MAX)) => {
+                Err(missing("mfs.uid", "4294967295 is nobody's number"))
+            }
+            (Some(uid), Some(gid)) => Ok(Some(Credentials { uid, gid, groups })),
+            (None, None) if groups.is_empty() => Ok(None),
+            (None, _) => Err(missing("mfs.uid", "mfs.gid= and mfs.groups= need it")),
+            (_, None) => Err(missing("mfs.gid", "mfs.uid= needs it")),
+        }
+    }
+
+    fn seconds(&self, key: &str, default: u32) -> Result<Duration> {
+        let seconds = self.parsed::<u32>(key, "a number of seconds")?.unwrap_or(default);
+        if seconds == 0 {
+            return Err(wrong(key, "0", "must be at least one second"));
+        }
+        Ok(Duration::from_secs(seconds.into()))
+    }
+
+    #[cfg(feature = "drill")]
+    fn drill(&self) -> Result<Option<Drill>> {
+        match self.get("mfs.drill") {
+            None => Ok(None),
+            Some("panic") => Ok(Some(Drill::Panic)),
+            Some("hang") => Ok(Some(Drill::Hang)),
+            Some("freeze") => Ok(Some(Drill::Freeze)),
+            Some(other) => Err(wrong("mfs.drill", other, "must be panic, hang or freeze")),
+        }
+    }
+
+    #[cfg(not(feature = "drill"))]
+    fn drill(&self) -> Result<Option<Drill>> {
+        match self.get("mfs.drill") {
+            None => Ok(None),
+            Some(other) => Err(wrong("mfs.drill", other, "this program was built without drills")),
+        }
+    }
+}

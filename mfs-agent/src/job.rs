@@ -1,0 +1,4 @@
+//! What a run is for.
+
+pub mod idle;
+pub mod swapout;

@@ -1,0 +1,211 @@
+//! Replacing the swap image, its signature and its description so that at every moment the
+//! previous set or the next one is whole.
+//!
+//! A set is `<vname>-swap.ndz`, `-swap.sig` and `-swap.meta`. The next one is made under the same
+//! names with `.tmp` after them, in this order, each synced before the next. Then they are
+//! renamed, in this order too. So the temporary files tell how far a run came that was cut off:
+//!
+//! * A temporary `.meta` without a temporary `.ndz`: the image has its name already, and all
+//!   that is missing is renames. [`Commit::recover`] does them.
+//! * Anything else: the previous set is whole, and the temporary files are rubbish. They are
+//!   removed in the order `.meta`, `.sig`, `.ndz`, so that the first case can't come about.
+
+use alloc::format;
+use alloc::string::String;
+
+use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::fs::{AtFlags, Mode, OFlags, fchmod, fsync, openat, renameat, statat, unlinkat};
+use rustix::io::Errno;
+
+use crate::failure::{Failure, Os, Result};
+use crate::file::{read_all, write_all};
+use imagezip_core::swapinfo::{Meta, TEXT_LIMIT};
+
+/// A file of the set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Member {
+    /// The image.
+    Image,
+    /// The signature of the disk's state with the image applied.
+    Signature,
+    /// What the image is made of and belongs to.
+    Meta,
+}
+
+/// A change of the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// The temporary file gets the final name.
+    Rename(Member),
+    /// The temporary file is removed.
+    Remove(Member),
+    /// The steps before are on stable storage.
+    Sync,
+}
+
+/// From three synced temporary files to a whole next set.
+const PUBLISH: [Step; 5] = [
+    Step::Sync,
+    Step::Rename(Member::Image),
+    Step::Rename(Member::Signature),
+    Step::Rename(Member::Meta),
+    Step::Sync,
+];
+
+/// From any temporary files to none.
+const DISCARD: [Step; 6] = [
+    Step::Remove(Member::Meta),
+    Step::Sync,
+    Step::Remove(Member::Signature),
+    Step::Sync,
+    Step::Remove(Member::Image),
+    Step::Sync,
+];
+
+/// What [`Commit::recover`] found of an earlier run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recovered {
+    /// Nothing.
+    Clean,
+    /// An unfinished set, which is removed.
+    Discarded,
+    /// A set that was whole but for renames, which are done.
+    Completed,
+}
+
+/// The files of one node.
+#[derive(Clone, Copy)]
+pub struct Commit<'a> {
+    directory: BorrowedFd<'a>,
+    vname: &'a str,
+}
+
+impl<'a> Commit<'a> {
+    /// Those in `directory` of the node `vname`.
+    pub fn new(directory: BorrowedFd<'a>, vname: &'a str) -> Self {
+        Self { directory, vname }
+    }
+
+    /// The final name.
+    fn name(&self, member: Member) -> String {
+        let suffix = match member {
+            Member::Image => "ndz",
+            Member::Signature => "sig",
+            Member::Meta => "meta",
+        };
+        format!("{}-swap.{suffix}", self.vname)
+    }
+
+    /// The temporary name.
+    pub fn temporary_name(&self, member: Member) -> String {
+        format!("{}.tmp", self.name(member))
+    }
+
+    /// The size of a file, `None` if it isn't there.
+    fn size(&self, name: &str) -> Result<Option<u64>> {
+        match statat(self.directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(status) => Ok(Some(status.st_size.try_into().unwrap_or(0))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(Failure::of_project(errno, format_args!("looking for {name}"))),
+        }
+    }
+
+    /// The size of the image that is there.
+    pub fn image_size(&self) -> Result<Option<u64>> {
+        self.size(&self.name(Member::Image))
+    }
+
+    /// Puts in order what a run left that was cut off. To be called before anything else.
+    pub fn recover(&self) -> Result<Recovered> {
+        let has = |member| Ok(self.size(&self.temporary_name(member))?.is_some());
+        let (image, meta) = (has(Member::Image)?, has(Member::Meta)?);
+        if meta && !image {
+            if self.describes_the_image()? {
+                self.run(PUBLISH.get(2..).unwrap_or_default())?;
+                return Ok(Recovered::Completed);
+            }
+            log::warn!("{} belongs to no image", self.temporary_name(Member::Meta));
+        } else if !meta && !image && !has(Member::Signature)? {
+            return Ok(Recovered::Clean);
+        }
+        self.discard()?;
+        Ok(Recovered::Discarded)
+    }
+
+    /// Whether the temporary `.meta` is one of the image that is there. It always is, unless
+    /// somebody else was at work here.
+    fn describes_the_image(&self) -> Result<bool> {
+        let name = self.temporary_name(Member::Meta);
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let text = openat(self.directory, name.as_str(), flags, Mode::empty())
+            .and_then(|file| read_all(file, TEXT_LIMIT))
+            .map_err(|errno| Failure::of_project(errno, format_args!("reading {name}")))?;
+        let size = self.image_size()?;
+        Ok(Meta::parse(&text).is_ok_and(|meta| Some(meta.image_size) == size))
+    }
+
+    /// Makes a temporary file, empty and open for writing, that the group may read and write.
+    pub fn create(&self, member: Member) -> Result<OwnedFd> {
+        let name = self.temporary_name(member);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+        let mode = Mode::from_raw_mode(0o660);
+        let file = openat(self.directory, name.as_str(), flags | OFlags::CLOEXEC, mode)
+            .map_err(|errno| Failure::of_project(errno, format_args!("creating {name}")))?;
+        // Whatever the mask is.
+        if let Err(errno) = fchmod(&file, mode) {
+            log::warn!("cannot set the mode of {name}: {}", Os(errno));
+        }
+        Ok(file)
+    }
+
+    /// Makes a whole temporary file and syncs it.
+    pub fn write(&self, member: Member, content: &[u8]) -> Result<()> {
+        let file = self.create(member)?;
+        // A successful fsync leaves nothing that close could fail at.
+        write_all(&file, content).and_then(|()| fsync(&file)).map_err(|errno| {
+            let name = self.temporary_name(member);
+            Failure::of_project(errno, format_args!("writing {name}"))
+        })
+    }
+
+    /// Makes the temporary files the current set.
+    pub fn publish(&self) -> Result<()> {
+        self.run(&PUBLISH)
+    }
+
+    /// Removes the temporary files that there are.
+    pub fn discard(&self) -> Result<()> {
+        self.run(&DISCARD)
+    }
+
+    fn run(&self, steps: &[Step]) -> Result<()> {
+        steps.iter().try_for_each(|step| self.step(*step))
+    }
+
+    fn step(&self, step: Step) -> Result<()> {
+        match step {
+            Step::Rename(member) => {
+                let (from, to) = (self.temporary_name(member), self.name(member));
+                match renameat(self.directory, from.as_str(), self.directory, to.as_str()) {
+                    // Done by the run that is being recovered.
+                    Err(Errno::NOENT) if self.size(&to)?.is_some() => Ok(()),
+                    result => result.map_err(|errno| {
+                        Failure::of_project(errno, format_args!("renaming {from} to {to}"))
+                    }),
+                }
+            }
+            Step::Remove(member) => {
+                let name = self.temporary_name(member);
+                match unlinkat(self.directory, name.as_str(), AtFlags::empty()) {
+                    Ok(()) | Err(Errno::NOENT) => Ok(()),
+                    Err(errno) => Err(Failure::of_project(errno, format_args!("removing {name}"))),
+                }
+            }
+            Step::Sync => fsync(self.directory)
+                .map_err(|errno| Failure::of_project(errno, "syncing the directory swapinfo")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

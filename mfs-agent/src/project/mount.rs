@@ -1,0 +1,115 @@
+//! Mounting and unmounting `/proj` with the kernel's NFS client.
+
+use alloc::ffi::CString;
+use alloc::format;
+use core::ffi::CStr;
+use core::time::Duration;
+
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+
+use crate::cmdline::Export;
+use crate::event::{now, sleep};
+use crate::failure::{FailureKind, Os, Result};
+use crate::progress::Progress;
+
+/// Where the export is mounted.
+pub const PROJ: &CStr = c"/proj";
+
+/// The first and the longest pause between two attempts.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
+
+/// Mounts `export` on `/proj`; tries again for up to `limit`.
+///
+/// # Errors
+/// `Mount`, with the last reason.
+pub fn mount_project(export: &Export, limit: Duration, progress: &Progress) -> Result<()> {
+    let source = format!("{export}");
+    let options = CString::new(options(export))
+        .map_err(|_| FailureKind::Mount.because("the options hold a zero byte"))?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::NOATIME;
+    let start = now();
+    let (mut pause, longest) = PAUSES;
+    let mut attempt = 1_u32;
+    loop {
+        let errno = match mount(source.as_str(), PROJ, c"nfs", flags, options.as_c_str()) {
+            Ok(()) => {
+                log::info!("{source} mounted");
+                return Ok(());
+            }
+            Err(errno) => errno,
+        };
+        progress.beat();
+        let passed = now().saturating_sub(start);
+        let why = Reason(errno);
+        log::warn!("attempt {attempt} to mount {source} failed: {why}");
+        if passed.saturating_add(pause) > limit {
+            let seconds = passed.as_secs();
+            return Err(FailureKind::Mount.because(format_args!(
+                "cannot mount {source}: {why}; gave up after {attempt} attempts in {seconds} s"
+            )));
+        }
+        sleep(pause);
+        pause = pause.saturating_mul(2).min(longest);
+        attempt = attempt.saturating_add(1);
+    }
+}
+
+/// Data is not given up: `hard`. There is no daemon for locks: `nolock`. An attempt to reach the
+/// server may take a minute before the client says so: `timeo` is in tenths of a second.
+fn options(export: &Export) -> alloc::string::String {
+    let Export { server, options, .. } = export;
+    let comma = if options.is_empty() { "" } else { "," };
+    format!("vers=3,proto=tcp,mountproto=tcp,nolock,hard,timeo=600,addr={server}{comma}{options}")
+}
+
+/// What an error of mount(2) means for an NFS mount.
+struct Reason(Errno);
+
+impl core::fmt::Display for Reason {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let hint = match self.0 {
+            Errno::ACCESS | Errno::PERM => "is the directory exported to this node?",
+            Errno::NOENT => "is there such a directory on the server?",
+            Errno::CONNREFUSED => "is the NFS server running, and its mount service?",
+            Errno::TIMEDOUT | Errno::HOSTUNREACH | Errno::NETUNREACH | Errno::HOSTDOWN => {
+                "is the server up, and does the network lead there?"
+            }
+            Errno::NODEV => "are the kernel's NFS modules in the image?",
+            Errno::INVAL => "does mfs.nfs= hold an option that the kernel doesn't know?",
+            Errno::PROTONOSUPPORT => "does the server speak NFS version 3 over TCP?",
+            _ => return write!(f, "{}", Os(self.0)),
+        };
+        write!(f, "{} ({hint})", Os(self.0))
+    }
+}
+
+/// Unmounts `/proj`. If that isn't possible the run ends all the same.
+///
+/// Everything that matters has been synced before; what hangs here is ended by the monitor.
+pub fn unmount_project() {
+    match unmount(PROJ, UnmountFlags::empty()) {
+        Ok(()) => {}
+        Err(Errno::BUSY) => {
+            let _ = unmount(PROJ, UnmountFlags::DETACH);
+        }
+        Err(errno) => log::warn!("cannot unmount /proj: {}", Os(errno)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extra_options_come_last() {
+        let mut export = Export {
+            server: [10, 0, 2, 2].into(),
+            path: "/proj".try_into().unwrap(),
+            options: heapless::String::new(),
+        };
+        assert!(options(&export).ends_with(",addr=10.0.2.2"));
+        export.options.push_str("port=2049,vers=4.2").unwrap();
+        assert!(options(&export).ends_with(",addr=10.0.2.2,port=2049,vers=4.2"));
+    }
+}
