@@ -122,6 +122,18 @@ faults! {
         ExtSuperblockContradiction,
         /// file system ends beyond its partition
         ExtSize,
+        /// journal needs recovery, but there is none
+        JournalMissing,
+        /// journal's inode or its list of blocks is damaged
+        JournalInode,
+        /// journal's superblock is damaged
+        JournalSuperblock,
+        /// journal was given up after an error
+        JournalAborted,
+        /// wrong checksum in a transaction of the journal
+        JournalChecksum,
+        /// journal contradicts itself
+        JournalLog,
     }
 }
 
@@ -144,6 +156,8 @@ faults! {
         JournalDevice,
         /// journal on another device, in need of recovery
         ExternalJournal,
+        /// journal feature
+        JournalFeature,
     }
 }
 
@@ -162,6 +176,8 @@ faults! {
         Memory,
         /// number of block groups
         ExtGroups,
+        /// journal
+        Journal,
     }
 }
 

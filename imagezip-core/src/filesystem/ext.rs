@@ -13,7 +13,7 @@ use alloc::format;
 use alloc::vec;
 
 use crate::device::ReadAt;
-use crate::error::{CorruptKind, Error, ErrorKind, Result};
+use crate::error::{CorruptKind, Error, ErrorKind, IncompatibleKind, Result};
 use crate::extent::ExtentSet;
 
 use super::{Allocation, FilesystemKind};
@@ -22,9 +22,13 @@ mod allocation;
 mod bitmap;
 mod checksum;
 mod doubt;
+mod extent_tree;
 mod features;
 mod geometry;
 mod group;
+mod indirect;
+mod inode;
+mod journal;
 mod superblock;
 
 use allocation::Suspects;
@@ -55,15 +59,42 @@ pub fn is_present(device: &dyn ReadAt) -> Result<bool> {
 /// `Read` if the device fails.
 pub fn allocation(device: &dyn ReadAt) -> Result<Allocation> {
     let superblock = Superblock::read(device)?;
-    let kind = kind(&superblock);
-    if superblock.features.incompat.has(Incompat::RECOVER) {
-        return Ok(all(device, kind, "its journal needs recovery"));
+    if !superblock.features.incompat.has(Incompat::RECOVER) {
+        return by_bitmaps(device, &superblock, &Suspects::default());
     }
-    if let Some(reason) = distrust(&superblock) {
+    match recovered(device, &superblock) {
+        Err(error) if !matches!(error.kind, ErrorKind::Read(_)) && !is_external(&error) => {
+            let reason = format!("its journal can't be replayed: {error}");
+            Ok(all(device, kind(&superblock), &reason))
+        }
+        outcome => outcome,
+    }
+}
+
+/// Whether the journal is on another device.
+fn is_external(error: &Error) -> bool {
+    error.kind == ErrorKind::Incompatible(IncompatibleKind::ExternalJournal)
+}
+
+/// The allocation as it is after recovery.
+fn recovered(device: &dyn ReadAt, superblock: &Superblock) -> Result<Allocation> {
+    let recovered = journal::recover(device, superblock)?;
+    let superblock = Superblock::read(&recovered.device)?;
+    by_bitmaps(&recovered.device, &superblock, &recovered.suspects)
+}
+
+/// The allocation that the bitmaps tell.
+fn by_bitmaps(
+    device: &dyn ReadAt,
+    superblock: &Superblock,
+    suspects: &Suspects,
+) -> Result<Allocation> {
+    let kind = kind(superblock);
+    if let Some(reason) = distrust(superblock) {
         return Ok(all(device, kind, reason));
     }
     let mut doubts = Doubts::default();
-    let free = allocation::free_sectors(device, &superblock, &Suspects::default(), &mut doubts)?;
+    let free = allocation::free_sectors(device, superblock, suspects, &mut doubts)?;
     let in_use = free.complement(device.sectors());
     Ok(Allocation { in_use, kind, notes: doubts.notes() })
 }

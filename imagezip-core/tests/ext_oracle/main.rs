@@ -4,4 +4,6 @@
 //! the oracle. Recovery is compared with what `e2fsck` makes of the same disk.
 
 mod clean;
+mod journal;
+mod mounted;
 mod tools;

@@ -117,6 +117,12 @@ impl Disk {
         Ok(Self { dir, path })
     }
 
+    /// Takes over the files which were copied into another disk's file system, for [`Disk::churn`].
+    pub(crate) fn copy_files(&self, other: &Self) -> Outcome {
+        let (from, to) = (other.beside("files"), self.dir.path());
+        run("cp", &[OsStr::new("-r"), from.as_os_str(), to.as_os_str()]).map(drop)
+    }
+
     /// Runs debugfs commands, one a line, that may write.
     pub(crate) fn debugfs(&self, commands: &str) -> Outcome<String> {
         let script = self.beside("commands");
@@ -128,13 +134,10 @@ impl Disk {
     /// Makes free space come in pieces: deletes some of [`some_files`] and writes others.
     pub(crate) fn churn(&self) -> Outcome {
         let source = self.dir.path().join("files/large0");
-        let mut commands = String::new();
-        for number in (0..SMALL_FILES).step_by(3) {
-            commands += &format!("rm small{number}\n");
-        }
-        commands += "rm large1\n";
-        commands += &format!("write {} again\nrm large2\n", source.display());
-        self.debugfs(&commands).map(drop)
+        let mut commands: Vec<_> =
+            (0..SMALL_FILES).step_by(3).map(|number| format!("rm small{number}\n")).collect();
+        commands.push(format!("rm large1\nwrite {} again\nrm large2\n", source.display()));
+        self.debugfs(&commands.concat()).map(drop)
     }
 
     /// What our parser says.
@@ -218,6 +221,12 @@ impl Dump {
             ranges.extend(SectorRange::new(sector(blocks.start), sector(blocks.end)));
         }
         Ok(Self { text: text.to_owned(), free: ExtentSet::from_unsorted(ranges) })
+    }
+
+    /// The block of the bitmap of group 0.
+    pub(crate) fn first_bitmap(&self) -> Outcome<usize> {
+        let value = self.field("  Block bitmap at").unwrap_or_default();
+        Ok(value.split(' ').next().unwrap_or_default().parse()?)
     }
 
     /// Whether `word` stands anywhere in what was printed.

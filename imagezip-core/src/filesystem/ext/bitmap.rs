@@ -91,7 +91,7 @@ mod tests {
                 std::iter::repeat_n(word, *repeat)
             });
             let bytes: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
-            let bits = (bytes.len() * 8) as u32 - cut;
+            let bits = u32::try_from(bytes.len() * 8).unwrap() - cut;
             let runs: Vec<_> = Bitmap::new(&bytes, bits).unwrap().free_runs().collect();
             prop_assert!(runs.iter().all(|run| run.start < run.end));
             prop_assert!(runs.windows(2).all(|pair| pair[0].end < pair[1].start));

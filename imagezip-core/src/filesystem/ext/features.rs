@@ -17,17 +17,6 @@ macro_rules! feature_set {
             pub(super) const fn has(self, flags: Self) -> bool {
                 self.0 & flags.0 == flags.0
             }
-
-            /// The bits that are not among `known`.
-            const fn beyond(self, known: &[Self]) -> u32 {
-                let mut rest = self.0;
-                let mut known = known;
-                while let [first, others @ ..] = known {
-                    rest &= !first.0;
-                    known = others;
-                }
-                rest
-            }
         }
     };
 }
@@ -83,41 +72,37 @@ feature_set! {
 }
 
 /// The features with which it is known where the allocation is described.
-const KNOWN_INCOMPAT: &[Incompat] = &[
-    Incompat::FILETYPE,
-    Incompat::RECOVER,
-    Incompat::META_BG,
-    Incompat::EXTENTS,
-    Incompat::SIXTY_FOUR_BIT,
-    Incompat::MMP,
-    Incompat::FLEX_BG,
-    Incompat::EA_INODE,
-    Incompat::DIRDATA,
-    Incompat::CSUM_SEED,
-    Incompat::LARGEDIR,
-    Incompat::INLINE_DATA,
-    Incompat::ENCRYPT,
-    Incompat::CASEFOLD,
-];
+const KNOWN_INCOMPAT: u32 = Incompat::FILETYPE.0
+    | Incompat::RECOVER.0
+    | Incompat::META_BG.0
+    | Incompat::EXTENTS.0
+    | Incompat::SIXTY_FOUR_BIT.0
+    | Incompat::MMP.0
+    | Incompat::FLEX_BG.0
+    | Incompat::EA_INODE.0
+    | Incompat::DIRDATA.0
+    | Incompat::CSUM_SEED.0
+    | Incompat::LARGEDIR.0
+    | Incompat::INLINE_DATA.0
+    | Incompat::ENCRYPT.0
+    | Incompat::CASEFOLD.0;
 
 /// The same of the features that concern only writing.
-const KNOWN_RO_COMPAT: &[RoCompat] = &[
-    RoCompat::SPARSE_SUPER,
-    RoCompat::LARGE_FILE,
-    RoCompat::BTREE_DIR,
-    RoCompat::HUGE_FILE,
-    RoCompat::GDT_CSUM,
-    RoCompat::DIR_NLINK,
-    RoCompat::EXTRA_ISIZE,
-    RoCompat::QUOTA,
-    RoCompat::BIGALLOC,
-    RoCompat::METADATA_CSUM,
-    RoCompat::READONLY,
-    RoCompat::PROJECT,
-    RoCompat::SHARED_BLOCKS,
-    RoCompat::VERITY,
-    RoCompat::ORPHAN_PRESENT,
-];
+const KNOWN_RO_COMPAT: u32 = RoCompat::SPARSE_SUPER.0
+    | RoCompat::LARGE_FILE.0
+    | RoCompat::BTREE_DIR.0
+    | RoCompat::HUGE_FILE.0
+    | RoCompat::GDT_CSUM.0
+    | RoCompat::DIR_NLINK.0
+    | RoCompat::EXTRA_ISIZE.0
+    | RoCompat::QUOTA.0
+    | RoCompat::BIGALLOC.0
+    | RoCompat::METADATA_CSUM.0
+    | RoCompat::READONLY.0
+    | RoCompat::PROJECT.0
+    | RoCompat::SHARED_BLOCKS.0
+    | RoCompat::VERITY.0
+    | RoCompat::ORPHAN_PRESENT.0;
 
 /// All features of a file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,8 +119,7 @@ impl Features {
         if self.incompat.has(Incompat::JOURNAL_DEV) {
             return Err(ErrorKind::Incompatible(IncompatibleKind::JournalDevice).at(place));
         }
-        if self.incompat.beyond(KNOWN_INCOMPAT) != 0 || self.ro_compat.beyond(KNOWN_RO_COMPAT) != 0
-        {
+        if self.incompat.0 & !KNOWN_INCOMPAT != 0 || self.ro_compat.0 & !KNOWN_RO_COMPAT != 0 {
             return Err(ErrorKind::Incompatible(IncompatibleKind::Feature).at(place));
         }
         Ok(())
@@ -143,9 +127,9 @@ impl Features {
 
     /// Whether there are features that ext3 doesn't have.
     pub(super) fn beyond_ext3(self) -> bool {
-        let ext3_incompat = [Incompat::FILETYPE, Incompat::RECOVER, Incompat::META_BG];
-        let ext3_ro_compat = [RoCompat::SPARSE_SUPER, RoCompat::LARGE_FILE, RoCompat::BTREE_DIR];
-        self.incompat.beyond(&ext3_incompat) != 0 || self.ro_compat.beyond(&ext3_ro_compat) != 0
+        let incompat = Incompat::FILETYPE.0 | Incompat::RECOVER.0 | Incompat::META_BG.0;
+        let ro_compat = RoCompat::SPARSE_SUPER.0 | RoCompat::LARGE_FILE.0 | RoCompat::BTREE_DIR.0;
+        self.incompat.0 & !incompat != 0 || self.ro_compat.0 & !ro_compat != 0
     }
 
     /// Whether metadata carry CRC-32C checksums.

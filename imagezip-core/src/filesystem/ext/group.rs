@@ -28,13 +28,13 @@ impl<'a> View<'a> {
 
     /// The block number at `AT`; its high part is at the same place of the second half.
     fn block<const AT: usize>(&self) -> u64 {
-        let high = self.high.as_ref().map_or(0, Layout::u32::<AT>);
+        let high = self.high.map_or(0, Layout::u32::<AT>);
         u64::from(high) << 32 | u64::from(self.base.u32::<AT>())
     }
 
     /// The 32-bit value at `AT`; its high part is at the same place of the second half.
     fn value<const AT: usize>(&self) -> u32 {
-        let high = self.high.as_ref().map_or(0, Layout::u16::<AT>);
+        let high = self.high.map_or(0, Layout::u16::<AT>);
         u32::from(high) << 16 | u32::from(self.base.u16::<AT>())
     }
 }

@@ -1,0 +1,144 @@
+//! The journal: what the file system's metadata are after the recovery that a mount would do.
+//!
+//! A log is read like the Linux kernel does (`fs/jbd2/recovery.c`), in three passes: find the last
+//! complete transaction, collect the revoked blocks, take over the rest. The blocks are not
+//! copied but looked up in the log when they are read ([`Overlay`]). Blocks which the log frees
+//! count as free, as after a mount: nobody can reach what was in them.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use crate::device::ReadAt;
+use crate::error::{CorruptKind, ErrorKind, IncompatibleKind, Limit, Result};
+
+use super::allocation::Suspects;
+use super::inode::journal_blocks;
+use super::superblock::Superblock;
+
+mod fast_commit;
+mod header;
+mod log;
+mod overlay;
+mod record;
+mod scan;
+
+use log::{Log, Walk};
+pub(super) use overlay::Overlay;
+use overlay::Place;
+use record::{Checked, Kind};
+
+/// The most blocks that are revoked, and that are replaced. What is kept in memory for one takes
+/// about 32 bytes.
+const MAX_BLOCKS: usize = 1 << 22;
+
+/// A file system after recovery.
+pub(super) struct Recovered<'a> {
+    /// The device with the log's blocks in their places.
+    pub(super) device: Overlay<'a>,
+    /// The groups in which fast commits give blocks to files.
+    pub(super) suspects: Suspects,
+}
+
+/// Replays the journal of a file system that needs recovery.
+///
+/// # Errors
+/// `Incompatible` if the journal is on another device or of an unknown form, `Corrupt` if
+/// recovery would fail, too; `Read` if the device fails.
+pub(super) fn recover<'a>(
+    device: &'a dyn ReadAt,
+    superblock: &Superblock,
+) -> Result<Recovered<'a>> {
+    let missing = ErrorKind::Corrupt(CorruptKind::JournalMissing);
+    let pointer = superblock.journal.as_ref().ok_or(missing)?;
+    if pointer.inode == 0 {
+        return Err(ErrorKind::Incompatible(IncompatibleKind::ExternalJournal).into());
+    }
+    let map = journal_blocks(device, superblock, pointer)?;
+    let block_size = superblock.geometry.block_size();
+    let log = Log::open(device, block_size, map)?;
+    let mut overlay = Overlay::new(device, block_size);
+    let Some(start) = log.start() else {
+        return Ok(Recovered { device: overlay, suspects: Suspects::default() });
+    };
+    let end = scan::end_of_log(&log, start)?;
+    let revoked = Revoked::collect(&log, log.walk_until(start, end))?;
+    replay(&log, log.walk_until(start, end), &revoked, &mut overlay)?;
+    let suspects = fast_commit::groups(&log, end, &superblock.geometry)?;
+    Ok(Recovered { device: overlay, suspects })
+}
+
+/// Blocks that must not be taken from transactions up to and including one.
+struct Revoked(BTreeMap<u64, u32>);
+
+impl Revoked {
+    fn collect(log: &Log<'_>, mut walk: Walk<'_, '_>) -> Result<Self> {
+        let mut revoked = BTreeMap::new();
+        while let Some(kind) = walk.next()? {
+            match kind {
+                Kind::Descriptor => walk.skip_data()?,
+                Kind::Commit => walk.end_transaction(),
+                Kind::Revoke => {
+                    for block in record::revoked_blocks(log.header(), walk.block())? {
+                        // The numbers ascend during a walk: the last one counts.
+                        revoked.insert(block, walk.sequence());
+                        if revoked.len() > MAX_BLOCKS {
+                            return Err(ErrorKind::TooLarge(Limit::Journal).into());
+                        }
+                    }
+                }
+            }
+        }
+        Ok(Self(revoked))
+    }
+
+    /// Whether what transaction `sequence` has for `block` must not be taken.
+    fn has(&self, block: u64, sequence: u32) -> bool {
+        self.0.get(&block).is_some_and(|last| !record::is_later(sequence, *last))
+    }
+}
+
+fn replay(
+    log: &Log<'_>,
+    mut walk: Walk<'_, '_>,
+    revoked: &Revoked,
+    overlay: &mut Overlay<'_>,
+) -> Result<()> {
+    let mut data = log.buffer();
+    while let Some(kind) = walk.next()? {
+        match kind {
+            Kind::Revoke => {}
+            Kind::Commit => walk.end_transaction(),
+            Kind::Descriptor => {
+                record::check_block(log.header(), walk.block()).or_fail()?;
+                let tags: Vec<_> = record::tags(log.header(), walk.block()).collect();
+                for tag in tags {
+                    let at = walk.next_data()?;
+                    if revoked.has(tag.block, walk.sequence()) {
+                        continue;
+                    }
+                    let checked = if log.header().checks_blocks() {
+                        log.read(at, &mut data)?;
+                        tag.check(log.header(), walk.sequence(), &data)
+                    } else {
+                        Checked::Right
+                    };
+                    // Recovery leaves out what is damaged: nobody knows what belongs there.
+                    let place = match checked {
+                        Checked::Right => {
+                            Place::Log { block: log.locate(at)?, escaped: tag.escaped }
+                        }
+                        Checked::Wrong => Place::Lost,
+                    };
+                    overlay.replace(tag.block, place);
+                    if overlay.len() > MAX_BLOCKS {
+                        return Err(ErrorKind::TooLarge(Limit::Journal).into());
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
