@@ -8,6 +8,7 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use miniz_oxide::DataFormat;
 use miniz_oxide::deflate::core::{
     CompressionStrategy, CompressorOxide, TDEFLFlush, TDEFLStatus, compress,
 };
@@ -16,7 +17,6 @@ use miniz_oxide::inflate::core::inflate_flags::{
     TINFL_FLAG_COMPUTE_ADLER32, TINFL_FLAG_PARSE_ZLIB_HEADER,
 };
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
-use miniz_oxide::DataFormat;
 
 use crate::error::{CorruptKind, Error, ErrorKind, Result};
 

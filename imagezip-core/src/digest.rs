@@ -272,7 +272,9 @@ mod tests {
             let states = [State::Sha1(Sha1::new()), State::Sha1Portable(sha1_smol::Sha1::new())];
             let [fast, portable] = states.map(|state| {
                 let mut hasher = Hasher(state);
-                parts.iter().for_each(|part| hasher.update(part));
+                for part in &parts {
+                    hasher.update(part);
+                }
                 hasher.finish()
             });
             prop_assert_eq!(fast, portable);

@@ -78,22 +78,20 @@ impl Case {
 
     /// A file's content, checked against the manifest.
     pub fn file(&self, name: &str) -> Result<Vec<u8>> {
-        let context = || format!("golden file {}/{name}", self.name);
+        let which = || format!("golden file {}/{name}", self.name);
         let entry = &self.manifest["files"][name];
         let content = match (entry["same_as"].as_str(), self.stored(name)) {
             (Some(other), _) => self.file(other)?,
-            (None, None) => bail!("{} is not kept", context()),
-            (None, Some((path, Form::Plain))) => fs::read(path).with_context(context)?,
-            (None, Some((path, Form::Compressed))) => {
-                decompress(&path, &[]).with_context(context)?
-            }
+            (None, None) => bail!("{} is not kept", which()),
+            (None, Some((path, Form::Plain))) => fs::read(path).with_context(which)?,
+            (None, Some((path, Form::Compressed))) => decompress(&path, &[]).with_context(which)?,
             (None, Some((path, Form::Patch))) => {
-                let old = entry["patch_from"].as_str().with_context(context)?;
-                decompress(&path, &self.file(old)?).with_context(context)?
+                let old = entry["patch_from"].as_str().with_context(which)?;
+                decompress(&path, &self.file(old)?).with_context(which)?
             }
         };
         let sha256 = Sha256::of(&content).to_string();
-        ensure!(entry["sha256"].as_str() == Some(&sha256), "{}: wrong digest", context());
+        ensure!(entry["sha256"].as_str() == Some(&sha256), "{}: wrong digest", which());
         Ok(content)
     }
 }

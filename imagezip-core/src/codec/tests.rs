@@ -135,7 +135,7 @@ fn incompressible_data_grow_by_the_stated_bound() {
 #[test]
 fn runs_become_small() {
     let mut piece = Piece::new();
-    Compressor::default().compress(&[0; 262_144], &mut piece);
+    Compressor::default().compress(&vec![0; 262_144], &mut piece);
     assert!(piece.deflate().len() < 2048, "{}", piece.deflate().len());
 }
 
