@@ -51,6 +51,7 @@ impl Stall {
 pub struct Monitor {
     progress: &'static Progress,
     watchdog: OnceLock<Watchdog>,
+    started: Event,
     stop: Event,
     stopped: Event,
     #[cfg(feature = "drill")]
@@ -63,6 +64,7 @@ impl Monitor {
         Self {
             progress,
             watchdog: OnceLock::new(),
+            started: Event::new(),
             stop: Event::new(),
             stopped: Event::new(),
             #[cfg(feature = "drill")]
@@ -75,9 +77,11 @@ impl Monitor {
     /// # Errors
     /// `Resource`
     pub fn start(&'static self, threads: &dyn Threads, limit: Duration, then: Then) -> Result<()> {
-        threads.start(Box::new(move || self.watch(limit, then))).map(drop).map_err(|errno| {
+        threads.start(Box::new(move || self.watch(limit, then))).map_err(|errno| {
             FailureKind::Resource.because(format_args!("cannot start a thread: {}", Os(errno)))
-        })
+        })?;
+        self.started.set();
+        Ok(())
     }
 
     /// Lets the thread feed a watchdog from here on.
@@ -89,7 +93,9 @@ impl Monitor {
     /// Ends the thread and disarms the watchdog.
     pub fn stop(&self) {
         self.stop.set();
-        self.stopped.wait(LAST_REPORT);
+        if self.started.is_set() {
+            self.stopped.wait(LAST_REPORT);
+        }
     }
 
     /// Stops feeding the watchdog without disarming it, as if the thread were stuck, and waits

@@ -44,7 +44,7 @@ pub fn run(
     let identity = line.credentials.as_ref();
     use_project(identity)?;
     let info = Arc::new(SwapInfo::open(PROJ, node)?);
-    heartbeat::start(threads, Arc::clone(&info), line.credentials.clone(), progress)?;
+    heartbeat::start(threads, Arc::clone(&info), progress)?;
     match info.commit().recover()? {
         Recovered::Clean => {}
         Recovered::Discarded => log::info!("the unfinished image of an earlier run is removed"),

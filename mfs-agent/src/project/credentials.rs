@@ -2,7 +2,8 @@
 //!
 //! The server trusts the numbers that a thread has, and may treat root as nobody. So every
 //! thread that uses `/proj` becomes the user whose files they are. It keeps its real and saved
-//! user number 0, and so can become root again; opening devices and mounting need root.
+//! user number 0, and so can become root again; opening devices and mounting need root. A new
+//! thread is whoever the thread is that starts it.
 
 use rustix::io::Result;
 use rustix::process::{Gid, Uid};

@@ -89,7 +89,8 @@ impl core::fmt::Display for Reason {
 /// Everything that matters has been synced before; what hangs here is ended by the monitor.
 pub fn unmount_project() {
     match unmount(PROJ, UnmountFlags::empty()) {
-        Ok(()) => {}
+        // Not mounted: the run didn't come so far.
+        Ok(()) | Err(Errno::INVAL) => {}
         Err(Errno::BUSY) => {
             let _ = unmount(PROJ, UnmountFlags::DETACH);
         }

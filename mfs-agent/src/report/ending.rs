@@ -37,8 +37,7 @@ pub fn announce(code: u8, text: fmt::Arguments<'_>) {
     if code == 0 {
         console::line(format_args!("mfs-result: {line}"));
     } else {
-        let error = log::Level::Error;
-        console::write(error, format_args!("mfs-result: failed code={code:02} {line}"));
+        console::line(format_args!("mfs-result: failed code={code:02} {line}"));
     }
     let _ = ENDING.set(Ending { code, text });
     ENDED.set();

@@ -17,35 +17,26 @@ use rustix::io::{Errno, Result};
 use super::ending::{ENDED, REPORTED};
 use super::time::{Utc, unix_time};
 use super::{ending, journal};
-use crate::cmdline::Credentials;
 use crate::failure::{FailureKind, Os};
 use crate::file::write_all;
 use crate::progress::{Progress, Snapshot};
-use crate::project::credentials::become_user;
 use crate::project::swapinfo::SwapInfo;
 use crate::threads::Threads;
 
 /// How often. Readers may take a run for dead after several times this.
 const PERIOD: Duration = Duration::from_secs(3);
 
-/// Starts the thread.
+/// Starts the thread. It uses the files as the user that the caller is.
 ///
 /// # Errors
 /// `Resource`
 pub fn start(
     threads: &dyn Threads,
     info: Arc<SwapInfo>,
-    credentials: Option<Credentials>,
     progress: &'static Progress,
 ) -> crate::failure::Result<()> {
-    let body = move || {
-        if let Some(Err(errno)) = credentials.as_ref().map(become_user) {
-            log::error!("the heartbeat cannot become the user of /proj: {}", Os(errno));
-        }
-        beat(&info, progress);
-    };
     ending::expect_report();
-    threads.start(Box::new(body)).map(drop).map_err(|errno| {
+    threads.start(Box::new(move || beat(&info, progress))).map(drop).map_err(|errno| {
         FailureKind::Resource.because(format_args!("cannot start a thread: {}", Os(errno)))
     })
 }
