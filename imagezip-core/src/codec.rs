@@ -136,13 +136,13 @@ impl Level {
 }
 
 impl Default for Level {
-    /// Level 1: twice as fast as level 2, for images that are a few percent larger.
+    /// Level 1: a save waits for compression more than for anything else.
     fn default() -> Self {
         Self(1)
     }
 }
 
-/// Compresses pieces. It holds about 300 KiB, so each thread keeps one.
+/// Compresses pieces. It holds large tables, so each thread keeps one.
 pub struct Compressor {
     // `None` stores without looking for matches.
     deflate: Option<Box<CompressorOxide>>,
