@@ -136,7 +136,7 @@ impl Level {
 }
 
 impl Default for Level {
-    /// Level 1: a save waits for compression more than for anything else.
+    /// Level 1 (docs/decisions/0004-codec.md).
     fn default() -> Self {
         Self(1)
     }
