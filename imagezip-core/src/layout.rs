@@ -19,34 +19,34 @@ impl<'a, const N: usize> Layout<'a, N> {
     }
 
     /// All bytes of the structure.
-    pub(crate) fn as_bytes(&self) -> &'a [u8; N] {
+    pub(crate) fn as_bytes(self) -> &'a [u8; N] {
         self.0
     }
 
     /// `LEN` bytes at offset `AT`.
-    pub(crate) fn array<const AT: usize, const LEN: usize>(&self) -> [u8; LEN] {
+    pub(crate) fn array<const AT: usize, const LEN: usize>(self) -> [u8; LEN] {
         const { assert!(AT + LEN <= N, "field lies outside the structure") };
         // The assertion makes the default unreachable.
         self.0.get(AT..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; LEN])
     }
 
     /// The byte at offset `AT`.
-    pub(crate) fn u8<const AT: usize>(&self) -> u8 {
+    pub(crate) fn u8<const AT: usize>(self) -> u8 {
         u8::from_le_bytes(self.array::<AT, 1>())
     }
 
     /// The 16-bit field at offset `AT`.
-    pub(crate) fn u16<const AT: usize>(&self) -> u16 {
+    pub(crate) fn u16<const AT: usize>(self) -> u16 {
         u16::from_le_bytes(self.array::<AT, 2>())
     }
 
     /// The 32-bit field at offset `AT`.
-    pub(crate) fn u32<const AT: usize>(&self) -> u32 {
+    pub(crate) fn u32<const AT: usize>(self) -> u32 {
         u32::from_le_bytes(self.array::<AT, 4>())
     }
 
     /// The 64-bit field at offset `AT`.
-    pub(crate) fn u64<const AT: usize>(&self) -> u64 {
+    pub(crate) fn u64<const AT: usize>(self) -> u64 {
         u64::from_le_bytes(self.array::<AT, 8>())
     }
 }

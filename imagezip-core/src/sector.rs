@@ -36,7 +36,6 @@ impl Sector {
 
     /// Sector `number`.
     pub const fn from_u32(number: u32) -> Self {
-        #[expect(clippy::cast_lossless, reason = "From is not const")]
         Self(number as u64)
     }
 
@@ -92,7 +91,6 @@ impl SectorCount {
 
     /// `count` sectors.
     pub const fn from_u32(count: u32) -> Self {
-        #[expect(clippy::cast_lossless, reason = "From is not const")]
         Self(count as u64)
     }
 

@@ -32,6 +32,7 @@ pub const QEMU: &[Package] =
 pub const DISK_TOOLS: &[Package] = &[
     package("e2fsprogs", "mke2fs"),
     package("dosfstools", "mkfs.vfat"),
+    package("mtools", "mcopy"),
     package("fdisk", "sfdisk"),
     package("util-linux", "mkswap"),
     package("mount", "losetup"),

@@ -1,9 +1,10 @@
 //! Running other programs; every error shows the command line.
 
 use anyhow::{Context, Result, bail};
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::{Seek, Write as _};
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 /// Runs a command whose output belongs on the terminal.
 pub fn run(command: &mut Command) -> Result<()> {
@@ -16,10 +17,26 @@ pub fn run(command: &mut Command) -> Result<()> {
 
 /// Runs a command and returns its standard output; its standard error goes into the error.
 pub fn stdout(command: &mut Command) -> Result<String> {
-    let output = capture(command)?;
+    finish(command.stdin(Stdio::null()))
+}
+
+/// As [`stdout`], with `input` on the command's standard input.
+pub fn fed(command: &mut Command, input: &str) -> Result<String> {
+    // A file, so that neither waits for the other however much each writes.
+    let mut file = tempfile::tempfile().context("cannot make a temporary file")?;
+    file.write_all(input.as_bytes()).and_then(|()| file.rewind())?;
+    finish(command.stdin(file))
+}
+
+fn finish(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("cannot run `{}`", line(command)))?;
     if !output.status.success() {
+        // Some tools say on standard output what is wrong.
         let errors = String::from_utf8_lossy(&output.stderr);
-        bail!("`{}` failed: {}\n{}", line(command), output.status, errors.trim_end());
+        let said = String::from_utf8_lossy(&output.stdout);
+        let lines: Vec<_> = said.lines().chain(errors.lines()).collect();
+        let last = lines[lines.len().saturating_sub(20)..].join("\n");
+        bail!("`{}` failed: {}\n{last}", line(command), output.status);
     }
     String::from_utf8(output.stdout)
         .with_context(|| format!("`{}` did not print UTF-8", line(command)))
@@ -27,11 +44,13 @@ pub fn stdout(command: &mut Command) -> Result<String> {
 
 /// Runs a command for its exit status only, in silence.
 pub fn succeeds(command: &mut Command) -> bool {
-    capture(command).is_ok_and(|output| output.status.success())
+    let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    quiet.status().is_ok_and(|status| status.success())
 }
 
-fn capture(command: &mut Command) -> Result<Output> {
-    command.stdin(Stdio::null()).output().with_context(|| format!("cannot run `{}`", line(command)))
+/// A program that may be where only root's PATH looks, as those that make file systems.
+pub fn tool(name: &str) -> Command {
+    Command::new(find_program(name).unwrap_or_else(|| PathBuf::from(name)))
 }
 
 /// Finds a program as a shell would, and in the directories that only root's PATH has.

@@ -5,8 +5,10 @@
 
 pub mod apt;
 pub mod command;
+pub mod experiment;
 pub mod mfs;
 pub mod nfs;
+pub mod node_disk;
 pub mod paths;
 pub mod process;
 pub mod qemu;

@@ -8,11 +8,10 @@ mod user;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, ensure};
 
-use crate::command::{fed, stdout};
+use crate::command::{fed, stdout, tool};
 
 pub use files::collect_files;
 pub use tree::{Entry, Tree};
@@ -64,7 +63,12 @@ impl NodeDisk {
     ///
     /// # Errors
     /// If a tool fails or is missing.
-    pub fn make(path: &Path, scratch: &Path, sizes: Sizes, mkfs_options: &[&str]) -> anyhow::Result<Self> {
+    pub fn make(
+        path: &Path,
+        scratch: &Path,
+        sizes: Sizes,
+        mkfs_options: &[&str],
+    ) -> anyhow::Result<Self> {
         let esp = Slice { start: SECTORS_PER_MIB, sectors: sizes.esp * SECTORS_PER_MIB };
         let root = Slice { start: esp.end(), sectors: sizes.root * SECTORS_PER_MIB };
         let swap = Slice { start: root.end(), sectors: sizes.swap * SECTORS_PER_MIB };
@@ -80,19 +84,31 @@ impl NodeDisk {
              start={}, size={}, type=swap, name=swap\n",
             esp.start, esp.sectors, root.start, root.sectors, swap.start, swap.sectors
         );
-        fed(Command::new("sfdisk").arg("--quiet").arg(path), &table)?;
+        fed(tool("sfdisk").arg("--quiet").arg(path), &table)?;
 
-        stdout(Command::new("mkfs.fat").args(["-F", "32", "-n", "ESP"])
-            .arg(format!("--offset={}", esp.start)).arg(path).arg((esp.sectors / 2).to_string()))?;
+        stdout(
+            tool("mkfs.fat")
+                .args(["-F", "32", "-n", "ESP"])
+                .arg(format!("--offset={}", esp.start))
+                .arg(path)
+                .arg((esp.sectors / 2).to_string()),
+        )?;
         let loader = scratch.join("loader.efi");
         fs::write(&loader, b"stands in for a boot loader\n".repeat(20_000))?;
         disk.write_esp_file(&loader, "LOADER.EFI")?;
 
         let staging = scratch.join("root");
         collect_files(&staging, sizes.files << 20)?;
-        stdout(Command::new("mkfs.ext4").args(["-q", "-F", "-L", "root", "-d"]).arg(&staging)
-            .arg("-E").arg(format!("offset={}", root.start * SECTOR)).args(mkfs_options)
-            .arg(path).arg(format!("{}k", root.sectors / 2)))?;
+        stdout(
+            tool("mkfs.ext4")
+                .args(["-q", "-F", "-L", "root", "-d"])
+                .arg(&staging)
+                .arg("-E")
+                .arg(format!("offset={}", root.start * SECTOR))
+                .args(mkfs_options)
+                .arg(path)
+                .arg(format!("{}k", root.sectors / 2)),
+        )?;
         fs::remove_dir_all(&staging)?;
 
         disk.make_swap(&scratch.join("swap"))?;
@@ -102,7 +118,7 @@ impl NodeDisk {
     /// mkswap can't write at an offset: it formats a file, whose header is then copied.
     fn make_swap(&self, scratch: &Path) -> anyhow::Result<()> {
         File::create(scratch)?.set_len(self.swap.sectors * SECTOR)?;
-        stdout(Command::new("mkswap").arg("-q").arg(scratch))?;
+        stdout(tool("mkswap").arg("-q").arg(scratch))?;
         let mut header = vec![0; 4096];
         File::open(scratch)?.read_exact_at(&mut header, 0)?;
         fs::remove_file(scratch)?;
@@ -113,9 +129,15 @@ impl NodeDisk {
 
     /// Writes a file into the FAT file system of partition 1.
     pub(crate) fn write_esp_file(&self, source: &Path, name: &str) -> anyhow::Result<()> {
-        stdout(Command::new("mcopy").arg("-o").arg("-i")
-            .arg(format!("{}@@{}", self.path.display(), self.esp.start * SECTOR))
-            .arg(source).arg(format!("::{name}")))
+        stdout(
+            tool("mcopy")
+                .arg("-o")
+                .arg("-i")
+                .arg(format!("{}@@{}", self.path.display(), self.esp.start * SECTOR))
+                .arg(source)
+                .arg(format!("::{name}")),
+        )?;
+        Ok(())
     }
 
     /// How e2fsprogs name the root file system inside the image.
@@ -128,7 +150,8 @@ impl NodeDisk {
     /// # Errors
     /// If the file system is anything but clean.
     pub fn check_root(&self) -> anyhow::Result<()> {
-        stdout(Command::new("e2fsck").arg("-fn").arg(self.root_for_e2fsprogs()))
+        stdout(tool("e2fsck").arg("-fn").arg(self.root_for_e2fsprogs()))?;
+        Ok(())
     }
 
     /// The same layout in another file, for example a copy.
@@ -161,9 +184,7 @@ impl NodeDisk {
 
     /// The free runs of the root file system as (first sector of the disk, sectors), ascending.
     fn free_root_blocks(&self) -> anyhow::Result<Vec<(u64, u64)>> {
-        let output = Command::new("dumpe2fs").arg(self.root_for_e2fsprogs()).output()?;
-        ensure!(output.status.success(), "dumpe2fs: {}", String::from_utf8_lossy(&output.stderr));
-        let text = String::from_utf8(output.stdout)?;
+        let text = stdout(tool("dumpe2fs").arg(self.root_for_e2fsprogs()))?;
         let block_size: u64 = text
             .lines()
             .find_map(|line| line.strip_prefix("Block size:"))

@@ -5,13 +5,12 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::Context;
 use sha2::{Digest, Sha256};
 
 use super::{NodeDisk, SECTOR};
-use crate::command::stdout;
+use crate::command::{stdout, tool};
 
 /// One file, directory or link.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +43,7 @@ impl Tree {
             Ok(_) => Self::of_directory(&place, true),
             Err(_) => {
                 let dump = format!("rdump / {}", place.display());
-                stdout(Command::new("debugfs").args(["-R", &dump]).arg(disk.root_for_e2fsprogs()))?;
+                stdout(tool("debugfs").args(["-R", &dump]).arg(disk.root_for_e2fsprogs()))?;
                 Self::of_directory(&place, false)
             }
         }?;
@@ -127,14 +126,14 @@ impl<'a> Mount<'a> {
             disk.root.start * SECTOR,
             disk.root.sectors * SECTOR
         );
-        stdout(Command::new("mount").args(["-t", "ext4", "-o", &options]).arg(&disk.path).arg(place))?;
+        stdout(tool("mount").args(["-t", "ext4", "-o", &options]).arg(&disk.path).arg(place))?;
         Ok(Self(place))
     }
 }
 
 impl Drop for Mount<'_> {
     fn drop(&mut self) {
-        if let Err(error) = stdout(Command::new("umount").arg(self.0)) {
+        if let Err(error) = stdout(tool("umount").arg(self.0)) {
             eprintln!("{error:#}");
         }
     }

@@ -3,13 +3,12 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, ensure};
 
 use super::tree::Mount;
 use super::{NodeDisk, SECTOR};
-use crate::command::{fed, stdout};
+use crate::command::{fed, stdout, tool};
 
 /// Adds files, edits some in the middle, appends to some and deletes others, in all three
 /// partitions: through a loop mount where that is possible, else with debugfs.
@@ -104,7 +103,7 @@ fn measurements(seed: u32, lines: u32) -> String {
 /// file, so an edited file is taken out, edited and put back.
 fn edit_with_debugfs(disk: &NodeDisk, place: &Path) -> anyhow::Result<()> {
     let dump = format!("rdump /usr {}", place.display());
-    stdout(Command::new("debugfs").args(["-R", &dump]).arg(disk.root_for_e2fsprogs()))?;
+    stdout(tool("debugfs").args(["-R", &dump]).arg(disk.root_for_e2fsprogs()))?;
     let files = regular_files(place)?;
     let mut script = String::from("mkdir /home\n");
     for path in files.iter().step_by(50) {
@@ -124,5 +123,6 @@ fn edit_with_debugfs(disk: &NodeDisk, place: &Path) -> anyhow::Result<()> {
         fs::write(&file, measurements(number, 12_000))?;
         script.push_str(&format!("write {} /home/run-{number}.csv\n", file.display()));
     }
-    fed(Command::new("debugfs").args(["-w", "-f", "-"]).arg(disk.root_for_e2fsprogs()), &script)
+    fed(tool("debugfs").args(["-w", "-f", "-"]).arg(disk.root_for_e2fsprogs()), &script)?;
+    Ok(())
 }

@@ -90,6 +90,11 @@ impl Console {
         }
     }
 
+    /// Whether nothing more can come.
+    pub fn has_ended(&self) -> bool {
+        self.lock().ended
+    }
+
     /// Waits until nothing more can come.
     pub fn wait_for_end(&self, timeout: Duration) {
         let (_, changed) = &*self.shared;

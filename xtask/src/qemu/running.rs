@@ -76,7 +76,12 @@ impl Running {
     /// time is over or the guest ends without it.
     pub fn wait_for_line(&self, text: &str, timeout: Duration) -> Result<Line> {
         self.console.wait_for(text, timeout).with_context(|| {
-            self.complaint(&format!("did not say `{text}` within {} s", timeout.as_secs()))
+            let why = if self.console.has_ended() {
+                "ended without saying".to_owned()
+            } else {
+                format!("did not say within {} s", timeout.as_secs())
+            };
+            self.complaint(&format!("{why}: `{text}`"))
         })
     }
 
@@ -93,7 +98,7 @@ impl Running {
     /// The marks of the boot so far.
     pub fn boot_times(&self) -> BootTimes {
         let at = |text| self.console.find(text).map(|line| line.at);
-        BootTimes { kernel: at("Linux version"), init: at("Run /init as init process") }
+        BootTimes { kernel: at("Linux version"), init: at(" as init process") }
     }
 
     /// Kills the guest like a power failure: nothing is flushed, nobody is told.

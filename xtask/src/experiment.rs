@@ -1,0 +1,140 @@
+//! An experiment with one node: its disk, its base image, and its directory under `/proj`, as
+//! they are when the experiment is swapped out.
+
+mod proof;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use boss::swapinfo;
+use imagezip_core::allocation::{DiskMap, LEAST_FREE, Options, Selection, scan};
+use imagezip_core::partition::LogicalSectorSize;
+use imagezip_core::swapinfo::Part;
+use imagezip_tools::create::create;
+use imagezip_tools::host::FileDevice;
+
+use crate::mfs::Image;
+use crate::node_disk::{NodeDisk, Sizes, work_as_user};
+use crate::qemu::{Access, Drive, GUEST_IP, HOST_ADDRESS, Machine};
+
+pub use proof::Proof;
+
+/// Project, experiment and node of every [`Experiment`].
+pub const PID: &str = "testbed";
+/// The experiment's name.
+pub const EID: &str = "trial";
+/// The node's name in the experiment.
+pub const VNAME: &str = "node-a";
+/// The disk's serial number.
+pub const SERIAL: &str = "SWAPMFS-DISK-1";
+
+/// One experiment in a directory of its own.
+#[derive(Debug)]
+pub struct Experiment {
+    /// Everything is below this.
+    pub directory: PathBuf,
+    /// The node's disk.
+    pub disk: NodeDisk,
+    /// The image that was loaded on it at swapin.
+    pub base_image: PathBuf,
+    /// That image's signature.
+    pub base_signature: PathBuf,
+}
+
+impl Experiment {
+    /// Makes a node's disk, its base image and signature, lets a user work on the disk, and puts
+    /// the node's swap information under `proj`. `mkfs_options` are for the root file system.
+    ///
+    /// # Errors
+    /// If a tool fails.
+    pub fn prepare(directory: &Path, sizes: Sizes, mkfs_options: &[&str]) -> Result<Self> {
+        let _ = fs::remove_dir_all(directory);
+        let scratch = directory.join("scratch");
+        fs::create_dir_all(&scratch)?;
+        let disk = NodeDisk::make(&directory.join("node.img"), &scratch, sizes, mkfs_options)?;
+        let experiment = Self {
+            directory: directory.to_owned(),
+            disk,
+            base_image: directory.join("base.ndz"),
+            base_signature: directory.join("base.ndz.sig"),
+        };
+        let (device, map) = experiment.scan(Selection::WholeDisk)?;
+        create(&device, &map, None, &experiment.base_image, &experiment.base_signature)?;
+        work_as_user(&experiment.disk, &scratch)?;
+        fs::create_dir_all(experiment.swapinfo())?;
+        experiment.install_part("DISK=vda LOADPART=0 BOOTPART=2")?;
+        Ok(experiment)
+    }
+
+    /// The disk and what is in use on it.
+    fn scan(&self, selection: Selection) -> Result<(FileDevice, DiskMap)> {
+        let device = FileDevice::open(&self.disk.path)?;
+        let options = Options { sector_size: LogicalSectorSize::B512, least_free: LEAST_FREE };
+        let map = scan(&device, selection, options)?;
+        Ok((device, map))
+    }
+
+    /// Gives the node its signature and this `.part`, as boss does at swapin.
+    ///
+    /// # Errors
+    /// If the words are not those of a `.part`, or a file can't be written.
+    pub fn install_part(&self, words: &str) -> Result<()> {
+        let part = Part::parse(words.as_bytes()).with_context(|| format!("{words:?}"))?;
+        swapinfo::install(&self.swapinfo(), VNAME, &self.base_signature, "testbed-BASE.sig", &part)
+    }
+
+    /// What is exported as `/proj`.
+    pub fn proj(&self) -> PathBuf {
+        self.directory.join("proj")
+    }
+
+    /// The experiment's `swapinfo` directory.
+    pub fn swapinfo(&self) -> PathBuf {
+        self.proj().join(PID).join("exp").join(EID).join("swapinfo")
+    }
+
+    /// A file of the node's, for example its `-swap.ndz`.
+    pub fn node_file(&self, suffix: &str) -> PathBuf {
+        self.swapinfo().join(format!("{VNAME}{suffix}"))
+    }
+
+    /// The node, about to boot the MFS and save its disk to the host's NFS server with these
+    /// mount options. What it says goes to `console.log`.
+    pub fn node(&self, image: &Image, export: &str, mount_options: &str) -> Machine {
+        let words = format!(
+            "quiet mfs.job=swapout mfs.pid={PID} mfs.eid={EID} mfs.vname={VNAME} \
+             mfs.proj={HOST_ADDRESS}:{export} mfs.nfs={mount_options} \
+             ip={GUEST_IP}::eth0:off mfs.then=poweroff"
+        );
+        let drive = Drive {
+            path: self.disk.path.clone(),
+            serial: SERIAL.to_owned(),
+            access: Access::ReadOnly,
+        };
+        let log = self.directory.join("console.log");
+        Machine::new(&image.vmlinuz, &image.initramfs, &log).append(&words).drive(drive)
+    }
+
+    /// Loads base and delta onto a disk full of 0x5A and compares it with the node's disk.
+    ///
+    /// # Errors
+    /// If anything that is in use on the node's disk is not on the other.
+    pub fn prove(&self) -> Result<Proof> {
+        let target = self.disk.at(&self.directory.join("restored.img"));
+        proof::prove(self, &target)
+    }
+}
+
+/// A file of `size` bytes, all of them 0x5A: what free space on a used disk looks like.
+fn dirty_file(path: &Path, size: u64) -> Result<()> {
+    let mut file = File::create(path).with_context(|| format!("creating {}", path.display()))?;
+    let block = vec![0x5a; 1 << 20];
+    let mut left = size;
+    while left > 0 {
+        let len = usize::try_from(left).unwrap_or(usize::MAX).min(block.len());
+        std::io::Write::write_all(&mut file, &block[..len])?;
+        left -= len as u64;
+    }
+    Ok(())
+}
