@@ -146,3 +146,6 @@ impl Running {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;
