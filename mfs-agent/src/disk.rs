@@ -16,8 +16,6 @@ use crate::failure::{FailureKind, Result};
 use crate::file;
 use crate::progress::Progress;
 
-/// How long a disk may take to appear after its driver was loaded.
-const PATIENCE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(100);
 
 /// A disk that is there.
@@ -31,7 +29,7 @@ pub struct Disk {
     pub sector_size: u32,
 }
 
-/// Where the kernel tells about disks.
+/// Where the kernel tells about disks, and how fast.
 #[derive(Clone, Copy)]
 pub struct Sources<'a> {
     /// `/sys/block`
@@ -40,11 +38,17 @@ pub struct Sources<'a> {
     pub mounts: &'a str,
     /// `/proc/swaps`
     pub swaps: &'a str,
+    /// How long a disk may take to appear after its driver was loaded.
+    pub patience: Duration,
 }
 
 /// Those of the running kernel.
-pub const SYSTEM: Sources<'_> =
-    Sources { block: "/sys/block", mounts: "/proc/mounts", swaps: "/proc/swaps" };
+pub const SYSTEM: Sources<'_> = Sources {
+    block: "/sys/block",
+    mounts: "/proc/mounts",
+    swaps: "/proc/swaps",
+    patience: Duration::from_secs(10),
+};
 
 /// Finds the disk that `part` means, and checks that it is the one and that nobody uses it.
 ///
@@ -56,7 +60,7 @@ pub fn find(sources: &Sources<'_>, part: &Part, progress: &Progress) -> Result<D
         if let Some(name) = name::resolve(&part.disk, |name| is_there(sources, name)) {
             break name;
         }
-        if now().saturating_sub(start) > PATIENCE {
+        if now().saturating_sub(start) > sources.patience {
             return Err(absent(sources, part));
         }
         progress.beat();

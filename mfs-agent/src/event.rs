@@ -69,7 +69,7 @@ mod tests {
         let event = Event::new();
         assert!(!event.wait(Duration::from_millis(1)));
         std::thread::scope(|scope| {
-            let waiter = scope.spawn(|| event.wait(Duration::from_secs(60)));
+            let waiter = scope.spawn(|| event.wait(Duration::from_mins(1)));
             event.set();
             assert!(waiter.join().unwrap());
         });

@@ -24,6 +24,6 @@ pub fn now(then: Then) -> ! {
     // Halt may return to the last thread; otherwise the kernel refused, and the watchdog is all
     // that is left.
     loop {
-        sleep(Duration::from_secs(3600));
+        sleep(Duration::from_hours(1));
     }
 }

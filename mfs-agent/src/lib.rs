@@ -14,6 +14,8 @@ extern crate std;
 pub mod boot;
 pub mod cmdline;
 pub mod disk;
+#[cfg(feature = "drill")]
+pub mod drill;
 pub mod event;
 pub mod failure;
 pub mod file;

@@ -52,14 +52,12 @@ fn run() -> Result<String> {
         MONITOR.feed(watchdog);
     }
     if let Some(address) = &line.address {
-        net::bring_up(&line, address, &PROGRESS)?;
+        net::bring_up(line.boot_interface, address, &PROGRESS)?;
     }
     if let Some(export) = &line.export {
         PROGRESS.enter(Phase::Mount);
         mount::mount_project(export, line.mount_limit, &PROGRESS)?;
     }
-    #[cfg(feature = "drill")]
-    drill(&line);
     match (line.job, &line.node) {
         (Job::Swapout, Some(node)) => swapout::run(&line, node, &KernelThreads, &PROGRESS),
         _ => idle::run(&PROGRESS),
@@ -102,18 +100,4 @@ fn then() -> Then {
 
 fn kernel() -> String {
     rustix::system::uname().release().to_string_lossy().into_owned()
-}
-
-/// Makes the fault that the command line asks for.
-#[cfg(feature = "drill")]
-#[expect(clippy::panic, reason = "that is the drill")]
-fn drill(line: &CommandLine) {
-    match line.drill {
-        None => {}
-        Some(cmdline::Drill::Panic) => panic!("drill"),
-        Some(cmdline::Drill::Hang) => loop {
-            mfs_agent::event::sleep(Duration::from_secs(3600));
-        },
-        Some(cmdline::Drill::Freeze) => MONITOR.freeze(),
-    }
 }

@@ -54,8 +54,6 @@ pub struct Monitor {
     started: Event,
     stop: Event,
     stopped: Event,
-    #[cfg(feature = "drill")]
-    frozen: Event,
 }
 
 impl Monitor {
@@ -67,8 +65,6 @@ impl Monitor {
             started: Event::new(),
             stop: Event::new(),
             stopped: Event::new(),
-            #[cfg(feature = "drill")]
-            frozen: Event::new(),
         }
     }
 
@@ -98,17 +94,6 @@ impl Monitor {
         }
     }
 
-    /// Stops feeding the watchdog without disarming it, as if the thread were stuck, and waits
-    /// for what comes of it.
-    #[cfg(feature = "drill")]
-    pub fn freeze(&self) -> ! {
-        self.frozen.set();
-        loop {
-            crate::event::sleep(TICK);
-            self.progress.beat();
-        }
-    }
-
     fn watch(&self, limit: Duration, then: Then) {
         let mut stall = Stall::new(limit, self.progress.snapshot(), now());
         while !self.stop.wait(TICK) {
@@ -117,7 +102,7 @@ impl Monitor {
                 give_up(snapshot, limit, then);
             }
             #[cfg(feature = "drill")]
-            if self.frozen.is_set() {
+            if crate::drill::FROZEN.is_set() {
                 continue;
             }
             if let Some(watchdog) = self.watchdog.get() {

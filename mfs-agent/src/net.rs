@@ -6,8 +6,7 @@ pub mod netlink;
 use alloc::string::String;
 use core::time::Duration;
 
-use crate::cmdline::CommandLine;
-use crate::cmdline::ip::Address;
+use crate::cmdline::ip::{Address, Mac};
 use crate::event::{now, sleep};
 use crate::failure::{FailureKind, Os, Result};
 use crate::progress::Progress;
@@ -18,12 +17,13 @@ use netlink::{Netlink, Request};
 const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
 
-/// Brings up the interface that the command line means, with `address`.
+/// Brings up an interface with `address`: the one that the node was `boot`ed from, if that is
+/// known.
 ///
 /// # Errors
 /// `Network`
-pub fn bring_up(line: &CommandLine, address: &Address, progress: &Progress) -> Result<()> {
-    let wish = Wish { mac: line.boot_interface, device: &address.device };
+pub fn bring_up(boot: Option<Mac>, address: &Address, progress: &Progress) -> Result<()> {
+    let wish = Wish { mac: boot, device: &address.device };
     let link = wait_for("interface", progress, || link::choose(&wish))?;
     log::info!("{}: using {}", link.name, link.mac_text);
     let socket = Netlink::open()

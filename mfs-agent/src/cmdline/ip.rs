@@ -100,8 +100,11 @@ impl Mac {
 
 impl fmt::Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+        for (index, byte) in self.0.iter().enumerate() {
+            let colon = if index == 0 { "" } else { ":" };
+            write!(f, "{colon}{byte:02x}")?;
+        }
+        Ok(())
     }
 }
 
@@ -146,9 +149,9 @@ mod tests {
 
     #[test]
     fn boot_interfaces() {
-        let mac = Some(Mac([0x52, 0x54, 0, 0x12, 0x34, 0xff]));
-        assert_eq!(Mac::from_bootif("01-52-54-00-12-34-ff"), mac);
-        assert_eq!(Mac::from_bootif("01:52:54:00:12:34:FF"), mac);
+        let mac = Mac([0x52, 0x54, 0, 0x12, 0x34, 0xff]);
+        assert_eq!(Mac::from_bootif("01-52-54-00-12-34-ff"), Some(mac));
+        assert_eq!(Mac::from_bootif("01:52:54:00:12:34:FF"), Some(mac));
         for bad in [
             "",
             "52-54-00-12-34-ff",
@@ -158,6 +161,6 @@ mod tests {
         ] {
             assert_eq!(Mac::from_bootif(bad), None, "{bad}");
         }
-        assert_eq!(std::format!("{}", mac.unwrap()), "52:54:00:12:34:ff");
+        assert_eq!(std::format!("{mac}"), "52:54:00:12:34:ff");
     }
 }

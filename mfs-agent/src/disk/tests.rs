@@ -36,7 +36,8 @@ impl Machine {
     }
 
     fn find(&self, part: &str) -> Result<Disk> {
-        let sources = Sources { block: &self.block, mounts: &self.mounts, swaps: &self.swaps };
+        let Self { block, mounts, swaps, .. } = self;
+        let sources = Sources { block, mounts, swaps, patience: Duration::ZERO };
         find(&sources, &Part::parse(part.as_bytes()).unwrap(), &Progress::new())
     }
 

@@ -12,6 +12,6 @@ pub fn run(progress: &Progress) -> ! {
     log::info!("idle until the machine is turned off");
     progress.enter(Phase::Idle);
     loop {
-        sleep(Duration::from_secs(3600));
+        sleep(Duration::from_hours(1));
     }
 }

@@ -45,6 +45,8 @@ pub fn run(
     use_project(identity)?;
     let info = Arc::new(SwapInfo::open(PROJ, node)?);
     heartbeat::start(threads, Arc::clone(&info), progress)?;
+    #[cfg(feature = "drill")]
+    crate::drill::play(line.drill, progress);
     match info.commit().recover()? {
         Recovered::Clean => {}
         Recovered::Discarded => log::info!("the unfinished image of an earlier run is removed"),

@@ -3,10 +3,13 @@
 use alloc::ffi::CString;
 use alloc::format;
 use core::ffi::CStr;
+use core::net::SocketAddrV4;
 use core::time::Duration;
 
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 
 use crate::cmdline::Export;
 use crate::event::{now, sleep};
@@ -32,7 +35,9 @@ pub fn mount_project(export: &Export, limit: Duration, progress: &Progress) -> R
     let (mut pause, longest) = PAUSES;
     let mut attempt = 1_u32;
     loop {
-        let errno = match mount(source.as_str(), PROJ, c"nfs", flags, options.as_c_str()) {
+        let mounted = reach(export)
+            .and_then(|()| mount(source.as_str(), PROJ, c"nfs", flags, options.as_c_str()));
+        let errno = match mounted {
             Ok(()) => {
                 log::info!("{source} mounted");
                 return Ok(());
@@ -43,16 +48,34 @@ pub fn mount_project(export: &Export, limit: Duration, progress: &Progress) -> R
         let passed = now().saturating_sub(start);
         let why = Reason(errno);
         log::warn!("attempt {attempt} to mount {source} failed: {why}");
-        if passed.saturating_add(pause) > limit {
+        let left = limit.saturating_sub(passed);
+        if left.is_zero() {
             let seconds = passed.as_secs();
             return Err(FailureKind::Mount.because(format_args!(
                 "cannot mount {source}: {why}; gave up after {attempt} attempts in {seconds} s"
             )));
         }
-        sleep(pause);
+        sleep(pause.min(left));
         pause = pause.saturating_mul(2).min(longest);
         attempt = attempt.saturating_add(1);
     }
+}
+
+/// Asks whether the server takes connections: mount(2) itself waits for minutes for a machine that
+/// is not there.
+fn reach(export: &Export) -> rustix::io::Result<()> {
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    set_socket_timeout(&socket, Timeout::Send, Some(Duration::from_secs(5)))?;
+    match connect(&socket, &SocketAddrV4::new(export.server, port(&export.options))) {
+        Err(Errno::INPROGRESS | Errno::AGAIN) => Err(Errno::TIMEDOUT),
+        result => result,
+    }
+}
+
+/// The port that the options name, or that of NFS.
+fn port(options: &str) -> u16 {
+    let ports = options.split(',').filter_map(|option| option.strip_prefix("port="));
+    ports.filter_map(|port| port.parse().ok()).next_back().unwrap_or(2049)
 }
 
 /// Data is not given up: `hard`. There is no daemon for locks: `nolock`. An attempt to reach the
@@ -110,7 +133,9 @@ mod tests {
             options: heapless::String::new(),
         };
         assert!(options(&export).ends_with(",addr=10.0.2.2"));
-        export.options.push_str("port=2049,vers=4.2").unwrap();
-        assert!(options(&export).ends_with(",addr=10.0.2.2,port=2049,vers=4.2"));
+        assert_eq!(port(&export.options), 2049);
+        export.options.push_str("mountport=1,port=12049,vers=4.2").unwrap();
+        assert!(options(&export).ends_with(",addr=10.0.2.2,mountport=1,port=12049,vers=4.2"));
+        assert_eq!(port(&export.options), 12049);
     }
 }
