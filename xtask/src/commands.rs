@@ -1,5 +1,6 @@
 //! The command line. Each command has a file of its own with its options and its `run`.
 
+mod demo;
 mod mfs;
 
 use anyhow::Result;
@@ -15,6 +16,7 @@ pub(crate) struct Xtask {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Demo),
     Mfs(mfs::Mfs),
 }
 
@@ -22,6 +24,7 @@ impl Xtask {
     /// Runs the command that was asked for.
     pub(crate) fn run(self) -> Result<()> {
         match self.command {
+            Command::Demo(command) => command.run(),
             Command::Mfs(command) => command.run(),
         }
     }

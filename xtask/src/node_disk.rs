@@ -88,7 +88,7 @@ impl NodeDisk {
 
         stdout(
             tool("mkfs.fat")
-                .args(["-F", "32", "-n", "ESP"])
+                .args(["-F", "32", "-s", "1", "-n", "ESP"])
                 .arg(format!("--offset={}", esp.start))
                 .arg(path)
                 .arg((esp.sectors / 2).to_string()),

@@ -39,13 +39,12 @@ impl Tree {
         let place = scratch.join("mounted");
         fs::create_dir_all(&place)?;
         let mounted = Mount::read_only(disk, &place);
-        let tree = match &mounted {
-            Ok(_) => Self::of_directory(&place, true),
-            Err(_) => {
-                let dump = format!("rdump / {}", place.display());
-                stdout(tool("debugfs").args(["-R", &dump]).arg(disk.root_for_e2fsprogs()))?;
-                Self::of_directory(&place, false)
-            }
+        let tree = if mounted.is_ok() {
+            Self::of_directory(&place, true)
+        } else {
+            let dump = format!("rdump / {}", place.display());
+            stdout(tool("debugfs").args(["-R", &dump]).arg(disk.root_for_e2fsprogs()))?;
+            Self::of_directory(&place, false)
         }?;
         drop(mounted);
         fs::remove_dir_all(&place)?;

@@ -1,5 +1,6 @@
 //! What a user does to the disk between swapin and swapout.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -91,12 +92,13 @@ fn edit_tree(top: &Path) -> anyhow::Result<()> {
 /// Text like that of a measurement: compressible, but no line twice.
 fn measurements(seed: u32, lines: u32) -> String {
     let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
-    (0..lines)
-        .map(|line| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            format!("{line},{},{}\n", state >> 8, state % 1000)
-        })
-        .collect()
+    let mut text = String::new();
+    for line in 0..lines {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{line},{},{}", state >> 8, state % 1000);
+    }
+    text
 }
 
 /// The same kinds of change where mounting is not possible. debugfs can't overwrite part of a
@@ -108,7 +110,7 @@ fn edit_with_debugfs(disk: &NodeDisk, place: &Path) -> anyhow::Result<()> {
     let mut script = String::from("mkdir /home\n");
     for path in files.iter().step_by(50) {
         let inside = Path::new("/").join(path.strip_prefix(place)?);
-        script.push_str(&format!("rm {}\n", inside.display()));
+        writeln!(script, "rm {}", inside.display())?;
     }
     for path in files.iter().skip(7).step_by(200) {
         let inside = Path::new("/").join(path.strip_prefix(place)?);
@@ -116,12 +118,12 @@ fn edit_with_debugfs(disk: &NodeDisk, place: &Path) -> anyhow::Result<()> {
         let middle = content.len() / 2;
         content.splice(middle..middle, *b"edited in the middle by the user");
         fs::write(path, content)?;
-        script.push_str(&format!("rm {0}\nwrite {1} {0}\n", inside.display(), path.display()));
+        writeln!(script, "rm {0}\nwrite {1} {0}", inside.display(), path.display())?;
     }
     for number in 0..40_u32 {
         let file = place.join(format!("run-{number}.csv"));
         fs::write(&file, measurements(number, 12_000))?;
-        script.push_str(&format!("write {} /home/run-{number}.csv\n", file.display()));
+        writeln!(script, "write {} /home/run-{number}.csv", file.display())?;
     }
     fed(tool("debugfs").args(["-w", "-f", "-"]).arg(disk.root_for_e2fsprogs()), &script)?;
     Ok(())
