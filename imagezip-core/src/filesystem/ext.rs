@@ -125,3 +125,6 @@ fn all(device: &dyn ReadAt, kind: FilesystemKind, reason: &str) -> Allocation {
     let note = format!("all of it counts as in use: {reason}");
     Allocation { in_use: ExtentSet::from(device.sectors()), kind, notes: vec![note] }
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,7 +62,8 @@ impl Suspects {
         Self(groups)
     }
 
-    fn doubt(&self, group: u32) -> Option<Doubt> {
+    /// The doubt about a group, if there is one.
+    pub(super) fn doubt(&self, group: u32) -> Option<Doubt> {
         self.0.binary_search(&group).is_ok().then_some(Doubt::FastCommit)
     }
 }

@@ -167,11 +167,11 @@ impl Geometry {
         start.min(end)..end
     }
 
-    /// The group in which a block lies.
+    /// The group in which a block lies; `None` if it lies in none.
     pub(super) fn group_of(&self, block: u64) -> Option<u32> {
         let from_first = block.checked_sub(self.first_block)?;
         let group = from_first.checked_div(u64::from(self.blocks_per_group))?;
-        u32::try_from(group).ok().filter(|group| *group < self.groups)
+        u32::try_from(group).ok().filter(|_| block < self.end_block)
     }
 
     /// How many clusters a group has; the last one may be cut short by the file system's end.

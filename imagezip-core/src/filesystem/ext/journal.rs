@@ -139,6 +139,3 @@ fn replay(
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests;
