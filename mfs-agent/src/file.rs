@@ -101,6 +101,11 @@ pub fn write_text(path: impl Arg, text: &str) -> Result<()> {
 pub fn list(path: impl Arg) -> Result<Vec<String>> {
     let directory =
         openat(CWD, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    list_opened(directory)
+}
+
+/// As [`list`], of a directory that is open.
+pub fn list_opened(directory: OwnedFd) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in rustix::fs::Dir::new(directory)? {
         if let Ok(name) = entry?.file_name().to_str()

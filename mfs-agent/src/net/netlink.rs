@@ -157,8 +157,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    // The vectors are what `strace -e trace=sendto -xx ip …` shows for the same requests, with
-    // the flags, protocol and order of attributes of this module.
+    // The vectors are written out by hand from the structures in rtnetlink(7).
 
     #[test]
     fn up() {

@@ -11,18 +11,22 @@ use core::time::Duration;
 
 use imagezip_core::swapinfo::{Phase, Status};
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, Mode, OFlags, chmodat, fchmod, fsync, mkdirat, openat, renameat};
+use rustix::fs::{
+    AtFlags, Mode, OFlags, chmodat, fchmod, fsync, mkdirat, openat, renameat, unlinkat,
+};
 use rustix::io::{Errno, Result};
 
 use super::ending::{ENDED, REPORTED};
 use super::time::{Utc, unix_time};
 use super::{ending, journal};
 use crate::failure::{FailureKind, Os};
-use crate::file::write_all;
+use crate::file::{list_opened, write_all};
 use crate::progress::{Progress, Snapshot};
 use crate::project::swapinfo::SwapInfo;
 use crate::threads::Threads;
 
+/// How many logs of earlier runs of a node stay.
+const LOGS_KEPT: usize = 20;
 /// How often. Readers may take a run for dead after several times this.
 const PERIOD: Duration = Duration::from_secs(3);
 
@@ -114,6 +118,7 @@ fn write_log(info: &SwapInfo, log_file: &mut Option<OwnedFd>, sync: bool) -> Res
     if sync { fsync(&*file) } else { Ok(()) }
 }
 
+/// Makes the log file of the run, and room for it.
 fn open_log(info: &SwapInfo) -> Result<OwnedFd> {
     let directory = info.directory();
     let mode = Mode::from_raw_mode(0o770);
@@ -125,8 +130,27 @@ fn open_log(info: &SwapInfo) -> Result<OwnedFd> {
         Err(Errno::EXIST) => {}
         Err(errno) => return Err(errno),
     }
+    if let Err(errno) = remove_old_logs(info) {
+        log::warn!("cannot remove old logs: {}", Os(errno));
+    }
     let name = format!("logs/{}.{}.log", info.vname(), Utc::now().compact());
     create(directory, &name, OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW)
+}
+
+/// Removes the node's oldest log files but for [`LOGS_KEPT`].
+fn remove_old_logs(info: &SwapInfo) -> Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let logs = openat(info.directory(), c"logs", flags, Mode::empty())?;
+    // The name of a node has no dot. The rest of the file's name sorts by time.
+    let prefix = format!("{}.", info.vname());
+    let again = openat(&logs, c".", flags, Mode::empty())?;
+    let mut names = list_opened(again)?;
+    names.retain(|name| name.starts_with(&prefix) && name.strip_suffix(".log").is_some());
+    let excess = names.len().saturating_sub(LOGS_KEPT);
+    for name in names.iter().take(excess) {
+        unlinkat(&logs, name.as_str(), AtFlags::empty())?;
+    }
+    Ok(())
 }
 
 fn create(directory: &OwnedFd, name: &str, flags: OFlags) -> Result<OwnedFd> {
@@ -168,11 +192,20 @@ mod tests {
         let read = Status::parse(&fs::read(&file).unwrap()).unwrap();
         assert_eq!((read.phase, read.total, read.result), (Phase::Save, 100, None));
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o660);
+        fs::create_dir(path.join("logs")).unwrap();
+        for day in 10..40 {
+            fs::write(path.join(format!("logs/n.199901{day}T000000Z.log")), "").unwrap();
+        }
+        fs::write(path.join("logs/n2.19990101T000000Z.log"), "").unwrap();
         let mut log_file = None;
         write_log(&info, &mut log_file, false).unwrap();
         write_log(&info, &mut log_file, true).unwrap();
-        let logs: std::vec::Vec<_> = fs::read_dir(path.join("logs")).unwrap().collect();
-        assert_eq!(logs.len(), 1);
+        let logs = crate::file::list(path.join("logs")).unwrap();
+        assert_eq!(logs.len(), LOGS_KEPT + 2);
+        assert_eq!(logs[0], "n.19990120T000000Z.log");
+        assert_eq!(logs[LOGS_KEPT + 1], "n2.19990101T000000Z.log");
+        fs::remove_dir_all(path.join("logs")).unwrap();
+        open_log(&info).unwrap();
         assert_eq!(fs::metadata(path.join("logs")).unwrap().permissions().mode() & 0o777, 0o770);
     }
 }
