@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use imagezip_core::digest::Sha256;
+use imagezip_core::extent::ExtentSet;
+use imagezip_core::ndz::Image;
+use imagezip_core::sector::SectorCount;
+use imagezip_core::signature::Signature;
 use serde_json::Value;
 
 /// Windows of stored files are up to 2^31 bytes: a patch reaches back over the whole old file.
@@ -94,6 +98,36 @@ impl Case {
         ensure!(entry["sha256"].as_str() == Some(&sha256), "{}: wrong digest", which());
         Ok(content)
     }
+
+    /// A disk's content; if it is one of a file, with zeros up to whole sectors.
+    pub fn disk(&self, name: &str) -> Result<Vec<u8>> {
+        let mut content = self.file(name)?;
+        content.resize(content.len().next_multiple_of(512), 0);
+        Ok(content)
+    }
+
+    /// An image, and what it is about.
+    pub fn image(&self, name: &str) -> Result<GoldenImage> {
+        let file = self.file(name)?;
+        let image = Image::open(&file)?;
+        let (extents, sectors) = (image.extents()?, image.sectors()?);
+        Ok(GoldenImage { file, extents, sectors })
+    }
+
+    /// A signature.
+    pub fn signature(&self, name: &str) -> Result<Signature> {
+        Ok(Signature::read(&self.file(name)?)?)
+    }
+}
+
+/// An image that the reference made.
+pub struct GoldenImage {
+    /// The file's content.
+    pub file: Vec<u8>,
+    /// The sectors that it has data for.
+    pub extents: ExtentSet,
+    /// The sectors that it is about.
+    pub sectors: SectorCount,
 }
 
 /// How a file is stored.

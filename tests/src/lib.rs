@@ -1,3 +1,5 @@
 //! What the workspace-level tests share.
 
+pub mod disk;
 pub mod golden;
+pub mod host_tools;
