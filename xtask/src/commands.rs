@@ -2,6 +2,7 @@
 
 mod demo;
 mod mfs;
+mod test;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -18,6 +19,7 @@ pub(crate) struct Xtask {
 enum Command {
     Demo(demo::Demo),
     Mfs(mfs::Mfs),
+    Test(test::Test),
 }
 
 impl Xtask {
@@ -26,6 +28,7 @@ impl Xtask {
         match self.command {
             Command::Demo(command) => command.run(),
             Command::Mfs(command) => command.run(),
+            Command::Test(command) => command.run(),
         }
     }
 }

@@ -85,7 +85,7 @@ pub fn profiles() -> PathBuf {
 pub fn build(profile: &str) -> Result<Image> {
     // First of all, so that a misspelt name does not cost a build.
     Profile::load(&profiles(), profile)?;
-    let agent = build_agent()?;
+    let agent = build_agent(&[])?;
     build_with_init(profile, &agent, &paths::target().join("mfs").join(profile))
 }
 
@@ -138,12 +138,15 @@ pub fn build_with_init(profile_name: &str, init: &Path, out: &Path) -> Result<Im
     Ok(image)
 }
 
-/// The agent's binary, built on its own: in one build with the host's programs, cargo would
-/// give it their features of shared crates (std among them).
-fn build_agent() -> Result<PathBuf> {
+/// The agent's binary with more features than a released one has. The next build replaces it.
+///
+/// Built on its own: in one build with the host's programs, cargo would give it their features
+/// of shared crates (std among them).
+pub fn build_agent(features: &[&str]) -> Result<PathBuf> {
+    let features = [&["freestanding"], features].concat().join(",");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
-        .args(["build", "--package", "mfs-agent", "--release", "--features", "freestanding"])
+        .args(["build", "--package", "mfs-agent", "--release", "--features", &features])
         .args(["--bin", "mfs-agent", "--message-format", "json-render-diagnostics"])
         .current_dir(paths::workspace())
         .stderr(Stdio::inherit());

@@ -1,6 +1,8 @@
 //! A user's work is saved and given back, with the core alone on the host: what the agent does in
 //! the guest, without the guest.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 
 use imagezip_core::allocation::{LEAST_FREE, Options, Selection, scan};

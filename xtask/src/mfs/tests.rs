@@ -59,23 +59,3 @@ fn the_agent_is_found_in_cargos_messages() {
     assert_eq!(executable(messages), Some(PathBuf::from("/t/release/mfs-agent")));
     assert_eq!(executable("{}\nnot json\n"), None);
 }
-
-/// The whole image, from the real kernel package, twice: another directory, another time.
-#[test]
-#[ignore = "fetches a kernel package of 70 MB; `cargo xtask test` runs it"]
-fn the_same_input_gives_the_same_bytes() {
-    let directory = tempfile::tempdir().unwrap();
-    let init = directory.path().join("init");
-    fs::write(&init, b"not really a program").unwrap();
-    let first = build_with_init("virtio", &init, &directory.path().join("a")).unwrap();
-    fs::copy(&init, directory.path().join("copied")).unwrap();
-    let copied = directory.path().join("copied");
-    let second = build_with_init("virtio", &copied, &directory.path().join("b/c")).unwrap();
-    assert_eq!(first.manifest, second.manifest);
-    assert_eq!(fs::read(&first.initramfs).unwrap(), fs::read(&second.initramfs).unwrap());
-    let names: Vec<&str> = first.manifest.modules.iter().map(|m| m.name.as_str()).collect();
-    let place = |name: &str| names.iter().position(|n| *n == name).unwrap();
-    assert!(place("virtio_ring") < place("virtio_net"));
-    assert!(place("sunrpc") < place("nfs") && place("nfs") < place("nfsv3"));
-    assert!(place("watchdog") < place("i6300esb"));
-}

@@ -160,18 +160,4 @@ mod tests {
         assert!(text.contains("Path = \"/srv/proj\";") && text.contains("Squash = Root_Squash;"));
         assert_eq!(text.matches('{').count(), text.matches('}').count());
     }
-
-    #[test]
-    #[ignore = "needs root and nfs-ganesha; `cargo xtask test` runs it"]
-    fn it_exports_and_leaves_nothing_behind() {
-        let work = tempfile::tempdir().unwrap();
-        let export = tempfile::tempdir().unwrap();
-        let ganesha = Ganesha::start(export.path(), Squash::Root, work.path()).unwrap();
-        let services = command::stdout(ganesha.namespace().command("rpcinfo").arg("-s")).unwrap();
-        assert!(services.contains("mountd") && services.contains("nfs"), "{services}");
-        let server = PathBuf::from(format!("/proc/{}", ganesha.process()));
-        assert!(server.exists());
-        drop(ganesha);
-        assert!(!server.exists());
-    }
 }

@@ -40,20 +40,3 @@ impl Namespace {
         command
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::command;
-
-    #[test]
-    #[ignore = "needs root; `cargo xtask test` runs it"]
-    fn inside_there_is_only_the_loopback_interface() {
-        let namespace = Namespace::new().unwrap();
-        let links = command::stdout(namespace.command("ip").args(["-o", "link"])).unwrap();
-        assert_eq!(links.lines().count(), 1, "{links}");
-        assert!(links.contains("LOOPBACK,UP"), "{links}");
-        let run = command::stdout(namespace.command("ls").arg("/run")).unwrap();
-        assert_eq!(run, "");
-    }
-}

@@ -146,6 +146,3 @@ impl Running {
         )
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,161 @@
+//! `cargo xtask test`: every check of the project, in steps that each have a time limit.
+
+use std::process::{Child, Command, ExitStatus};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use xtask::{apt, command, paths};
+
+/// Runs all tests and lints; installs the programs that they need.
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// Only what needs no QEMU.
+    #[arg(long)]
+    quick: bool,
+}
+
+/// How often a running step is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A cargo command with a time limit.
+struct Step {
+    name: &'static str,
+    arguments: &'static [&'static str],
+    limit: Duration,
+}
+
+const fn step(name: &'static str, minutes: u64, arguments: &'static [&'static str]) -> Step {
+    Step { name, arguments, limit: Duration::from_mins(minutes) }
+}
+
+/// What needs neither QEMU nor an NFS server. Building is a step of its own, so that the limits
+/// of the others are those of the tests.
+const QUICK: &[Step] = &[
+    step("format", 2, &["fmt", "--all", "--check"]),
+    step(
+        "lints",
+        20,
+        &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
+    ),
+    // The agent's binary is only there with its feature, and only by itself.
+    step(
+        "lints of the agent",
+        10,
+        &[
+            "clippy",
+            "--locked",
+            "-p",
+            "mfs-agent",
+            "--release",
+            "--features",
+            "freestanding",
+            "--bin",
+            "mfs-agent",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    ),
+    step("documentation", 10, &["doc", "--workspace", "--no-deps", "--locked", "--quiet"]),
+    step("building the tests", 20, &["test", "--workspace", "--no-run", "--locked"]),
+    step("unit and property tests", 6, &["test", "--workspace", "--lib", "--bins", "--locked"]),
+    step(
+        "ext against e2fsprogs and the kernel",
+        6,
+        &["test", "-p", "imagezip-core", "--test", "*"],
+    ),
+    step(
+        "golden files of the reference programs",
+        8,
+        &["test", "-p", "swapmfs-tests", "--test", "golden_*"],
+    ),
+    step(
+        "a disk saved and restored on the host",
+        5,
+        &["test", "-p", "xtask", "--test", "experiment"],
+    ),
+];
+
+/// What boots guests, or needs root for servers of its own.
+const GUESTS: &[Step] = &[
+    step("the agent's binary", 10, &["test", "-p", "swapmfs-tests", "--test", "agent_binary"]),
+    step("guests and servers by themselves", 8, &["test", "-p", "xtask", "--test", "guests"]),
+    step(
+        "saves in QEMU",
+        20,
+        &["test", "-p", "swapmfs-tests", "--test", "qemu", "--", "--test-threads=2"],
+    ),
+];
+
+impl Test {
+    pub(crate) fn run(self) -> Result<()> {
+        let mut steps: Vec<&Step> = QUICK.iter().collect();
+        apt::ensure(apt::DISK_TOOLS)?;
+        if !self.quick {
+            for packages in [apt::KERNEL_TOOLS, apt::QEMU, apt::GANESHA] {
+                apt::ensure(packages)?;
+            }
+            steps.extend(GUESTS);
+        }
+        let outcomes: Vec<_> = steps.iter().map(|step| (step.name, step.run())).collect();
+
+        println!("\n{:-<78}", "");
+        for (name, (result, time)) in &outcomes {
+            let word = if result.is_ok() { "ok    " } else { "FAILED" };
+            println!("{word} {name} ({:.0} s)", time.as_secs_f64());
+            if let Err(error) = result {
+                println!("       {error:#}");
+            }
+        }
+        let failed = outcomes.iter().filter(|(_, (result, _))| result.is_err()).count();
+        println!("steps: {} passed, {failed} failed", outcomes.len() - failed);
+        if failed > 0 {
+            bail!("{failed} of {} steps failed", outcomes.len());
+        }
+        Ok(())
+    }
+}
+
+impl Step {
+    fn run(&self) -> (Result<()>, Duration) {
+        println!("\n==> {}", self.name);
+        let start = Instant::now();
+        let result = self.execute();
+        (result, start.elapsed())
+    }
+
+    fn execute(&self) -> Result<()> {
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo
+            .args(self.arguments)
+            .current_dir(paths::workspace())
+            .env("RUSTDOCFLAGS", "-D warnings");
+        let line = command::line(&cargo);
+        let child = cargo.spawn().with_context(|| format!("cannot run `{line}`"))?;
+        let status = wait(child, self.limit)?.with_context(|| {
+            format!("`{line}` was not done after {} minutes", self.limit.as_secs() / 60)
+        })?;
+        if !status.success() {
+            bail!("`{line}` failed: {status}");
+        }
+        Ok(())
+    }
+}
+
+/// Waits for a child, at most so long; then it is killed, and there is no status.
+fn wait(mut child: Child, limit: Duration) -> Result<Option<ExitStatus>> {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= deadline {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        thread::sleep(LOOK);
+    }
+}
