@@ -62,6 +62,10 @@ pub fn allocation(device: &dyn ReadAt) -> Result<Allocation> {
     if !superblock.features.incompat.has(Incompat::RECOVER) {
         return by_bitmaps(device, &superblock, &Suspects::default());
     }
+    // Errors are marked on the disk at once, past the journal.
+    if let Some(reason) = distrust(&superblock) {
+        return Ok(all(device, kind(&superblock), reason));
+    }
     match recovered(device, &superblock) {
         Err(error) if !matches!(error.kind, ErrorKind::Read(_)) && !is_external(&error) => {
             let reason = format!("its journal can't be replayed: {error}");
@@ -79,8 +83,7 @@ fn is_external(error: &Error) -> bool {
 /// The allocation as it is after recovery.
 fn recovered(device: &dyn ReadAt, superblock: &Superblock) -> Result<Allocation> {
     let recovered = journal::recover(device, superblock)?;
-    let superblock = Superblock::read(&recovered.device)?;
-    by_bitmaps(&recovered.device, &superblock, &recovered.suspects)
+    by_bitmaps(&recovered.device, &recovered.superblock, &recovered.suspects)
 }
 
 /// The allocation that the bitmaps tell.

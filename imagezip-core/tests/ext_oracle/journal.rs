@@ -4,7 +4,7 @@ use std::fs;
 
 use imagezip_core::filesystem::Allocation;
 
-use crate::tools::{Disk, Dump, Outcome, run_with};
+use crate::tools::{Disk, Dump, Outcome, run, run_with};
 
 /// Has checksums of version 1 made if the file system has none of its own.
 const SUMMED_UP: &str = "jo -c";
@@ -29,12 +29,15 @@ struct Change {
 }
 
 impl Change {
+    /// Makes a file system, and changes a good deal of it.
     fn make(options: &str) -> Outcome<Self> {
-        let before = Disk::make(64, options)?;
-        // Transactions must not come to lie where the change is: the journal stays as it is.
+        Self::of(Disk::make(64, options)?, |after| after.churn())
+    }
+
+    fn of(before: Disk, change: impl Fn(&Disk) -> Outcome) -> Outcome<Self> {
         let after = before.copy()?;
         after.copy_files(&before)?;
-        after.churn()?;
+        change(&after)?;
         let block_size: usize = before.dump()?.field("Block size:").unwrap_or("").parse()?;
         let (old, new) = (fs::read(before.path())?, fs::read(after.path())?);
         let pairs = old.chunks(block_size).zip(new.chunks(block_size)).enumerate();
@@ -98,6 +101,41 @@ fn a_committed_transaction_counts() -> Outcome {
         assert_ne!(old.free, new.free, "{name}: the change allocates nothing");
         change.commit(open)?;
         compare(&name, &change.before, &new)?;
+    }
+    Ok(())
+}
+
+/// A journal in hundreds of pieces, so that it has a tree of extents, or indirect blocks, of some
+/// depth.
+#[test]
+fn a_journal_in_pieces() -> Outcome {
+    // Of a block each; every other one is deleted again.
+    const FILES: u32 = 3600;
+    for options in ["-t ext4", "-t ext4 -O ^metadata_csum", "-t ext3"] {
+        let disk = Disk::blank(5)?;
+        let files = disk.beside("files");
+        fs::create_dir(&files)?;
+        for number in 0..FILES {
+            fs::write(files.join(number.to_string()), "x")?;
+        }
+        let shape = "-b 1024 -N 3700 -O ^has_journal,^resize_inode";
+        disk.format(&format!("{options} {shape}"), "")?;
+        let every = |numbers: std::iter::StepBy<std::ops::Range<u32>>| {
+            numbers.map(|number| format!("rm {number}\n")).collect::<String>()
+        };
+        disk.debugfs(&every((0..FILES).step_by(2)))?;
+        run("tune2fs", &["-J".as_ref(), "size=1".as_ref(), disk.path().as_os_str()])?;
+
+        let blocks =
+            run("debugfs", &["-R".as_ref(), "blocks <8>".as_ref(), disk.path().as_os_str()])?;
+        let numbers: Result<Vec<u64>, _> = blocks.split_whitespace().map(str::parse).collect();
+        let pieces = numbers?.windows(2).filter(|pair| pair[0] + 1 != pair[1]).count();
+        assert!(pieces > 500, "{options}: only {pieces} pieces");
+
+        let change =
+            Change::of(disk, |after| after.debugfs(&every((1..200).step_by(2))).map(drop))?;
+        change.commit("jo")?;
+        compare(options, &change.before, &change.after.dump()?)?;
     }
     Ok(())
 }

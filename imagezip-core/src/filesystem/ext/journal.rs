@@ -25,16 +25,18 @@ mod scan;
 use log::{Log, Walk};
 pub(super) use overlay::Overlay;
 use overlay::Place;
-use record::{Checked, Kind};
+use record::{Checked, Kind, Tag};
 
 /// The most blocks that are revoked, and that are replaced. What is kept in memory for one takes
-/// about 32 bytes.
+/// less than 64 bytes.
 const MAX_BLOCKS: usize = 1 << 22;
 
 /// A file system after recovery.
 pub(super) struct Recovered<'a> {
     /// The device with the log's blocks in their places.
     pub(super) device: Overlay<'a>,
+    /// The superblock on that device.
+    pub(super) superblock: Superblock,
     /// The groups in which fast commits give blocks to files.
     pub(super) suspects: Suspects,
 }
@@ -58,13 +60,15 @@ pub(super) fn recover<'a>(
     let log = Log::open(device, block_size, map)?;
     let mut overlay = Overlay::new(device, block_size);
     let Some(start) = log.start() else {
-        return Ok(Recovered { device: overlay, suspects: Suspects::default() });
+        let superblock = superblock.clone();
+        return Ok(Recovered { device: overlay, superblock, suspects: Suspects::default() });
     };
     let end = scan::end_of_log(&log, start)?;
     let revoked = Revoked::collect(&log, log.walk_until(start, end))?;
     replay(&log, log.walk_until(start, end), &revoked, &mut overlay)?;
+    let superblock = Superblock::read(&overlay)?;
     let suspects = fast_commit::groups(&log, end, &superblock.geometry)?;
-    Ok(Recovered { device: overlay, suspects })
+    Ok(Recovered { device: overlay, superblock, suspects })
 }
 
 /// Blocks that must not be taken from transactions up to and including one.
@@ -113,29 +117,25 @@ fn replay(
                 let tags: Vec<_> = record::tags(log.header(), walk.block()).collect();
                 for tag in tags {
                     let at = walk.next_data()?;
-                    if revoked.has(tag.block, walk.sequence()) {
-                        continue;
-                    }
-                    let checked = if log.header().checks_blocks() {
-                        log.read(at, &mut data)?;
-                        tag.check(log.header(), walk.sequence(), &data)
-                    } else {
-                        Checked::Right
-                    };
-                    // Recovery leaves out what is damaged: nobody knows what belongs there.
-                    let place = match checked {
-                        Checked::Right => {
-                            Place::Log { block: log.locate(at)?, escaped: tag.escaped }
-                        }
-                        Checked::Wrong => Place::Lost,
-                    };
-                    overlay.replace(tag.block, place);
-                    if overlay.len() > MAX_BLOCKS {
-                        return Err(ErrorKind::TooLarge(Limit::Journal).into());
+                    if !revoked.has(tag.block, walk.sequence()) {
+                        let place = place(log, walk.sequence(), tag, at, &mut data)?;
+                        overlay.replace(tag.block, place)?;
                     }
                 }
             }
         }
     }
     Ok(())
+}
+
+/// Where the contents of a tag's block are to be read, block `at` of the log being its data.
+fn place(log: &Log<'_>, sequence: u32, tag: Tag, at: u32, data: &mut [u8]) -> Result<Place> {
+    if log.header().checks_blocks() {
+        log.read(at, data)?;
+        if tag.check(log.header(), sequence, data) == Checked::Wrong {
+            // Recovery leaves it out, and fails: nobody knows what belongs there.
+            return Ok(Place::Lost);
+        }
+    }
+    Ok(Place::Log { block: log.locate(at)?, escaped: tag.escaped })
 }

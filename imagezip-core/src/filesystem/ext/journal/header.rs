@@ -178,3 +178,84 @@ fn checksum_is_right(bytes: &[u8], view: &View<'_>) -> bool {
     let sum = Crc32c::START.add(part(0, 0xfc)).add(&[0; 4]).add(part(0x100, SIZE));
     sum.get() == view.checksum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec;
+    use std::vec::Vec;
+
+    /// A superblock of version 2 with these numbers set after its first fields.
+    fn header(fields: &[(usize, u32)]) -> Result<Header> {
+        let mut block: Vec<u8> = vec![0; SIZE];
+        let usual = [(0x0, MAGIC), (0x4, 4), (0xc, 1024), (0x10, 4096), (0x14, 1), (0x18, 9)];
+        for (at, value) in usual.iter().chain(fields) {
+            block[*at..at + 4].copy_from_slice(&value.to_be_bytes());
+        }
+        block[0x50] = CHECKSUM_TYPE_CRC32C;
+        let sum = Crc32c::START.add(&block).get();
+        block[0xfc..0x100].copy_from_slice(&sum.to_be_bytes());
+        Header::parse(&block, BlockSize::from_log(0).unwrap(), 4096)
+    }
+
+    #[test]
+    fn forms_of_the_log() {
+        let empty = header(&[]).unwrap();
+        assert_eq!((empty.ring.clone(), empty.start), (1..4096, None));
+        assert!(empty.fast_commits.is_empty());
+        let log = header(&[(0x1c, 4095)]).unwrap();
+        assert_eq!(log.start, Some(Start { block: 4095, sequence: 9 }));
+        for (compat, incompat, tag_bytes) in [
+            (0, 0, 8),
+            (1, 1, 8),
+            (0, 2, 12),
+            (0, 8, 10),
+            (0, 0xa, 14),
+            (0, 0x10, 16),
+            (0, 0x12, 16),
+        ] {
+            let header = header(&[(0x24, compat), (0x28, incompat)]).unwrap();
+            assert_eq!(header.tag_bytes, tag_bytes, "{incompat:x}");
+            assert_eq!(header.checks_blocks(), incompat & 0x18 != 0);
+            assert_eq!(header.checksums == Checksums::Transactions, compat == 1);
+        }
+    }
+
+    #[test]
+    fn room_for_fast_commits() {
+        let room = |blocks| {
+            let header = header(&[(0x28, 0x20), (0x54, blocks)]).unwrap();
+            (header.ring, header.fast_commits)
+        };
+        assert_eq!(room(64), (1..4032, 4033..4096));
+        assert_eq!(room(0), (1..3840, 3841..4096));
+        // More would leave too little to the log.
+        assert_eq!(room(3072), (1..1024, 1025..4096));
+        assert!(room(3073).1.is_empty());
+    }
+
+    #[test]
+    fn version_1_has_no_features() {
+        let header = header(&[(0x4, 3), (0x28, u32::MAX), (0x1c, 5)]).unwrap();
+        assert_eq!((header.checksums, header.tag_bytes), (Checksums::None, 8));
+    }
+
+    #[test]
+    fn what_cannot_be() {
+        let kind = |fields: &[(usize, u32)]| header(fields).unwrap_err().kind;
+        let corrupt = ErrorKind::Corrupt(CorruptKind::JournalSuperblock);
+        let unknown = ErrorKind::Incompatible(IncompatibleKind::JournalFeature);
+        assert_eq!(kind(&[(0x0, 1)]), corrupt);
+        assert_eq!(kind(&[(0x4, 5)]), corrupt);
+        assert_eq!(kind(&[(0xc, 4096)]), corrupt);
+        assert_eq!(kind(&[(0x10, 4097)]), corrupt);
+        assert_eq!(kind(&[(0x14, 0)]), corrupt);
+        assert_eq!(kind(&[(0x14, 4096)]), corrupt);
+        assert_eq!(kind(&[(0x1c, 4096)]), corrupt);
+        assert_eq!(kind(&[(0x28, 0x18)]), corrupt);
+        assert_eq!(kind(&[(0x24, 1), (0x28, 0x10)]), corrupt);
+        assert_eq!(kind(&[(0x28, 0x40)]), unknown);
+        assert_eq!(kind(&[(0x2c, 1)]), unknown);
+        assert_eq!(kind(&[(0x20, 5)]), ErrorKind::Corrupt(CorruptKind::JournalAborted));
+    }
+}

@@ -3,10 +3,11 @@
 use alloc::collections::BTreeMap;
 
 use crate::device::ReadAt;
-use crate::error::{CorruptKind, ErrorKind, Result};
+use crate::error::{CorruptKind, ErrorKind, Limit, Result};
 use crate::sector::Bytes;
 
 use super::super::geometry::BlockSize;
+use super::MAX_BLOCKS;
 use super::record::MAGIC;
 
 /// Where the contents of a replaced block are.
@@ -32,13 +33,12 @@ impl<'a> Overlay<'a> {
     }
 
     /// Replaces a block, which may be replaced already.
-    pub(super) fn replace(&mut self, block: u64, by: Place) {
+    pub(super) fn replace(&mut self, block: u64, by: Place) -> Result<()> {
         self.replaced.insert(block, by);
-    }
-
-    /// How many blocks are replaced.
-    pub(super) fn len(&self) -> usize {
-        self.replaced.len()
+        if self.replaced.len() > MAX_BLOCKS {
+            return Err(ErrorKind::TooLarge(Limit::Journal).into());
+        }
+        Ok(())
     }
 
     /// Reads from a single block.

@@ -285,10 +285,14 @@ fn a_journal_that_was_given_up() {
 }
 
 #[test]
-fn the_state_after_recovery_counts() {
-    let (_, after) = states();
-    let mut log = Writer::new(true, 1, 1);
-    log.data(&Image { state: 3, ..after }.metadata());
-    log.commit();
-    assert!(in_use_as_a_whole(&disk(&log))[0].contains("having errors"));
+fn the_states_before_and_after_recovery_count() {
+    let (before, after) = states();
+    for (first, second) in [(1, 3), (3, 1)] {
+        let mut log = Writer::new(true, 1, 1);
+        log.data(&Image { state: second, ..after.clone() }.metadata());
+        log.commit();
+        let mut disk = Image { state: first, ..before.clone() }.build();
+        log.write_to(&mut disk);
+        assert!(in_use_as_a_whole(&disk)[0].contains("having errors"));
+    }
 }
