@@ -31,7 +31,7 @@ struct Change {
 impl Change {
     /// Makes a file system, and changes a good deal of it.
     fn make(options: &str) -> Outcome<Self> {
-        Self::of(Disk::make(64, options)?, |after| after.churn())
+        Self::of(Disk::make(64, options)?, Disk::churn)
     }
 
     fn of(before: Disk, change: impl Fn(&Disk) -> Outcome) -> Outcome<Self> {
@@ -121,7 +121,7 @@ fn a_journal_in_pieces() -> Outcome {
         let shape = "-b 1024 -N 3700 -O ^has_journal,^resize_inode";
         disk.format(&format!("{options} {shape}"), "")?;
         let every = |numbers: std::iter::StepBy<std::ops::Range<u32>>| {
-            numbers.map(|number| format!("rm {number}\n")).collect::<String>()
+            numbers.map(|number| format!("rm {number}\n")).collect::<Vec<_>>().concat()
         };
         disk.debugfs(&every((0..FILES).step_by(2)))?;
         run("tune2fs", &["-J".as_ref(), "size=1".as_ref(), disk.path().as_os_str()])?;
