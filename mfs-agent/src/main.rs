@@ -20,7 +20,7 @@ use mfs_agent::job::{idle, swapout};
 use mfs_agent::monitor::Monitor;
 use mfs_agent::progress::Progress;
 use mfs_agent::project::{credentials, mount};
-use mfs_agent::report::{console, ending, journal};
+use mfs_agent::report::{console, ending, journal, memory};
 use mfs_agent::{finish, net};
 use runtime::KernelThreads;
 use rustix_futex_sync::OnceLock;
@@ -66,6 +66,9 @@ fn run() -> Result<String> {
 
 /// Reports how it went and ends the run of the machine.
 fn finish(result: Result<String>) -> ! {
+    if let Some(kib) = memory::peak() {
+        log::info!("peak memory {kib} KiB");
+    }
     match result {
         Ok(text) => {
             log::info!("{text}");

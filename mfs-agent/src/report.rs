@@ -4,4 +4,5 @@ pub mod console;
 pub mod ending;
 pub mod heartbeat;
 pub mod journal;
+pub mod memory;
 pub mod time;
