@@ -102,18 +102,23 @@ impl Experiment {
     /// The node, about to boot the MFS and save its disk to the host's NFS server with these
     /// mount options. What it says goes to `console.log`.
     pub fn node(&self, image: &Image, export: &str, mount_options: &str) -> Machine {
+        self.machine(image, export, mount_options).drive(self.drive(Access::ReadOnly))
+    }
+
+    /// As [`Experiment::node`], but without a disk.
+    pub fn machine(&self, image: &Image, export: &str, mount_options: &str) -> Machine {
         let words = format!(
             "quiet mfs.job=swapout mfs.pid={PID} mfs.eid={EID} mfs.vname={VNAME} \
              mfs.proj={HOST_ADDRESS}:{export} mfs.nfs={mount_options} \
              ip={GUEST_IP}::eth0:off mfs.then=poweroff"
         );
-        let drive = Drive {
-            path: self.disk.path.clone(),
-            serial: SERIAL.to_owned(),
-            access: Access::ReadOnly,
-        };
         let log = self.directory.join("console.log");
-        Machine::new(&image.vmlinuz, &image.initramfs, &log).append(&words).drive(drive)
+        Machine::new(&image.vmlinuz, &image.initramfs, &log).append(&words)
+    }
+
+    /// The node's disk, as a machine's.
+    pub fn drive(&self, access: Access) -> Drive {
+        Drive { path: self.disk.path.clone(), serial: SERIAL.to_owned(), access }
     }
 
     /// Loads base and delta onto a disk full of 0x5A and compares it with the node's disk.
