@@ -25,10 +25,10 @@ pub struct Ext {
     pub backups: Vec<u64>,
 }
 
-/// How e2fsck ended, and what it wrote.
+/// How a program ended, and what it wrote.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// Its exit code: 0 if nothing is wrong.
+    /// Its exit code.
     pub code: Option<i32>,
     /// Its messages.
     pub messages: String,
@@ -49,13 +49,12 @@ impl DiskFile {
         Ok(dump.messages)
     }
 
-    /// The file system's kind and names, as blkid finds them by its content.
-    pub fn identity(&self, range: SectorRange) -> Result<String> {
+    /// The file system's kind and names, as blkid finds them by its content; its exit code is 2 if
+    /// there is nothing that it knows.
+    pub fn identity(&self, range: SectorRange) -> Result<Verdict> {
         let offset = format!("--offset={}", range.start().to_bytes());
         let size = format!("--size={}", range.len().to_bytes());
-        let found = self.run("blkid", &["--probe", &offset, &size, "disk"])?;
-        ensure!(found.code == Some(0), "blkid: {}", found.messages);
-        Ok(found.messages)
+        self.run("blkid", &["--probe", &offset, &size, "disk"])
     }
 
     /// The ext file system that begins at sector `start`.

@@ -3,3 +3,4 @@
 pub mod disk;
 pub mod golden;
 pub mod host_tools;
+pub mod trial;

@@ -147,6 +147,16 @@ fn options_is_saved_as_the_reference_does() {
     check_full(&case, "base", Some("o.ndz"), PLAIN);
 }
 
+/// `-F 0` and `-F 1` are the same: every free range is left out.
+#[test]
+fn no_free_range_is_too_short_for_f0() {
+    let disk = Case::open("manyregions").unwrap().disk("base.img").unwrap();
+    let in_use =
+        |least| map(&disk, Selection::WholeDisk, SectorCount::from_u32(least)).unwrap().in_use;
+    assert_eq!(in_use(0), in_use(1));
+    assert!(in_use(1).extent_count() > in_use(64).extent_count());
+}
+
 /// A disk and a file of which the reference makes images, but no deltas.
 #[test]
 fn deltas_of_what_is_all_in_use() {

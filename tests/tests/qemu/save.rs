@@ -1,0 +1,188 @@
+//! Disks that are saved, and what is on them when they are restored.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use anyhow::Result;
+use imagezip_core::allocation::{LEAST_FREE, Options, Selection, scan};
+use imagezip_core::partition::LogicalSectorSize;
+use imagezip_core::swapinfo::Phase;
+use imagezip_tools::create::{create, sha256_of};
+use imagezip_tools::host::FileDevice;
+use swapmfs_tests::disk::FILLING;
+use swapmfs_tests::trial::{PATIENCE, Run, Set, Trial, copy_sparse, is_root, prepared};
+use xtask::command::{stdout, tool};
+use xtask::node_disk::{NodeDisk, SECTOR, Slice, Tree};
+use xtask::qemu::{Access, WatchdogAction};
+
+#[test]
+fn a_disk_is_saved_and_can_be_restored() -> Result<()> {
+    let trial = Trial::new("saved")?.with_own_disk()?;
+    let disk = &trial.experiment.disk.path;
+    let before = (sha256_of(disk)?, fs::metadata(disk)?.mtime());
+
+    let drive = trial.experiment.drive(Access::ReadWrite);
+    let machine =
+        trial.experiment.machine(&prepared()?.image, "/proj", &trial.server.mount_options());
+    let mut node = machine.drive(drive).watchdog(WatchdogAction::Reset).start()?;
+    node.wait_for_line("mfs-phase: publish", PATIENCE)?;
+    assert_eq!(node.bytes_written()?, [0]);
+    let run = Run::of(&mut node)?;
+    run.check_saved()?;
+    assert_eq!((sha256_of(disk)?, fs::metadata(disk)?.mtime()), before, "the disk has changed");
+
+    trial.check_nothing_is_left()?;
+    let set = Set::read(&trial.experiment)?;
+    assert!(set.is_same_state(&prepared()?.expected), "not what the host's tool makes of it");
+    assert!(!set.is_same_state(&prepared()?.previous), "the previous image is still there");
+    trial.experiment.prove()?;
+
+    let status = trial.status()?;
+    assert_eq!((status.phase, status.result, &status.error), (Phase::Done, Some(0), &None));
+    assert_eq!((status.scanned, status.written), (status.total, set.description()?.image_size));
+    let logs = trial.logs()?;
+    for words in [
+        "partition 1: sectors [2048, 75776), raw",
+        "partition 2: sectors [75776, 272384), aware(ext4)",
+        "partition 3: sectors [272384, 305152), aware(swap), 64 of 32768 in use",
+        "saved bytes=",
+        "peak memory",
+    ] {
+        assert!(logs.contains(words), "no {words:?} in the log:\n{logs}");
+    }
+    assert!(!run.console.contains("did not stop"), "{}", run.console);
+    Ok(())
+}
+
+#[test]
+fn an_unchanged_disk_gives_an_empty_delta_on_a_small_machine() -> Result<()> {
+    let prepared = prepared()?;
+    let base_signature = prepared.experiment.base_signature.clone();
+    let trial = Trial::of("unchanged", prepared.loaded_disk.clone(), base_signature)?;
+    Run::of(&mut trial.node("")?.memory(256).cpus(1).start()?)?.check_saved()?;
+    let set = Set::read(&trial.experiment)?;
+    assert_eq!(set.image.len(), 0);
+    let meta = set.description()?;
+    assert_eq!((meta.image_size, meta.chunks, meta.sectors_changed), (0, 0, 0));
+    let proof = trial.experiment.prove()?;
+    assert_eq!(proof.delta_data_bytes, 0);
+    Ok(())
+}
+
+#[test]
+fn one_partition_is_saved_and_fits_into_another_disk() -> Result<()> {
+    let mut trial = Trial::new("partition")?;
+    // The base: the same partition as the user found it.
+    let base_image = trial.experiment.directory.join("root.ndz");
+    trial.experiment.base_signature = trial.experiment.directory.join("root.sig");
+    let device = FileDevice::open(&prepared()?.loaded_disk.path)?;
+    let options = Options { sector_size: LogicalSectorSize::B512, least_free: LEAST_FREE };
+    let map = scan(&device, Selection::Partition(2), options)?;
+    create(&device, &map, None, &base_image, &trial.experiment.base_signature)?;
+    trial.experiment.install_part("DISK=vda LOADPART=2 BOOTPART=2")?;
+
+    trial.run("")?.check_saved()?;
+    let meta = Set::read(&trial.experiment)?.description()?;
+    let root = trial.experiment.disk.root;
+    assert_eq!(meta.load_partition, 2);
+    assert!(meta.sectors_in_use < root.sectors && meta.sectors_changed < meta.sectors_in_use);
+
+    let place = Slice { start: 8192, sectors: root.sectors };
+    let sectors = place.end() + 2048;
+    let path = trial.restore(&base_image, sectors, place.start)?;
+    let restored = NodeDisk { path, root: place, sectors, ..trial.experiment.disk.clone() };
+    restored.check_root()?;
+    check_same_files(&trial, &trial.experiment.disk, &restored)?;
+    let bytes = fs::read(&restored.path)?;
+    let around =
+        [&bytes[..(place.start * SECTOR) as usize], &bytes[(place.end() * SECTOR) as usize..]];
+    assert!(around.concat().iter().all(|byte| *byte == FILLING), "written beside the partition");
+    Ok(())
+}
+
+/// The power failed while the file system was mounted: its bitmaps are old, and what is true is in
+/// the journal.
+#[test]
+fn a_disk_that_lost_its_power_is_saved_with_its_journal() -> Result<()> {
+    if !is_root("a_disk_that_lost_its_power_is_saved_with_its_journal") {
+        return Ok(());
+    }
+    let trial = Trial::new("journal")?.with_own_disk()?;
+    let disk = &trial.experiment.disk;
+    let scratch = trial.experiment.directory.join("scratch");
+    lose_power(disk, &scratch)?;
+    let told = stdout(tool("dumpe2fs").arg("-h").arg(disk.root_for_e2fsprogs()))?;
+    assert!(told.contains("needs_recovery"), "{told}");
+
+    trial.run("")?.check_saved()?;
+    let path = trial.restore(&trial.experiment.base_image, disk.sectors, 0)?;
+    let restored = disk.at(&path);
+    let was = Mounted::new(disk, &scratch.join("was"))?;
+    let is = Mounted::new(&restored, &scratch.join("is"))?;
+    drop((was, is));
+    check_same_files(&trial, disk, &restored)?;
+    restored.check_root()?;
+    let tree = Tree::of_disk(&restored, &scratch)?;
+    assert!(tree.0.contains_key(Path::new("new/39")), "what was synced is gone");
+    Ok(())
+}
+
+fn check_same_files(trial: &Trial, was: &NodeDisk, is: &NodeDisk) -> Result<()> {
+    let scratch = trial.experiment.directory.join("scratch");
+    let (was, is) = (Tree::of_disk(was, &scratch)?, Tree::of_disk(is, &scratch)?);
+    assert!(was.0.len() > 100, "only {} files", was.0.len());
+    assert_eq!(was.differences(&is), Vec::<std::path::PathBuf>::new());
+    Ok(())
+}
+
+/// Uses the disk's root file system, and leaves the disk as it is in the middle of that.
+fn lose_power(disk: &NodeDisk, scratch: &Path) -> Result<()> {
+    let in_use = disk.at(&scratch.join("in-use.img"));
+    copy_sparse(&disk.path, &in_use.path)?;
+    let mounted = Mounted::new(&in_use, &scratch.join("in-use"))?;
+    let dir = mounted.place.join("new");
+    fs::create_dir(&dir)?;
+    for number in 0..40_usize {
+        let mut file = File::create(dir.join(number.to_string()))?;
+        file.write_all(&vec![b'n'; 3_000 * (number + 1)])?;
+        file.sync_all()?;
+        if number % 4 == 3 {
+            fs::remove_file(dir.join((number - 1).to_string()))?;
+        }
+    }
+    fs::remove_dir_all(mounted.place.join("home"))?;
+    File::create(dir.join("last"))?.sync_all()?;
+    copy_sparse(&in_use.path, &disk.path)?;
+    drop(mounted);
+    fs::remove_file(&in_use.path)?;
+    Ok(())
+}
+
+/// The root file system of a disk, mounted by this machine's kernel, which recovers its journal.
+struct Mounted {
+    place: std::path::PathBuf,
+}
+
+impl Mounted {
+    fn new(disk: &NodeDisk, place: &Path) -> Result<Self> {
+        fs::create_dir_all(place)?;
+        // No commit may come in between while the disk is copied.
+        let options = format!(
+            "loop,commit=1000,offset={},sizelimit={}",
+            disk.root.start * SECTOR,
+            disk.root.sectors * SECTOR
+        );
+        stdout(tool("mount").args(["-t", "ext4", "-o", &options]).arg(&disk.path).arg(place))?;
+        Ok(Self { place: place.to_owned() })
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        if let Err(error) = stdout(tool("umount").arg(&self.place)) {
+            eprintln!("{error:#}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! File servers that fail, are late, or go away.
+
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Result;
+use swapmfs_tests::trial::{PATIENCE, Run, Set, Trial, prepared, wait_until};
+use xtask::nfs::{Faults, Operation};
+use xtask::qemu::Running;
+
+/// Makes each write take so long that something can happen in the middle.
+const SLOW: Duration = Duration::from_millis(100);
+
+#[test]
+fn a_read_only_project_is_refused() -> Result<()> {
+    let trial = Trial::new("read-only")?;
+    trial.server.set_faults(Faults { read_only: true, ..Faults::default() });
+    let run = trial.run("")?;
+    run.check_failed(29, "read-only file system; export /proj read-write to this node")?;
+    trial.check_previous_is_untouched()
+}
+
+#[test]
+fn a_server_that_runs_full_leaves_the_previous_image() -> Result<()> {
+    let trial = Trial::new("full")?;
+    trial.server.set_faults(Faults { no_space_after: Some(1 << 20), ..Faults::default() });
+    let run = trial.run("")?;
+    run.check_failed(30, "no space left; make room on the file server")?;
+    assert!(trial.server.statistics().bytes_written > 1 << 19, "not in the middle of the image");
+    trial.check_previous_is_untouched()
+}
+
+#[test]
+fn a_server_that_cannot_store_leaves_the_previous_image() -> Result<()> {
+    let trial = Trial::new("commit-fails")?;
+    let mut node = trial.node("")?.start()?;
+    node.wait_for_line("mfs-phase: save", PATIENCE)?;
+    trial.server.set_faults(Faults { fail: [Operation::Commit].into(), ..Faults::default() });
+    let run = Run::of(&mut node)?;
+    run.check_failed(34, "input/output error")?;
+    trial.check_previous_is_untouched()
+}
+
+#[test]
+fn a_server_that_damages_data_is_found_out() -> Result<()> {
+    let trial = Trial::new("damage")?;
+    trial.server.set_faults(Faults { damage_byte: Some(1 << 20), ..Faults::default() });
+    let run = trial.run("")?;
+    trial.check_refused(&run, 31, "reading node-a-swap.ndz.tmp back: ")
+}
+
+#[test]
+fn a_server_that_is_late_is_waited_for() -> Result<()> {
+    let mut trial = Trial::new("late-server")?;
+    trial.server.stop();
+    let mut node = trial.node("")?.start()?;
+    let tried = node.wait_for_line("attempt 4 to mount 10.0.2.2:/proj failed", PATIENCE)?;
+    assert!(tried.text.contains("connection refused (is the NFS server running"), "{tried:?}");
+    trial.server.start()?;
+    Run::of(&mut node)?.check_saved()?;
+    assert!(Set::read(&trial.experiment)?.is_same_state(&prepared()?.expected));
+    Ok(())
+}
+
+/// With less patience than the two minutes that are the default (`mfs_agent::cmdline`).
+#[test]
+fn a_server_that_never_comes_is_given_up() -> Result<()> {
+    let mut trial = Trial::new("no-server")?;
+    trial.server.stop();
+    let run = trial.run("mfs.mntwait=5")?;
+    run.check_failed(23, "cannot mount 10.0.2.2:/proj: connection refused")?;
+    assert!(run.console.contains("gave up after 4 attempts in 5 s"), "{}", run.console);
+    trial.check_previous_is_untouched()
+}
+
+/// Starts a node and waits until it writes its image, slowly.
+fn in_mid_save(trial: &Trial, words: &str) -> Result<Running> {
+    trial.server.set_faults(Faults { delay: SLOW, ..Faults::default() });
+    let node = trial.node(words)?.start()?;
+    let image = trial.temporary(".ndz");
+    let has_begun = || fs::metadata(&image).is_ok_and(|image| image.len() > 0);
+    assert!(wait_until(&node, has_begun)?, "{}", node.console().tail(20));
+    Ok(node)
+}
+
+#[test]
+fn a_server_that_comes_back_is_waited_for() -> Result<()> {
+    let mut trial = Trial::new("server-returns")?;
+    let mut node = in_mid_save(&trial, "")?;
+    trial.server.stop();
+    // Not to wait for something: this is how long the outage is.
+    thread::sleep(Duration::from_secs(4));
+    trial.server.set_faults(Faults::default());
+    trial.server.start()?;
+    Run::of(&mut node)?.check_saved()?;
+    assert!(Set::read(&trial.experiment)?.is_same_state(&prepared()?.expected));
+    Ok(())
+}
+
+#[test]
+fn a_server_that_goes_for_good_ends_the_run() -> Result<()> {
+    let mut trial = Trial::new("server-goes")?;
+    let mut node = in_mid_save(&trial, "mfs.progress=6")?;
+    trial.server.stop();
+    let run = Run::of(&mut node)?;
+    run.check_failed(32, "no progress for 6 seconds in the phase ")?;
+    let previous = Set::find(&trial.experiment)?;
+    assert_eq!(previous, prepared()?.previous);
+    Ok(())
+}
