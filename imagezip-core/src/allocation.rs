@@ -71,7 +71,8 @@ pub struct Report {
 /// table, or there is no table; other `Corrupt` kinds if there are only damaged tables.
 pub fn scan(device: &dyn ReadAt, selection: Selection, options: Options) -> Result<DiskMap> {
     let table = partition::read(device, options.sector_size)?;
-    let missing = |number| ErrorKind::Corrupt(CorruptKind::NoSuchPartition).at(Place::Entry(number));
+    let missing =
+        |number| ErrorKind::Corrupt(CorruptKind::NoSuchPartition).at(Place::Entry(number));
     let mut scan = Scan::default();
     let area = match (selection, table) {
         (Selection::Partition(number), table) => {

@@ -108,12 +108,7 @@ impl<'a> Comparison<'a> {
     ///
     /// # Errors
     /// `Truncated` if `data` holds less.
-    pub fn judge(
-        &self,
-        window: SectorRange,
-        data: &WindowData,
-        out: &mut Judgement,
-    ) -> Result<()> {
+    pub fn judge(&self, window: SectorRange, data: &WindowData, out: &mut Judgement) -> Result<()> {
         out.changed = ExtentSet::new();
         out.digests.clear();
         cut(window, self.block()).try_for_each(|block| self.judge_block(block, data, out))

@@ -62,8 +62,6 @@ faults! {
         NotAsWritten,
         /// the partition is not in the partition table
         NoSuchPartition,
-        /// partition table entry ends beyond the disk
-        PartitionBounds,
         /// no GPT where the protective MBR promises one
         GptMissing,
         /// GPT header contradicts itself or lies in the wrong place

@@ -28,8 +28,8 @@ pub mod ndz;
 pub mod partition;
 pub mod pipeline;
 pub mod sector;
-pub mod swapinfo;
 pub mod signature;
+pub mod swapinfo;
 
 mod layout;
 #[cfg(test)]

@@ -79,18 +79,3 @@ proptest! {
         prop_assert_eq!(unsafe { strlen(text.as_ptr()) }, len);
     }
 }
-
-/// Not a limit, a figure to look at: `cargo test --release -- --ignored --nocapture`.
-#[test]
-#[ignore = "measures"]
-fn throughput() {
-    let source = vec![1_u8; 8 << 20];
-    let mut target = vec![0_u8; 8 << 20];
-    let start = std::time::Instant::now();
-    for _ in 0..200 {
-        unsafe { memcpy(target.as_mut_ptr(), source.as_ptr(), source.len()) };
-        std::hint::black_box(&mut target);
-    }
-    let seconds = start.elapsed().as_secs_f64();
-    println!("memcpy: {:.1} GB/s", 200.0 * 8.388_608e-3 / seconds);
-}

@@ -190,7 +190,12 @@ mod tests {
         }
     }
 
-    fn squares(workers: &dyn Workers, slots: usize, jobs: u64, fail_at: u64) -> (Result<()>, Vec<u64>) {
+    fn squares(
+        workers: &dyn Workers,
+        slots: usize,
+        jobs: u64,
+        fail_at: u64,
+    ) -> (Result<()>, Vec<u64>) {
         let mut left = 0..jobs;
         let mut seen = Vec::new();
         let under_way = AtomicUsize::new(0);

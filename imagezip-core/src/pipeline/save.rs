@@ -153,7 +153,8 @@ impl Slot {
 
     fn in_use_bytes(&self) -> u64 {
         let digests = self.judgement.digests.iter();
-        let sectors = digests.fold(SectorCount::ZERO, |sum, (range, _)| sum.saturating_add(range.len()));
+        let sectors =
+            digests.fold(SectorCount::ZERO, |sum, (range, _)| sum.saturating_add(range.len()));
         sectors.to_bytes().get()
     }
 }

@@ -1,5 +1,7 @@
 //! Saves, chains of deltas, and what verification finds, on small disks in memory.
 
+#![expect(clippy::cast_possible_truncation, reason = "the disks are small")]
+
 use super::*;
 use crate::allocation::DiskMap;
 use crate::codec::{Decompressor, Level};
