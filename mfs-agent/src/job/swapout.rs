@@ -83,7 +83,7 @@ pub fn run(
     let commit = info.commit();
     let result = job.save(&commit, source);
     if result.is_err()
-        && let Err(failure) = commit.discard()
+        && let Err(failure) = commit.recover()
     {
         log::warn!("{failure}");
     }

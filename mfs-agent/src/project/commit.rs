@@ -14,7 +14,7 @@ use alloc::format;
 use alloc::string::String;
 
 use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, Mode, OFlags, fchmod, fsync, openat, renameat, statat, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, Stat, fchmod, fsync, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
 use crate::failure::{Failure, Os, Result};
@@ -101,23 +101,29 @@ impl<'a> Commit<'a> {
         format!("{}.tmp", self.name(member))
     }
 
-    /// The size of a file, `None` if it isn't there.
-    fn size(&self, name: &str) -> Result<Option<u64>> {
+    /// What the file system knows of a file, `None` if it isn't there.
+    fn look(&self, name: &str) -> Result<Option<Stat>> {
         match statat(self.directory, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(status) => Ok(Some(status.st_size.try_into().unwrap_or(0))),
+            Ok(status) => Ok(Some(status)),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(Failure::of_project(errno, format_args!("looking for {name}"))),
         }
     }
 
-    /// The size of the image that is there.
-    pub fn image_size(&self) -> Result<Option<u64>> {
-        self.size(&self.name(Member::Image))
+    fn is_there(&self, name: &str) -> Result<bool> {
+        Ok(self.look(name)?.is_some())
     }
 
-    /// Puts in order what a run left that was cut off. To be called before anything else.
+    /// The size of the image that is there.
+    pub fn image_size(&self) -> Result<Option<u64>> {
+        let status = self.look(&self.name(Member::Image))?;
+        Ok(status.map(|status| status.st_size.try_into().unwrap_or(0)))
+    }
+
+    /// Puts in order what a run left that was cut off or failed. To be called before anything
+    /// else, and after a failure.
     pub fn recover(&self) -> Result<Recovered> {
-        let has = |member| Ok(self.size(&self.temporary_name(member))?.is_some());
+        let has = |member| self.is_there(&self.temporary_name(member));
         let (image, meta) = (has(Member::Image)?, has(Member::Meta)?);
         if meta && !image {
             if self.describes_the_image()? {
@@ -168,13 +174,21 @@ impl<'a> Commit<'a> {
         })
     }
 
-    /// Makes the temporary files the current set.
+    /// Makes the temporary files the current set. If that fails, [`Commit::recover`] puts the
+    /// files in order.
     pub fn publish(&self) -> Result<()> {
+        for member in [Member::Image, Member::Signature, Member::Meta] {
+            let name = self.temporary_name(member);
+            if !self.is_there(&name)? {
+                let doing = format_args!("publishing {name}, which somebody removed");
+                return Err(Failure::of_project(Errno::NOENT, doing));
+            }
+        }
         self.run(&PUBLISH)
     }
 
     /// Removes the temporary files that there are.
-    pub fn discard(&self) -> Result<()> {
+    fn discard(&self) -> Result<()> {
         self.run(&DISCARD)
     }
 
@@ -184,16 +198,7 @@ impl<'a> Commit<'a> {
 
     fn step(&self, step: Step) -> Result<()> {
         match step {
-            Step::Rename(member) => {
-                let (from, to) = (self.temporary_name(member), self.name(member));
-                match renameat(self.directory, from.as_str(), self.directory, to.as_str()) {
-                    // Done by the run that is being recovered.
-                    Err(Errno::NOENT) if self.size(&to)?.is_some() => Ok(()),
-                    result => result.map_err(|errno| {
-                        Failure::of_project(errno, format_args!("renaming {from} to {to}"))
-                    }),
-                }
-            }
+            Step::Rename(member) => self.rename(member),
             Step::Remove(member) => {
                 let name = self.temporary_name(member);
                 match unlinkat(self.directory, name.as_str(), AtFlags::empty()) {
@@ -203,6 +208,25 @@ impl<'a> Commit<'a> {
             }
             Step::Sync => fsync(self.directory)
                 .map_err(|errno| Failure::of_project(errno, "syncing the directory swapinfo")),
+        }
+    }
+
+    fn rename(&self, member: Member) -> Result<()> {
+        let (from, to) = (self.temporary_name(member), self.name(member));
+        let file = self.look(&from)?.map(|status| status.st_ino);
+        match renameat(self.directory, from.as_str(), self.directory, to.as_str()) {
+            // Either the run that is being recovered has done it, and there was no file; or the
+            // request was sent twice because the first answer was lost, and the file is there.
+            Err(Errno::NOENT)
+                if self
+                    .look(&to)?
+                    .is_some_and(|there| file.is_none_or(|it| it == there.st_ino)) =>
+            {
+                Ok(())
+            }
+            result => result.map_err(|errno| {
+                Failure::of_project(errno, format_args!("renaming {from} to {to}"))
+            }),
         }
     }
 }

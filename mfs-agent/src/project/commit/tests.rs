@@ -118,6 +118,37 @@ const ACTIONS: [Action; 11] = [
 const RENAMED: usize = 8;
 
 #[test]
+fn a_publication_that_fails_half_way_is_completed_later() {
+    let fixture = Fixture::new();
+    let commit = fixture.commit();
+    for member in MEMBERS {
+        commit.write(member, &content(member, 2)).unwrap();
+    }
+    // Something is in the way of the second file.
+    let obstacle = fixture.path().join("n-swap.sig");
+    fs::remove_file(&obstacle).unwrap();
+    fs::create_dir(&obstacle).unwrap();
+    assert!(commit.publish().is_err());
+    assert!(commit.recover().is_err());
+    assert!(fixture.names().contains(&"n-swap.meta.tmp".to_string()), "the only description");
+    fs::remove_dir(&obstacle).unwrap();
+    assert_eq!(commit.recover().unwrap(), Recovered::Completed);
+    assert_eq!(fixture.whole_set(), Some(2));
+}
+
+#[test]
+fn what_somebody_removed_is_not_published() {
+    let fixture = Fixture::new();
+    let commit = fixture.commit();
+    commit.write(Member::Signature, &content(Member::Signature, 2)).unwrap();
+    commit.write(Member::Meta, &content(Member::Meta, 2)).unwrap();
+    assert!(commit.publish().is_err());
+    assert_eq!(fixture.whole_set(), Some(1));
+    assert_eq!(commit.recover().unwrap(), Recovered::Discarded);
+    assert_eq!(fixture.whole_set(), Some(1));
+}
+
+#[test]
 fn a_run_cut_off_anywhere_leaves_a_whole_set_that_recovery_finds() {
     for done in 0..=ACTIONS.len() {
         let fixture = Fixture::new();
