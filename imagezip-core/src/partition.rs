@@ -1,6 +1,6 @@
 //! Partition tables: which partitions a disk has, and what lies outside of them.
 //!
-//! What is read is what Linux would show: [`mbr`] and [`gpt`] follow its rules on which table
+//! What is read is what Linux would show: `mbr` and `gpt` follow its rules on which table
 //! counts and how partitions are numbered. Saving a disk must not fail because its table has a
 //! fault that Linux lives with. So an entry whose limits can't be right becomes a partition with a
 //! [`Doubt`], whose sectors all count as in use, and a note for people.

@@ -1,4 +1,4 @@
-//! The library's file-system traits on top of an [`Export`].
+//! The library's file-system traits on top of an `Export`.
 
 use super::export::{Answer, Export, Listed};
 use nfs3_server::nfs3_types::nfs3::{createverf3, fattr3, filename3, nfspath3, sattr3, stable_how};
