@@ -18,6 +18,17 @@ pub struct Ending {
     pub text: Cut<700>,
 }
 
+impl fmt::Display for Ending {
+    /// The line of the end, in a form for programs:
+    /// `mfs-result: saved …` or `mfs-result: failed code=<code> <text>`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.code {
+            0 => write!(f, "mfs-result: {}", self.text),
+            code => write!(f, "mfs-result: failed code={code:02} {}", self.text),
+        }
+    }
+}
+
 static EXPECTED: AtomicBool = AtomicBool::new(false);
 static ENDING: OnceLock<Ending> = OnceLock::new();
 /// Set when the run has ended.
@@ -25,21 +36,16 @@ pub static ENDED: Event = Event::new();
 /// Set when the heartbeat has reported the end on the file server.
 pub static REPORTED: Event = Event::new();
 
-/// Ends the run, with a line on the console in a form for programs:
-/// `mfs-result: saved …` or `mfs-result: failed code=<code> <text>`.
+/// Ends the run, with the line of the end on the console.
 pub fn announce(code: u8, text: fmt::Arguments<'_>) {
-    let text = Cut::new(text);
-    let line = text.as_str();
+    let ending = Ending { code, text: Cut::new(text) };
     if ENDING.get().is_some() {
-        console::write(log::Level::Error, format_args!("after the end: {line}"));
+        let text = ending.text.as_str();
+        console::write(log::Level::Error, format_args!("after the end: {text}"));
         return;
     }
-    if code == 0 {
-        console::line(format_args!("mfs-result: {line}"));
-    } else {
-        console::line(format_args!("mfs-result: failed code={code:02} {line}"));
-    }
-    let _ = ENDING.set(Ending { code, text });
+    console::line(format_args!("{ending}"));
+    let _ = ENDING.set(ending);
     ENDED.set();
 }
 

@@ -52,6 +52,11 @@ fn beat(info: &SwapInfo, progress: &Progress) {
         let ended = ENDED.wait(PERIOD);
         let status = status(progress.snapshot());
         trouble.note("status", write_status(info, &status, ended));
+        if ended && let Some(ending) = ending::get() {
+            // Who announced it may not have dared to log it: the log takes a lock.
+            let level = if ending.code == 0 { log::Level::Info } else { log::Level::Error };
+            journal::keep(level, format_args!("{ending}"));
+        }
         trouble.note("log", write_log(info, &mut log_file, ended));
         if ended {
             return REPORTED.set();

@@ -3,9 +3,9 @@
 //! Logging never waits for the file server: the heartbeat's thread takes what was kept.
 
 use alloc::string::String;
-use core::fmt::Write;
+use core::fmt::{self, Write};
 
-use log::{LevelFilter, Log, Metadata, Record};
+use log::{Level, LevelFilter, Log, Metadata, Record};
 use rustix_futex_sync::Mutex;
 
 use super::console::{self, Printable};
@@ -31,15 +31,14 @@ impl Log for Logger {
 
     fn log(&self, record: &Record<'_>) {
         console::write(record.level(), *record.args());
-        let text = crate::file::Cut::<2000>::new(*record.args());
-        KEPT.lock().push(record.level(), text.as_str());
+        keep(record.level(), *record.args());
     }
 
     fn flush(&self) {}
 }
 
 impl Kept {
-    fn push(&mut self, level: log::Level, text: &str) {
+    fn push(&mut self, level: Level, text: &str) {
         let room = LIMIT.saturating_sub(self.lines.len());
         // A time, a level and an end of line take less than 50.
         if text.len().saturating_add(50) > room || self.lines.try_reserve(room.min(4096)).is_err() {
@@ -56,6 +55,12 @@ pub fn install() {
     // A second logger is refused, but there is only this one.
     let _ = log::set_logger(&Logger);
     log::set_max_level(LevelFilter::Info);
+}
+
+/// Keeps a line for the file only.
+pub fn keep(level: Level, text: fmt::Arguments<'_>) {
+    let text = crate::file::Cut::<2000>::new(text);
+    KEPT.lock().push(level, text.as_str());
 }
 
 /// Takes the lines that are not in the file yet.
@@ -79,7 +84,7 @@ mod tests {
         let mut kept = Kept { lines: String::new(), lost: 0 };
         let text = "x".repeat(1000);
         for _ in 0..1000 {
-            kept.push(log::Level::Info, &text);
+            kept.push(Level::Info, &text);
         }
         assert!(kept.lines.len() <= LIMIT);
         let lines = u64::try_from(kept.lines.lines().count()).unwrap();
