@@ -3,8 +3,7 @@
 mod prepared;
 mod set;
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,7 +24,7 @@ use xtask::qemu::{Exit, Machine, Running, WatchdogAction};
 pub use prepared::{Prepared, prepared};
 pub use set::Set;
 
-use crate::disk::FILLING;
+use crate::disk::filled;
 
 /// How long a guest may take to say or do one thing.
 pub const PATIENCE: Duration = Duration::from_mins(2);
@@ -155,14 +154,10 @@ impl Trial {
     }
 
     /// Loads the base image and what the node saved onto a new disk of `sectors`, at `base`. The
-    /// disk is full of [`FILLING`] before.
+    /// disk is full of [`crate::disk::FILLING`] before.
     pub fn restore(&self, base_image: &Path, sectors: u64, base: u64) -> Result<PathBuf> {
         let path = self.experiment.directory.join("restored.img");
-        let mut file = BufWriter::new(File::create(&path)?);
-        for _ in 0..sectors {
-            file.write_all(&[FILLING; SECTOR as usize])?;
-        }
-        file.into_inner()?;
+        fs::write(&path, filled(usize::try_from(sectors * SECTOR)?))?;
         let device = FileDevice::open_for_writing(&path)?;
         let base = Sector::new(base).context("beyond all disks")?;
         load(base_image, &device, base)?;

@@ -39,6 +39,9 @@ pub const DISK_TOOLS: &[Package] = &[
     package("qemu-utils", "qemu-img"),
 ];
 
+/// What looking into programs needs.
+pub const BINARY_TOOLS: &[Package] = &[package("binutils", "readelf")];
+
 /// What an NFS server that knows users needs.
 pub const GANESHA: &[Package] = &[
     package("nfs-ganesha", "ganesha.nfsd"),

@@ -143,6 +143,11 @@ pub fn build_with_init(profile_name: &str, init: &Path, out: &Path) -> Result<Im
 /// Built on its own: in one build with the host's programs, cargo would give it their features
 /// of shared crates (std among them).
 pub fn build_agent(features: &[&str]) -> Result<PathBuf> {
+    build_agent_with(features, &[])
+}
+
+/// As [`build_agent`], with other settings of the release profile, such as `strip=false`.
+pub fn build_agent_with(features: &[&str], settings: &[&str]) -> Result<PathBuf> {
     let features = [&["freestanding"], features].concat().join(",");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
@@ -150,6 +155,9 @@ pub fn build_agent(features: &[&str]) -> Result<PathBuf> {
         .args(["--bin", "mfs-agent", "--message-format", "json-render-diagnostics"])
         .current_dir(paths::workspace())
         .stderr(Stdio::inherit());
+    for setting in settings {
+        cargo.arg("--config").arg(format!("profile.release.{setting}"));
+    }
     let output =
         cargo.output().with_context(|| format!("cannot run `{}`", command::line(&cargo)))?;
     if !output.status.success() {

@@ -77,7 +77,7 @@ fn a_signature_of_something_larger_is_refused() -> Result<()> {
         signature.push(Entry {
             range,
             chunk: ChunkNumber::default(),
-            digest: signature.digest(&[0; 64 * 512]),
+            digest: signature.digest(&vec![0; 64 * 512]),
         })?;
     }
     let mut bytes = Vec::new();

@@ -96,8 +96,8 @@ fn one_partition_is_saved_and_fits_into_another_disk() -> Result<()> {
     restored.check_root()?;
     check_same_files(&trial, &trial.experiment.disk, &restored)?;
     let bytes = fs::read(&restored.path)?;
-    let around =
-        [&bytes[..(place.start * SECTOR) as usize], &bytes[(place.end() * SECTOR) as usize..]];
+    let (start, end) = (place.start * SECTOR, place.end() * SECTOR);
+    let around = [&bytes[..usize::try_from(start)?], &bytes[usize::try_from(end)?..]];
     assert!(around.concat().iter().all(|byte| *byte == FILLING), "written beside the partition");
     Ok(())
 }
