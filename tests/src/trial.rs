@@ -14,7 +14,7 @@ use imagezip_core::swapinfo::Status;
 use imagezip_tools::host::FileDevice;
 use imagezip_tools::load::load;
 use xtask::command::{stdout, tool};
-use xtask::experiment::{Experiment, VNAME};
+use xtask::experiment::Experiment;
 use xtask::mfs::Image;
 use xtask::nfs::Server;
 use xtask::node_disk::{NodeDisk, SECTOR};
@@ -240,9 +240,4 @@ pub fn is_root(test: &str) -> bool {
         println!("{test} was skipped: it needs root");
     }
     root
-}
-
-/// The node's name and suffix of a file in its directory of swap files.
-pub fn file_name(suffix: &str) -> String {
-    format!("{VNAME}{suffix}")
 }

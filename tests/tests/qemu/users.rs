@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
 use anyhow::Result;
-use swapmfs_tests::trial::{Run, Set, Trial, file_name, is_root, prepared};
+use swapmfs_tests::trial::{Run, Set, Trial, is_root, prepared};
 use xtask::apt;
 use xtask::nfs::{Ganesha, Squash};
 use xtask::qemu::WatchdogAction;
@@ -41,7 +41,7 @@ fn where_root_is_nobody_the_save_is_the_users() -> Result<()> {
     for suffix in ["-swap.ndz", "-swap.sig", "-swap.meta", "-swap.status"] {
         let file = fs::metadata(trial.experiment.node_file(suffix))?;
         let facts = (file.uid(), file.gid(), file.mode() & 0o7777);
-        assert_eq!(facts, (USER, USER, 0o660), "{}", file_name(suffix));
+        assert_eq!(facts, (USER, USER, 0o660), "{suffix}");
     }
     Ok(())
 }
