@@ -33,6 +33,7 @@ pub const DISK_TOOLS: &[Package] = &[
     package("e2fsprogs", "mke2fs"),
     package("dosfstools", "mkfs.vfat"),
     package("mtools", "mcopy"),
+    package("xfsprogs", "xfs_io"),
     package("fdisk", "sfdisk"),
     package("util-linux", "mkswap"),
     package("mount", "losetup"),

@@ -49,7 +49,9 @@ pub(crate) fn run_with<S: AsRef<OsStr>>(
         .args(args)
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .output()
-        .map_err(|error| format!("{program} (Debian package e2fsprogs or mount): {error}"))?;
+        .map_err(|error| {
+            format!("{program} (Debian package e2fsprogs, mount or xfsprogs): {error}")
+        })?;
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     if output.status.code().is_some_and(|code| good.contains(&code)) {
         return Ok(printed);
@@ -155,6 +157,12 @@ impl Disk {
     /// What dumpe2fs says.
     pub(crate) fn dump(&self) -> Outcome<Dump> {
         Dump::parse(&run("dumpe2fs", &[&self.path])?)
+    }
+
+    /// What dumpe2fs says of a disk whose journal needs recovery: it ends with status 156 after
+    /// all else where the bitmaps are not those that the descriptors belong to.
+    pub(crate) fn dump_before_recovery(&self) -> Outcome<Dump> {
+        Dump::parse(&run_with(&[0, 156], "dumpe2fs", &[&self.path])?)
     }
 
     /// Fails unless our parser finds exactly the free blocks of dumpe2fs, and has no doubts.

@@ -12,7 +12,7 @@ use imagezip_core::swapinfo::Phase;
 use imagezip_tools::create::{create, sha256_of};
 use imagezip_tools::host::FileDevice;
 use swapmfs_tests::disk::FILLING;
-use swapmfs_tests::trial::{PATIENCE, Run, Set, Trial, copy_sparse, is_root, prepared};
+use swapmfs_tests::trial::{PATIENCE, Run, Set, Trial, is_root, prepared};
 use xtask::command::{stdout, tool};
 use xtask::node_disk::{NodeDisk, SECTOR, Slice, Tree};
 use xtask::qemu::{Access, WatchdogAction};
@@ -145,11 +145,10 @@ fn check_same_files(trial: &Trial, was: &NodeDisk, is: &NodeDisk) -> Result<()> 
     Ok(())
 }
 
-/// Uses the disk's root file system, and leaves the disk as it is in the middle of that.
+/// Uses the disk's root file system, and leaves the disk as it is when the power fails in the
+/// middle of that: after the kernel's `shutdown` nothing is written any more.
 fn lose_power(disk: &NodeDisk, scratch: &Path) -> Result<()> {
-    let in_use = disk.at(&scratch.join("in-use.img"));
-    copy_sparse(&disk.path, &in_use.path)?;
-    let mounted = Mounted::new(&in_use, &scratch.join("in-use"))?;
+    let mounted = Mounted::new(disk, &scratch.join("in-use"))?;
     let dir = mounted.place.join("new");
     fs::create_dir(&dir)?;
     for number in 0..40_usize {
@@ -162,9 +161,7 @@ fn lose_power(disk: &NodeDisk, scratch: &Path) -> Result<()> {
     }
     fs::remove_dir_all(mounted.place.join("home"))?;
     File::create(dir.join("last"))?.sync_all()?;
-    copy_sparse(&in_use.path, &disk.path)?;
-    drop(mounted);
-    fs::remove_file(&in_use.path)?;
+    stdout(tool("xfs_io").args(["-x", "-c", "shutdown"]).arg(&mounted.place))?;
     Ok(())
 }
 
@@ -176,7 +173,7 @@ struct Mounted {
 impl Mounted {
     fn new(disk: &NodeDisk, place: &Path) -> Result<Self> {
         fs::create_dir_all(place)?;
-        // No commit may come in between while the disk is copied.
+        // Commits only where something is synced.
         let options = format!(
             "loop,commit=1000,offset={},sizelimit={}",
             disk.root.start * SECTOR,
