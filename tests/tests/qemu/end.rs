@@ -21,9 +21,9 @@ fn a_panic_is_reported_and_the_machine_reboots() -> Result<()> {
 #[test]
 fn a_run_that_stands_still_is_given_up() -> Result<()> {
     let trial = Trial::new("hang")?;
-    let node = trial.node_of(&prepared()?.drill_image, "mfs.drill=hang mfs.progress=5");
+    let node = trial.node_of(&prepared()?.drill_image, "mfs.drill=hang mfs.progress=10");
     let run = Run::of(&mut node.start()?)?;
-    trial.check_refused(&run, 32, "no progress for 5 seconds in the phase prepare")
+    trial.check_refused(&run, 32, "no progress for 10 seconds in the phase prepare")
 }
 
 #[test]
