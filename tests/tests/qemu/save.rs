@@ -26,7 +26,8 @@ fn a_disk_is_saved_and_can_be_restored() -> Result<()> {
     let drive = trial.experiment.drive(Access::ReadWrite);
     let machine =
         trial.experiment.machine(&prepared()?.image, "/proj", &trial.server.mount_options());
-    let mut node = machine.drive(drive).watchdog(WatchdogAction::Reset).start()?;
+    let machine = machine.cpus(2).drive(drive).watchdog(WatchdogAction::Reset);
+    let mut node = machine.start()?;
     node.wait_for_line("mfs-phase: publish", PATIENCE)?;
     assert_eq!(node.bytes_written()?, [0]);
     let run = Run::of(&mut node)?;

@@ -48,7 +48,7 @@ impl Demo {
         step("booting the node: it saves its disk to /proj over NFS");
         let server = Server::started(&experiment.proj(), "/proj")?;
         let machine = experiment.node(&image, "/proj", &server.mount_options());
-        let mut node = machine.watchdog(WatchdogAction::Reset).start()?;
+        let mut node = machine.cpus(2).watchdog(WatchdogAction::Reset).start()?;
         let run = watch(&mut node, &experiment)?;
 
         step("loading base and delta onto another disk, and comparing");
