@@ -165,8 +165,9 @@ fn print_summary(run: &Run, proof: &Proof) {
     println!();
 }
 
-/// Removes what is large.
+/// Removes what is large, and what was only needed on the way.
 fn tidy(experiment: &Experiment) -> Result<()> {
+    fs::remove_dir_all(experiment.directory.join("scratch"))?;
     for name in ["node.img", "restored.img"] {
         let path = experiment.directory.join(name);
         fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
