@@ -166,7 +166,7 @@ impl<N, S> State<N, S> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::error::ErrorKind;
     use crate::pipeline::SingleThread;
@@ -174,7 +174,8 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::{thread, vec};
 
-    struct Threads(usize);
+    /// So many threads of the host.
+    pub(in crate::pipeline) struct Threads(pub(in crate::pipeline) usize);
 
     impl Workers for Threads {
         fn count(&self) -> usize {

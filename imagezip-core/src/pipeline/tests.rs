@@ -2,6 +2,7 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "the disks are small")]
 
+use super::ordered::tests::Threads;
 use super::*;
 use crate::allocation::DiskMap;
 use crate::codec::{Decompressor, Level};
@@ -148,7 +149,7 @@ proptest! {
     #[test]
     fn threads_make_no_difference(state in state()) {
         let (alone, _) = state.save(None);
-        let (together, _) = state.save_with(&Threads, None);
+        let (together, _) = state.save_with(&Threads(2), None);
         prop_assert!(alone == together);
     }
 
@@ -163,23 +164,6 @@ proptest! {
             apply(&file, &mut disk);
             assert_holds(&disk, &state);
         }
-    }
-}
-
-/// Two threads of the host.
-struct Threads;
-
-impl Workers for Threads {
-    fn count(&self) -> usize {
-        2
-    }
-
-    fn run(&self, body: &(dyn Fn(usize) + Sync)) {
-        std::thread::scope(|scope| {
-            for number in 0..2 {
-                scope.spawn(move || body(number));
-            }
-        });
     }
 }
 
@@ -204,7 +188,7 @@ fn many_chunks_and_what_is_wrong_with_another_image() {
     let source = Source { device: &disk, map: &map, base: None, level: Level::default() };
     let mut file = Vec::new();
     let progress = Progress::default();
-    let saved = save(&Threads, source, &mut file, &progress).unwrap();
+    let saved = save(&Threads(2), source, &mut file, &progress).unwrap();
     assert!(saved.image.chunks >= 9, "incompressible data need more room than they have");
     assert_eq!(progress.scanned.into_inner(), disk.len() as u64);
     assert_eq!(progress.changed.into_inner(), disk.len() as u64);
@@ -218,7 +202,7 @@ fn many_chunks_and_what_is_wrong_with_another_image() {
     let source = Source { device: &other, ..source };
     let mut other_file = Vec::new();
     save(&SingleThread, source, &mut other_file, &Progress::default()).unwrap();
-    let error = verify(&Threads, &other_file, &saved.proof).unwrap_err();
+    let error = verify(&Threads(2), &other_file, &saved.proof).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Corrupt(CorruptKind::NotAsWritten));
 
     // Nor is one that lost its last chunk.
