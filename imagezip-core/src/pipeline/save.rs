@@ -11,7 +11,7 @@ use crate::codec::{Compressor, Level, Piece};
 use crate::delta::{Comparison, Judgement, WindowData};
 use crate::device::ReadAt;
 use crate::digest::{Digest, HashType};
-use crate::error::Result;
+use crate::error::{ErrorKind, Limit, Place, Result};
 use crate::extent::ExtentSet;
 use crate::ndz::{ImageWriter, PIECE_MAX, REGIONS_MAX, Written};
 use crate::sector::{SECTOR_BYTES, SectorCount, SectorRange};
@@ -59,14 +59,18 @@ pub struct Saved {
 /// Nothing is written when nothing has changed: that is what an empty delta looks like.
 ///
 /// # Errors
-/// `Read` if the disk fails, `Write` if `out` does, `TooLarge(Sector32)` if the disk has sectors
-/// that the format can't express.
+/// `Read` if the disk fails, `Write` if `out` does, `TooLarge(Sector32)` if what is imaged has
+/// sectors that the format can't express: then nothing was read or written.
 pub fn save<W: Write + Send>(
     workers: &dyn Workers,
     source: Source<'_>,
     out: W,
     progress: &Progress,
 ) -> Result<Saved> {
+    if u32::try_from(source.map.sectors().get()).is_err() {
+        let end = source.map.area.end();
+        return Err(ErrorKind::TooLarge(Limit::Sector32).at(Place::Sector(end)));
+    }
     let comparison = Comparison::new(&source.map.in_use, source.base);
     let slots = (0..workers.count().saturating_mul(2)).map(|_| Slot::new(source.level)).collect();
     let mut windows = comparison.windows();

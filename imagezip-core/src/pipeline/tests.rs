@@ -7,7 +7,7 @@ use super::*;
 use crate::allocation::DiskMap;
 use crate::codec::{Decompressor, Level};
 use crate::digest::{HashType, Sha256};
-use crate::error::{CorruptKind, ErrorKind};
+use crate::error::{CorruptKind, ErrorKind, Limit};
 use crate::extent::ExtentSet;
 use crate::ndz::Image;
 use crate::sector::{SECTOR_BYTES, Sector, SectorCount, SectorRange};
@@ -226,4 +226,17 @@ fn a_partition_is_saved_from_where_it_begins() {
     apply(&file, &mut loaded);
     assert!(loaded[..2999 * SECTOR] == disk[100 * SECTOR..3099 * SECTOR]);
     assert!(loaded[2999 * SECTOR..] == [0; SECTOR]);
+}
+
+/// Such a disk has data that fit as well as data that don't: none of them may be written.
+#[test]
+fn what_is_larger_than_the_format_is_refused_at_once() {
+    let (disk, mut map) = large_state();
+    map.area = SectorRange::first(SectorCount::new(1 << 32).unwrap());
+    let source = Source { device: &disk, map: &map, base: None, level: Level::default() };
+    let (mut file, progress) = (Vec::new(), Progress::default());
+    let error = save(&SingleThread, source, &mut file, &progress).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::TooLarge(Limit::Sector32));
+    assert!(file.is_empty());
+    assert_eq!(progress.scanned.into_inner(), 0);
 }
