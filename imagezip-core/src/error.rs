@@ -62,6 +62,8 @@ faults! {
         NotAsWritten,
         /// the partition is not in the partition table
         NoSuchPartition,
+        /// partition overlaps another one or ends beyond the disk
+        PartitionLimits,
         /// no GPT where the protective MBR promises one
         GptMissing,
         /// GPT header contradicts itself or lies in the wrong place
@@ -76,6 +78,8 @@ faults! {
         ChunkMagic,
         /// chunk of another version than the one before
         ChunkVersion,
+        /// chunk of another image than the one before
+        ChunkIdentity,
         /// chunk's header area is not 4096 bytes
         ChunkHeaderArea,
         /// chunk's payload is longer than a chunk has room for
@@ -92,6 +96,16 @@ faults! {
         RegionBounds,
         /// relocation outside the sectors that its chunk describes
         RelocBounds,
+        /// relocation of a size that its type doesn't have
+        RelocSize,
+        /// relocation of data that are not in its chunk
+        RelocData,
+        /// no BSD disklabel
+        Disklabel,
+        /// wrong checksum of the BSD disklabel
+        DisklabelChecksum,
+        /// LILO's sector address lies outside of its partition
+        LiloAddress,
         /// compressed data are no zlib stream
         PayloadCode,
         /// compressed data end before the regions are full
@@ -102,6 +116,12 @@ faults! {
         PayloadTrailing,
         /// wrong checksum of the compressed data
         PayloadChecksum,
+        /// wrong checksum of a protected chunk
+        SealChecksum,
+        /// chunk is not signed with this key
+        SealSignature,
+        /// encrypted data are damaged, or the key is not theirs
+        SealPadding,
         /// data for an image out of order, or not as long as their extents
         PieceOrder,
         /// not a signature file
@@ -140,14 +160,20 @@ faults! {
     IncompatibleKind {
         /// unknown format version
         Version,
-        /// image of version 4 (encrypted, signed or with an identity)
-        ImageV4,
-        /// image of version 5 (64-bit sector numbers)
-        ImageV5,
+        /// encrypted image, which needs a key
+        Encrypted,
+        /// unknown cipher
+        Cipher,
+        /// unknown type of checksum
+        ChecksumType,
         /// unknown type of digest
         HashType,
         /// size of hash blocks beyond 32 MiB, or none
         HashBlockSize,
+        /// type of partition that this partition table can't express
+        PartitionType,
+        /// logical partition, or one for a boot loader, as the root of a boot image
+        BootRoot,
         /// file system feature
         Feature,
         /// journal device without its file system
@@ -164,6 +190,8 @@ faults! {
     Limit {
         /// sector number beyond 32 bits
         Sector32,
+        /// sector number beyond what LILO's addresses can hold
+        LiloAddress,
         /// more entries in a GPT than this program reads
         GptEntries,
         /// data that do not fit one chunk

@@ -1,7 +1,7 @@
 //! Disk images: `.ndz` files (docs/format.md, "Image file").
 //!
 //! An image is a sequence of chunks of 1 MiB. Each holds some regions of the disk, compressed, and
-//! says which other sectors around them are not in the image. [`Image`] reads versions 1 to 3,
+//! says which other sectors around them are not in the image. [`Image`] reads versions 1 to 5,
 //! [`ImageWriter`] writes version 3.
 
 mod chunk;
@@ -9,6 +9,8 @@ mod header;
 mod reader;
 mod region;
 mod reloc;
+mod seal;
+mod width;
 mod writer;
 
 #[cfg(test)]
@@ -19,6 +21,7 @@ pub use header::{ChunkHeader, Version};
 pub use reader::{ChunkBuffer, Chunks, Image};
 pub use region::Regions;
 pub use reloc::{Reloc, RelocType, Relocs};
+pub use seal::{ChecksumType, Cipher, Keys, NoKeys, Seal};
 pub use writer::{ChunkBuilder, ChunkMap, ImageWriter, Pushed, Written};
 
 /// The size of every chunk of an image file.
@@ -37,4 +40,4 @@ pub const PIECE_MAX: usize = 256 * 1024;
 ///
 /// The header area of version 3 holds more. The reference writer closes a chunk where version 4's
 /// larger header would be full, and readers were only ever tested with what it makes.
-pub const REGIONS_MAX: usize = (HEADER_BYTES - 344) / region::REGION_BYTES;
+pub const REGIONS_MAX: usize = (HEADER_BYTES - 344) / 8;

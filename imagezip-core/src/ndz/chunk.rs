@@ -30,7 +30,7 @@ impl<'a> Chunk<'a> {
         &self.header
     }
 
-    /// The zlib stream with the regions' data.
+    /// The zlib stream with the regions' data, in plain.
     pub const fn payload(&self) -> &'a [u8] {
         self.payload
     }

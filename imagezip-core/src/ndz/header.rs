@@ -1,16 +1,18 @@
 //! The header area of a chunk (docs/format.md, "Chunk header").
 
-use super::region::{REGION_BYTES, Regions};
-use super::reloc::{RELOC_BYTES, Relocs};
+use super::region::Regions;
+use super::reloc::{Reloc, Relocs};
+use super::seal::Seal;
+use super::width::Width;
 use super::{HEADER_BYTES, PAYLOAD_MAX};
-use crate::error::{CorruptKind, ErrorKind, IncompatibleKind};
+use crate::error::{CorruptKind, ErrorKind};
 use crate::layout::Layout;
 use crate::sector::{SECTOR_BYTES, Sector, SectorCount, SectorRange};
 
 type Result<T> = core::result::Result<T, ErrorKind>;
 
 /// The version of a chunk: its magic number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(u32);
 
 impl Version {
@@ -20,20 +22,26 @@ impl Version {
     pub const V2: Self = Self(0x6969_696a);
     /// As version 2, with more types of relocation.
     pub const V3: Self = Self(0x6969_696b);
-    const V4: Self = Self(0x6969_696c);
-    const V5: Self = Self(0x6969_696d);
+    /// As version 3, with an image's identity, a checksum and a cipher.
+    pub const V4: Self = Self(0x6969_696c);
+    /// As version 3, with an image's identity and sector numbers of 64 bits.
+    pub const V5: Self = Self(0x6969_696d);
 
-    /// The version of that magic number, if chunks of it can be read.
+    /// The version of that magic number.
     fn from_magic(magic: u32) -> Result<Self> {
-        match Self(magic) {
-            known @ (Self::V1 | Self::V2 | Self::V3) => Ok(known),
-            Self::V4 => Err(ErrorKind::Incompatible(IncompatibleKind::ImageV4)),
-            Self::V5 => Err(ErrorKind::Incompatible(IncompatibleKind::ImageV5)),
-            _ => Err(ErrorKind::Corrupt(CorruptKind::ChunkMagic)),
+        let version = Self(magic);
+        if version < Self::V1 || version > Self::V5 {
+            return Err(ErrorKind::Corrupt(CorruptKind::ChunkMagic));
         }
+        Ok(version)
     }
 
-    /// The number that people use: 1, 2 or 3.
+    /// The magic number.
+    pub(super) const fn magic(self) -> u32 {
+        self.0
+    }
+
+    /// The number that people use: 1 to 5.
     pub const fn number(self) -> u32 {
         self.0.saturating_sub(Self::V1.0).saturating_add(1)
     }
@@ -42,10 +50,47 @@ impl Version {
     pub const fn has_bounds(self) -> bool {
         self.0 != Self::V1.0
     }
+}
+
+/// How a header is laid out. There is one way for each version but two for version 5.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    V1,
+    V2,
+    V4,
+    V5,
+    /// Without the hole that lets the 64-bit numbers begin at a multiple of 8: what compilers for
+    /// 32-bit machines make of the reference's definition.
+    V5Dense,
+}
+
+impl Form {
+    /// The forms that a header of `version` can have, the usual one first.
+    const fn of(version: Version) -> &'static [Self] {
+        match version {
+            Version::V1 => &[Self::V1],
+            Version::V4 => &[Self::V4],
+            Version::V5 => &[Self::V5, Self::V5Dense],
+            _ => &[Self::V2],
+        }
+    }
 
     /// The number of bytes before the regions.
-    const fn header_len(self) -> usize {
-        if self.has_bounds() { 36 } else { 24 }
+    const fn len(self) -> usize {
+        match self {
+            Self::V1 => 24,
+            Self::V2 => 36,
+            Self::V4 => 344,
+            Self::V5 => 72,
+            Self::V5Dense => 68,
+        }
+    }
+
+    const fn width(self) -> Width {
+        match self {
+            Self::V1 | Self::V2 | Self::V4 => Width::Bits32,
+            Self::V5 | Self::V5Dense => Width::Bits64,
+        }
     }
 }
 
@@ -57,6 +102,7 @@ impl Version {
 pub struct ChunkHeader<'a> {
     area: Layout<'a, HEADER_BYTES>,
     version: Version,
+    form: Form,
     covered: SectorRange,
     regions: &'a [u8],
     relocs: &'a [u8],
@@ -66,37 +112,55 @@ impl<'a> ChunkHeader<'a> {
     /// Checks a header area.
     ///
     /// # Errors
-    /// `Incompatible` for versions 4 and 5, else `Corrupt`.
+    /// `Corrupt`.
     pub fn new(area: &'a [u8; HEADER_BYTES]) -> Result<Self> {
-        let corrupt = |kind| Err(ErrorKind::Corrupt(kind));
         let area = Layout::from(area);
         let version = Version::from_magic(area.u32::<0>())?;
         if area.u32::<16>() as usize != HEADER_BYTES {
-            return corrupt(CorruptKind::ChunkHeaderArea);
+            return Err(ErrorKind::Corrupt(CorruptKind::ChunkHeaderArea));
         }
+        if usize::try_from(area.u32::<4>()).is_ok_and(|len| len > PAYLOAD_MAX) {
+            return Err(ErrorKind::Corrupt(CorruptKind::ChunkPayload));
+        }
+        // A header in one form makes no sense in another, but for odd accidents with identities:
+        // what is read as a region's start there is another one's size.
+        let (usual, others) = match Form::of(version) {
+            [usual, others @ ..] => (*usual, others),
+            [] => return Err(ErrorKind::Corrupt(CorruptKind::ChunkMagic)),
+        };
+        Self::in_form(area, version, usual).or_else(|error| {
+            let other = |form: &Form| Self::in_form(area, version, *form).ok();
+            others.iter().find_map(other).ok_or(error)
+        })
+    }
+
+    fn in_form(area: Layout<'a, HEADER_BYTES>, version: Version, form: Form) -> Result<Self> {
+        let corrupt = |kind| Err(ErrorKind::Corrupt(kind));
         let reloc_count = if version.has_bounds() { area.u32::<32>() } else { 0 };
-        let Some((regions, relocs)) = tables(area, version, area.u32::<20>(), reloc_count) else {
+        let Some((regions, relocs)) = tables(area, form, area.u32::<20>(), reloc_count) else {
             return corrupt(CorruptKind::RegionCount);
         };
-        let occupied = check_order(Regions::new(regions))?;
-        let covered = if version.has_bounds() {
-            let bounds = [area.u32::<24>(), area.u32::<28>()].map(Sector::from_u32);
-            SectorRange::new(bounds[0], bounds[1])
-        } else {
-            Some(occupied)
+        let occupied = check_order(Regions::new(regions, form.width()))?;
+        let covered = match form {
+            Form::V1 => Some(occupied),
+            Form::V2 | Form::V4 => {
+                let [start, end] = [area.u32::<24>(), area.u32::<28>()].map(Sector::from_u32);
+                SectorRange::new(start, end)
+            }
+            Form::V5 if area.u32::<36>() != 0 => None,
+            Form::V5 => bounds64(area.u64::<40>(), area.u64::<48>()),
+            Form::V5Dense => bounds64(area.u64::<36>(), area.u64::<44>()),
         };
         let Some(covered) = covered.filter(|covered| covered.contains(occupied)) else {
             return corrupt(CorruptKind::RegionBounds);
         };
-        let header = Self { area, version, covered, regions, relocs };
-        if header.payload_len() > PAYLOAD_MAX {
-            return corrupt(CorruptKind::ChunkPayload);
-        }
-        if !header.relocs().all(|reloc| {
+        let header = Self { area, version, form, covered, regions, relocs };
+        let inside = |reloc: &Reloc| {
             let first = SectorRange::with_len(reloc.sector, SectorCount::from_u32(1));
             first.is_some_and(|first| covered.contains(first))
                 && u64::from(reloc.offset) < SECTOR_BYTES
-        }) {
+        };
+        if header.relocs().filter(inside).count() != header.relocs().len() {
             return corrupt(CorruptKind::RelocBounds);
         }
         Ok(header)
@@ -107,7 +171,13 @@ impl<'a> ChunkHeader<'a> {
         self.version
     }
 
-    /// The length of the zlib stream that begins after the header area.
+    /// The number of bytes before the regions: 24, 36 in versions 2 and 3, 344 in version 4, and
+    /// in version 5 72 or, as some writers might have it, 68.
+    pub const fn header_len(&self) -> usize {
+        self.form.len()
+    }
+
+    /// The length of what is stored after the header area: the zlib stream, maybe encrypted.
     pub fn payload_len(&self) -> usize {
         usize::try_from(self.area.u32::<4>()).unwrap_or(usize::MAX)
     }
@@ -129,14 +199,29 @@ impl<'a> ChunkHeader<'a> {
         self.covered
     }
 
+    /// The identity that all chunks of an image share; `None` in versions that have none.
+    pub fn image_id(&self) -> Option<[u8; 16]> {
+        match self.form {
+            Form::V1 | Form::V2 => None,
+            Form::V4 => Some(self.area.array::<328, 16>()),
+            Form::V5 => Some(self.area.array::<56, 16>()),
+            Form::V5Dense => Some(self.area.array::<52, 16>()),
+        }
+    }
+
+    /// The chunk's protection; only version 4 has one.
+    pub fn seal(&self) -> Option<Seal<'a>> {
+        (self.form == Form::V4).then(|| Seal::new(self.area))
+    }
+
     /// The regions in ascending order; there is at least one.
     pub fn regions(&self) -> Regions<'a> {
-        Regions::new(self.regions)
+        Regions::new(self.regions, self.form.width())
     }
 
     /// The relocations in the order in which they apply.
     pub fn relocs(&self) -> Relocs<'a> {
-        Relocs::new(self.relocs)
+        Relocs::new(self.relocs, self.form.width())
     }
 
     /// The number of sectors in all regions.
@@ -148,16 +233,19 @@ impl<'a> ChunkHeader<'a> {
 /// The tables of regions and of relocations, if they fit and there is a region.
 fn tables(
     area: Layout<'_, HEADER_BYTES>,
-    version: Version,
+    form: Form,
     regions: u32,
     relocs: u32,
 ) -> Option<(&[u8], &[u8])> {
     let table_len = |count: u32, entry| usize::try_from(count).ok()?.checked_mul(entry);
-    let rest = area.as_bytes().get(version.header_len()..)?;
-    let (regions, rest) =
-        rest.split_at_checked(table_len(regions, REGION_BYTES).filter(|len| *len > 0)?)?;
-    let (relocs, _) = rest.split_at_checked(table_len(relocs, RELOC_BYTES)?)?;
-    Some((regions, relocs))
+    let regions = table_len(regions, form.width().region_bytes()).filter(|len| *len > 0)?;
+    let relocs = table_len(relocs, form.width().reloc_bytes())?;
+    let (regions, rest) = area.as_bytes().get(form.len()..)?.split_at_checked(regions)?;
+    Some((regions, rest.get(..relocs)?))
+}
+
+fn bounds64(start: u64, end: u64) -> Option<SectorRange> {
+    SectorRange::new(Sector::new(start)?, Sector::new(end)?)
 }
 
 /// From the start of the first region to the end of the last, if they ascend with gaps.
@@ -190,7 +278,7 @@ impl HeaderFields<'_> {
         let (first, last) = self.covered;
         let (total, relocs) = (0, 0);
         let fields = [
-            Version::V3.0,
+            Version::V3.magic(),
             self.payload_len,
             self.number,
             total,

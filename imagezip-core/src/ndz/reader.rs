@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::chunk::Chunk;
 use super::header::{ChunkHeader, Version};
+use super::seal::{Keys, NoKeys};
 use super::{CHUNK_BYTES, HEADER_BYTES};
 use crate::device::ReadAt;
 use crate::error::{CorruptKind, ErrorKind, Limit, Place, Result};
@@ -14,15 +15,24 @@ use crate::sector::{Bytes, Sector, SectorCount};
 /// An image file. An empty file is an image that holds nothing: the delta of an unchanged disk.
 pub struct Image<'a, D: ?Sized> {
     file: &'a D,
+    keys: &'a dyn Keys,
     chunk_count: u32,
 }
 
 impl<'a, D: ReadAt + ?Sized> Image<'a, D> {
-    /// The image in `file`. Nothing is read yet.
+    /// The image in `file`, which is not encrypted. Nothing is read yet.
     ///
     /// # Errors
     /// `Truncated` if the file's size is not a multiple of 1 MiB.
     pub fn open(file: &'a D) -> Result<Self> {
+        Self::open_with(file, &NoKeys)
+    }
+
+    /// The image in `file`, whose protected chunks are opened with `keys`. Nothing is read yet.
+    ///
+    /// # Errors
+    /// As [`Image::open`].
+    pub fn open_with(file: &'a D, keys: &'a dyn Keys) -> Result<Self> {
         let size = file.size().get();
         let chunk = u64::try_from(CHUNK_BYTES).unwrap_or(u64::MAX);
         if size.checked_rem(chunk) != Some(0) {
@@ -30,7 +40,7 @@ impl<'a, D: ReadAt + ?Sized> Image<'a, D> {
         }
         let chunk_count = size.checked_div(chunk).and_then(|count| u32::try_from(count).ok());
         let chunk_count = chunk_count.ok_or(ErrorKind::TooLarge(Limit::Count32))?;
-        Ok(Self { file, chunk_count })
+        Ok(Self { file, keys, chunk_count })
     }
 
     /// The number of chunks.
@@ -43,10 +53,10 @@ impl<'a, D: ReadAt + ?Sized> Image<'a, D> {
         Chunks { image: self, next: 0, before: None, buffer: ChunkBuffer::new() }
     }
 
-    /// Chunk `number`, read into `buffer`, checked by itself.
+    /// Chunk `number`, read into `buffer`, checked by itself and decrypted.
     ///
     /// # Errors
-    /// Those of [`ChunkHeader::new`]; `Truncated` or `Read` from the file.
+    /// Those of [`ChunkHeader::new`] and of the [`Keys`]; `Truncated` or `Read` from the file.
     pub fn chunk<'b>(&self, number: u32, buffer: &'b mut ChunkBuffer) -> Result<Chunk<'b>> {
         let place = Place::Chunk(u64::from(number));
         let truncated = || ErrorKind::Truncated.at(place);
@@ -54,11 +64,16 @@ impl<'a, D: ReadAt + ?Sized> Image<'a, D> {
         let header = self.read_header(number, area)?;
         let payload = payload.get_mut(..header.payload_len()).ok_or_else(truncated)?;
         self.read(number, HEADER_BYTES, payload)?;
+        let plain = match header.seal() {
+            Some(seal) => seal.open(self.keys, payload).map_err(|kind| kind.at(place))?,
+            None => payload.len(),
+        };
+        let payload = payload.get(..plain).ok_or_else(truncated)?;
         Ok(Chunk::new(number, header, payload))
     }
 
     /// As [`Image::chunk`], but all of the chunk's bytes are read into `buffer`, those after the
-    /// payload, too.
+    /// payload, too. An encrypted payload is decrypted there.
     ///
     /// # Errors
     /// As [`Image::chunk`].
@@ -164,6 +179,8 @@ impl Default for ChunkBuffer {
 #[derive(Clone, Copy)]
 struct Position {
     version: Version,
+    header_len: usize,
+    image_id: Option<[u8; 16]>,
     end: Sector,
 }
 
@@ -174,8 +191,12 @@ impl Position {
         let (version, covered) = (header.version(), header.covered());
         // The header's own checks keep the regions inside what the chunk covers, so they ascend
         // from chunk to chunk if the chunks do.
+        let (header_len, image_id) = (header.header_len(), header.image_id());
         match before {
-            Some(before) if before.version != version => corrupt(CorruptKind::ChunkVersion),
+            Some(before) if (before.version, before.header_len) != (version, header_len) => {
+                corrupt(CorruptKind::ChunkVersion)
+            }
+            Some(before) if before.image_id != image_id => corrupt(CorruptKind::ChunkIdentity),
             Some(before) if version.has_bounds() && covered.start() != before.end => {
                 corrupt(CorruptKind::ChunkTiling)
             }
@@ -183,7 +204,7 @@ impl Position {
             None if version.has_bounds() && covered.start() != Sector::ZERO => {
                 corrupt(CorruptKind::ChunkTiling)
             }
-            _ => Ok(Self { version, end: covered.end() }),
+            _ => Ok(Self { version, header_len, image_id, end: covered.end() }),
         }
     }
 }

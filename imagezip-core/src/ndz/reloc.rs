@@ -3,11 +3,9 @@
 
 use core::fmt;
 
+use super::width::Width;
 use crate::layout::Layout;
 use crate::sector::Sector;
-
-/// The size of a relocation's entry.
-pub(super) const RELOC_BYTES: usize = 16;
 
 /// What a relocation is about. Readers ignore the types that they don't know.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,6 +26,8 @@ impl RelocType {
     pub const LILO_CHECKSUM: Self = Self(5);
     /// The last sector of a file whose length is no multiple of 512.
     pub const SHORT_SECTOR: Self = Self(6);
+    /// A GPT; known, but nothing is done about it.
+    pub const GPT: Self = Self(7);
     /// Reserved: add the partition's offset.
     pub const ADD_OFFSET: Self = Self(100);
     /// Reserved: 16-bit checksum.
@@ -44,6 +44,7 @@ impl RelocType {
             Self::LILO_MAP => "LILO map sector",
             Self::LILO_CHECKSUM => "LILO checksum",
             Self::SHORT_SECTOR => "short sector",
+            Self::GPT => "GPT",
             Self::ADD_OFFSET => "partition offset",
             Self::XOR16 => "16-bit checksum",
             Self::XOR16_RANGE => "16-bit checksum range",
@@ -74,42 +75,54 @@ pub struct Reloc {
     pub size: u32,
 }
 
-/// A relocation's entry as it is stored.
-struct RelocEntry<'a>(Layout<'a, RELOC_BYTES>);
-
-impl RelocEntry<'_> {
-    fn reloc(&self) -> Reloc {
-        Reloc {
-            kind: RelocType(self.0.u32::<0>()),
-            sector: Sector::from_u32(self.0.u32::<4>()),
-            offset: self.0.u32::<8>(),
-            size: self.0.u32::<12>(),
-        }
-    }
-}
-
 /// The relocations of a chunk in order.
 #[derive(Clone)]
-pub struct Relocs<'a>(core::slice::ChunksExact<'a, u8>);
+pub struct Relocs<'a> {
+    entries: core::slice::ChunksExact<'a, u8>,
+    width: Width,
+}
 
 impl<'a> Relocs<'a> {
     /// The relocations whose entries `table` holds.
-    pub(super) fn new(table: &'a [u8]) -> Self {
-        Self(table.chunks_exact(RELOC_BYTES))
+    pub(super) fn new(table: &'a [u8], width: Width) -> Self {
+        Self { entries: table.chunks_exact(width.reloc_bytes()), width }
     }
 }
 
+/// Ends early at an entry that no [`Reloc`] can express; a header with such an entry is refused.
 impl Iterator for Relocs<'_> {
     type Item = Reloc;
 
     fn next(&mut self) -> Option<Reloc> {
-        let entry = Layout::new(self.0.next()?)?;
-        Some(RelocEntry(entry).reloc())
+        let entry = self.entries.next()?;
+        match self.width {
+            Width::Bits32 => Layout::new(entry).map(narrow),
+            Width::Bits64 => Layout::new(entry).and_then(wide),
+        }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.0.size_hint()
+        self.entries.size_hint()
     }
 }
 
 impl ExactSizeIterator for Relocs<'_> {}
+
+fn narrow(entry: Layout<'_, 16>) -> Reloc {
+    Reloc {
+        kind: RelocType(entry.u32::<0>()),
+        sector: Sector::from_u32(entry.u32::<4>()),
+        offset: entry.u32::<8>(),
+        size: entry.u32::<12>(),
+    }
+}
+
+/// The fields stand in another order than in the narrow form.
+fn wide(entry: Layout<'_, 24>) -> Option<Reloc> {
+    Some(Reloc {
+        kind: RelocType(entry.u32::<0>()),
+        offset: entry.u32::<4>(),
+        sector: Sector::new(entry.u64::<8>())?,
+        size: u32::try_from(entry.u64::<16>()).ok()?,
+    })
+}
