@@ -5,3 +5,7 @@
 pub mod create;
 pub mod host;
 pub mod load;
+pub mod output;
+pub mod signals;
+
+mod unfinished;
