@@ -2,6 +2,7 @@
 //!
 //! The work is done by `imagezip-core`; this crate gives it files, threads and paths.
 
+pub mod commands;
 pub mod create;
 pub mod host;
 pub mod load;

@@ -3,6 +3,7 @@
 mod demo;
 mod mfs;
 mod test;
+mod tools;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -20,6 +21,7 @@ enum Command {
     Demo(demo::Demo),
     Mfs(mfs::Mfs),
     Test(test::Test),
+    Tools(tools::Tools),
 }
 
 impl Xtask {
@@ -29,6 +31,7 @@ impl Xtask {
             Command::Demo(command) => command.run(),
             Command::Mfs(command) => command.run(),
             Command::Test(command) => command.run(),
+            Command::Tools(command) => command.run(),
         }
     }
 }

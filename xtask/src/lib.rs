@@ -12,3 +12,4 @@ pub mod node_disk;
 pub mod paths;
 pub mod process;
 pub mod qemu;
+pub mod tools;
