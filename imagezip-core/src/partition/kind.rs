@@ -54,6 +54,8 @@ impl MbrType {
     pub const LINUX_LVM: Self = Self(0x8e);
     /// A FreeBSD slice.
     pub const FREEBSD: Self = Self(0xa5);
+    /// An OpenBSD slice.
+    pub const OPENBSD: Self = Self(0xa6);
     /// Solaris, as the container of its own table.
     pub const SOLARIS: Self = Self(0xbf);
     /// Linux LUKS.
@@ -104,6 +106,8 @@ impl Guid {
     pub const SOLARIS_USR: Self = Self::literal("6A898CC3-1DD2-11B2-99A6-080020736631");
     /// Solaris root.
     pub const SOLARIS_ROOT: Self = Self::literal("6A85CF4D-1DD2-11B2-99A6-080020736631");
+    /// A FreeBSD slice with a disklabel.
+    pub const FREEBSD_DISKLABEL: Self = Self::literal("516E7CB4-6ECF-11D6-8FF8-00022D09712B");
     /// FreeBSD ZFS.
     pub const FREEBSD_ZFS: Self = Self::literal("516E7CBA-6ECF-11D6-8FF8-00022D09712B");
     /// FreeBSD swap.
@@ -232,6 +236,7 @@ mod tests {
             Guid::LINUX_DM_CRYPT,
             Guid::SOLARIS_USR,
             Guid::SOLARIS_ROOT,
+            Guid::FREEBSD_DISKLABEL,
             Guid::FREEBSD_ZFS,
             Guid::FREEBSD_SWAP,
             Guid::EFI_SYSTEM,
