@@ -5,6 +5,7 @@
 pub mod commands;
 pub mod create;
 pub mod host;
+pub mod keys;
 pub mod load;
 pub mod output;
 pub mod signals;
