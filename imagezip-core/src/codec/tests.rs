@@ -74,7 +74,7 @@ fn at_leisure(stream: &[u8], len: u64) -> Result<Vec<u8>> {
     decompressor.begin(len);
     let mut out = Vec::new();
     while let Some(data) = decompressor.advance(stream)? {
-        assert!(data.len() == WINDOW || out.len() + data.len() == len as usize);
+        assert!(data.len() == WINDOW || (out.len() + data.len()) as u64 == len);
         out.extend(data);
     }
     assert_eq!(decompressor.advance(stream), Ok(None));
@@ -183,7 +183,7 @@ fn each_fault_has_its_kind() {
 #[test]
 fn the_end_is_checked_before_the_last_data_come() {
     let data = noise(3, 2 * WINDOW);
-    let mut stream = stream(&[data.clone()], Level::default());
+    let mut stream = stream(core::slice::from_ref(&data), Level::default());
     *stream.last_mut().unwrap() ^= 1;
     let mut decompressor = Decompressor::new();
     decompressor.begin(data.len() as u64);
