@@ -1,4 +1,4 @@
-//! Positioned reads from disks, partitions, files and memory.
+//! Positioned reads and writes of disks, partitions, files and memory.
 
 use alloc::vec::Vec;
 
@@ -38,6 +38,65 @@ impl<D: ReadAt + ?Sized> ReadAt for &D {
     fn read_at(&self, offset: Bytes, buf: &mut [u8]) -> Result<()> {
         (**self).read_at(offset, buf)
     }
+}
+
+/// Something that can be written at any position, from several threads at once.
+///
+/// Writes of different bytes may come in any order and at the same time; nobody writes the same
+/// byte twice at once.
+pub trait WriteAt: Sync {
+    /// Where it ends: nothing can be written beyond. `None` if it grows as it is written.
+    fn end(&self) -> Option<Bytes>;
+
+    /// Writes all of `data` from `offset` on.
+    ///
+    /// # Errors
+    /// `Write` if the device fails, also for bytes beyond its end.
+    fn write_at(&self, offset: Bytes, data: &[u8]) -> Result<()>;
+
+    /// Makes `len` bytes from `offset` on read as zeros. Devices that can do it without being
+    /// sent the zeros do it their own way.
+    ///
+    /// # Errors
+    /// As [`WriteAt::write_at`].
+    fn zero(&self, offset: Bytes, len: u64) -> Result<()> {
+        write_repeated(self, offset, len, &ZEROS)
+    }
+
+    /// Tells the device that nobody needs `len` bytes from `offset` on any more; what they read
+    /// as afterwards is not known. Returns how many of them the device let go: fewer where it
+    /// works in larger units, none where it knows nothing of the kind.
+    ///
+    /// # Errors
+    /// `Write` if the device fails.
+    fn discard(&self, _offset: Bytes, _len: u64) -> Result<u64> {
+        Ok(0)
+    }
+}
+
+/// What [`WriteAt::zero`] writes, if it has to.
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+
+/// Writes `len` bytes from `offset` on: `block` again and again, the last time the part of it
+/// that is left.
+///
+/// # Errors
+/// As [`WriteAt::write_at`].
+pub fn write_repeated<D: WriteAt + ?Sized>(
+    device: &D,
+    offset: Bytes,
+    len: u64,
+    block: &[u8],
+) -> Result<()> {
+    let step = u64::try_from(block.len()).unwrap_or(u64::MAX).max(1);
+    let mut done = 0_u64;
+    while done < len {
+        let part = usize::try_from(len.saturating_sub(done)).unwrap_or(usize::MAX);
+        let at = offset.checked_add(done).ok_or(ErrorKind::Write(0))?;
+        device.write_at(at, block.get(..part).unwrap_or(block))?;
+        done = done.saturating_add(step);
+    }
+    Ok(())
 }
 
 impl ReadAt for [u8] {

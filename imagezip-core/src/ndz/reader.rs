@@ -116,14 +116,16 @@ impl<'a, D: ReadAt + ?Sized> Image<'a, D> {
     /// # Errors
     /// As [`Image::chunk`], `Corrupt` if the chunks don't fit together, or `each`'s own.
     pub fn headers(&self, each: &mut dyn FnMut(&ChunkHeader<'_>) -> Result<()>) -> Result<()> {
-        let mut area = [0; HEADER_BYTES];
-        let mut before = None;
-        for number in 0..self.chunk_count {
-            let header = self.read_header(number, &mut area)?;
-            before = Some(Position::follow(before, &header, number)?);
+        let mut headers = self.each_header();
+        while let Some(header) = headers.next_header()? {
             each(&header)?;
         }
         Ok(())
+    }
+
+    /// The headers of all chunks in order, read one by one as they are asked for.
+    pub fn each_header(&self) -> Headers<'_, 'a, D> {
+        Headers { image: self, next: 0, before: None, area: [0; HEADER_BYTES] }
     }
 
     /// All sectors that the image holds.
@@ -206,6 +208,31 @@ impl Position {
             }
             _ => Ok(Self { version, header_len, image_id, end: covered.end() }),
         }
+    }
+}
+
+/// The headers of an image's chunks in order.
+pub struct Headers<'i, 'a, D: ?Sized> {
+    image: &'i Image<'a, D>,
+    next: u32,
+    before: Option<Position>,
+    area: [u8; HEADER_BYTES],
+}
+
+impl<D: ReadAt + ?Sized> Headers<'_, '_, D> {
+    /// The next header, or `None` after the last. After an error the rest can't be trusted.
+    ///
+    /// # Errors
+    /// As [`Image::chunk`]; `Corrupt` if the chunk doesn't fit the one before.
+    pub fn next_header(&mut self) -> Result<Option<ChunkHeader<'_>>> {
+        let number = self.next;
+        if number >= self.image.chunk_count {
+            return Ok(None);
+        }
+        self.next = number.saturating_add(1);
+        let header = self.image.read_header(number, &mut self.area)?;
+        self.before = Some(Position::follow(self.before, &header, number)?);
+        Ok(Some(header))
     }
 }
 
