@@ -1,37 +1,24 @@
 //! Which sectors of a disk an image has to hold.
 
-use alloc::string::String;
+use alloc::format;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
 use crate::device::{ReadAt, Window};
 use crate::error::{CorruptKind, ErrorKind, Place, Result};
 use crate::extent::ExtentSet;
-use crate::filesystem::{Examined, Verdict, examine};
-use crate::partition::{self, LogicalSectorSize, Partition};
-use crate::sector::{Sector, SectorCount, SectorRange};
+use crate::filesystem::{Examined, FilesystemKind, RawReason, SkipReason, Verdict, examine};
+use crate::partition::{self, Doubt, MbrType, Partition, PartitionKind};
+use crate::sector::{Bytes, Sector, SectorCount, SectorRange};
 
-/// What of a disk is saved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Selection {
-    /// The whole disk: `LOADPART=0`.
-    WholeDisk,
-    /// One partition, by its number; sectors of the image count from its start.
-    Partition(u32),
-}
+mod options;
+mod parts;
 
-/// How free space is judged.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// The disk's own sector size, in which its partition table counts.
-    pub sector_size: LogicalSectorSize,
-    /// Free ranges shorter than this are saved with the rest: fewer, longer regions load faster.
-    /// A base image and its deltas should be made with the same value.
-    pub least_free: SectorCount,
-}
+#[cfg(test)]
+mod tests;
 
-/// The value of [`Options::least_free`] that image tools have always used.
-pub const LEAST_FREE: SectorCount = SectorCount::from_u32(64);
+pub use options::{LEAST_FREE, Options, Selection, Target};
 
 /// The sectors of a disk that an image has to hold, and why.
 #[derive(Clone, Debug)]
@@ -40,6 +27,8 @@ pub struct DiskMap {
     pub area: SectorRange,
     /// The sectors to save, counted from the start of `area`.
     pub in_use: ExtentSet,
+    /// Those among them that are free, in ranges shorter than [`Options::least_free`].
+    pub forgotten: ExtentSet,
     /// The partitions that were examined; a disk without a table counts as one, with number 0.
     pub partitions: Vec<Report>,
     /// For people: what the partition table made doubtful.
@@ -69,69 +58,187 @@ pub struct Report {
 /// # Errors
 /// `Read` if the device fails; `Corrupt(NoSuchPartition)` if the selected partition is not in the
 /// table, or there is no table; other `Corrupt` kinds if there are only damaged tables.
-pub fn scan(device: &dyn ReadAt, selection: Selection, options: Options) -> Result<DiskMap> {
-    let table = partition::read(device, options.sector_size)?;
-    let missing =
-        |number| ErrorKind::Corrupt(CorruptKind::NoSuchPartition).at(Place::Entry(number));
-    let mut scan = Scan::default();
-    let area = match (selection, table) {
-        (Selection::Partition(number), table) => {
-            let table = table.ok_or_else(|| missing(u64::from(number)))?;
-            let partition = table.find(number).ok_or_else(|| missing(u64::from(number)))?;
-            scan.examine(device, partition.range, Some(partition))?;
-            let area = partition.range;
-            scan.notes = table.notes;
-            area
+pub fn scan(device: &dyn ReadAt, selection: Selection, options: Options<'_>) -> Result<DiskMap> {
+    let disk = device.sectors();
+    let mut scan = Scan::new(device, options);
+    let selected = match selection {
+        Selection::Raw => {
+            scan.add(0, disk, Examined::raw(device, RawReason::Requested));
+            disk
         }
-        (Selection::WholeDisk, None) => {
-            scan.examine(device, device.sectors(), None)?;
-            device.sectors()
+        Selection::FileSystem(expected) => {
+            scan.file_system(expected)?;
+            disk
         }
-        (Selection::WholeDisk, Some(table)) => {
-            for partition in &table.partitions {
-                scan.examine(device, partition.range, Some(partition))?;
-            }
-            scan.free.extend(table.unused.iter());
-            scan.notes = table.notes;
-            device.sectors()
+        Selection::Partition(number) => scan.partition(number)?,
+        Selection::WholeDisk => {
+            scan.whole_disk()?;
+            disk
         }
     };
-    let free = ExtentSet::from_unsorted(scan.free).without_short(options.least_free);
-    let in_use = free.complement(area).relative_to(area.start());
-    Ok(DiskMap { area, in_use, partitions: scan.reports, notes: scan.notes })
+    scan.note_absent();
+    Ok(scan.finish(selected))
 }
 
-#[derive(Default)]
-struct Scan {
+struct Scan<'a> {
+    device: &'a dyn ReadAt,
+    options: Options<'a>,
     free: Vec<SectorRange>,
     reports: Vec<Report>,
     notes: Vec<String>,
 }
 
-impl Scan {
-    fn examine(
-        &mut self,
-        device: &dyn ReadAt,
-        range: SectorRange,
-        partition: Option<&Partition>,
-    ) -> Result<()> {
-        let truncated = || ErrorKind::Truncated.at(Place::Sector(range.start()));
-        let window = Window::new(device, range).ok_or_else(truncated)?;
-        let Examined { in_use, verdict, notes } = examine(&window, partition)?;
-        let free = in_use.complement(SectorRange::first(range.len())).absolute_from(range.start());
-        self.free.extend(free.iter());
-        self.reports.push(Report {
-            number: partition.map_or(0, |partition| partition.number),
-            range,
-            verdict,
-            in_use: in_use.sector_count(),
-            notes,
-        });
+impl<'a> Scan<'a> {
+    fn new(device: &'a dyn ReadAt, options: Options<'a>) -> Self {
+        let (free, reports, notes) = (Vec::new(), Vec::new(), Vec::new());
+        Self { device, options, free, reports, notes }
+    }
+
+    fn file_system(&mut self, expected: Option<MbrType>) -> Result<()> {
+        let range = self.device.sectors();
+        let Some(expected) = expected else {
+            let examined = examine(self.device, None)?;
+            self.add(0, range, examined);
+            return Ok(());
+        };
+        let kind = PartitionKind::Mbr(expected);
+        let claimed = Partition { number: 0, range, kind, doubt: None, entry: Bytes(0) };
+        let examined = examine(self.device, Some(&claimed))?;
+        if contradicts(expected, &examined.verdict) {
+            let verdict = &examined.verdict;
+            self.notes.push(format!("a file system of type {expected} was expected: {verdict}"));
+        }
+        self.add(0, range, examined);
         Ok(())
+    }
+
+    fn partition(&mut self, number: u32) -> Result<SectorRange> {
+        let place = Place::Entry(u64::from(number));
+        let missing = || ErrorKind::Corrupt(CorruptKind::NoSuchPartition).at(place);
+        let table = partition::read(self.device, self.options.sector_size)?.ok_or_else(missing)?;
+        let partition = table.find(number).ok_or_else(missing)?;
+        self.examine(partition, partition.range)?;
+        let range = partition.range;
+        self.notes = table.notes;
+        Ok(range)
+    }
+
+    fn whole_disk(&mut self) -> Result<()> {
+        let disk = self.device.sectors();
+        let Some(table) = partition::read(self.device, self.options.sector_size)? else {
+            let examined = examine(self.device, None)?;
+            self.add(0, disk, examined);
+            return Ok(());
+        };
+        for partition in &table.partitions {
+            self.examine(partition, disk)?;
+        }
+        self.free.extend(self.options.unused.unwrap_or(&table.unused));
+        self.notes = table.notes;
+        Ok(())
+    }
+
+    /// Examines a partition as the options say, if it is among the sectors of `selected` that
+    /// count.
+    fn examine(&mut self, partition: &Partition, selected: SectorRange) -> Result<()> {
+        let range = partition.range;
+        let truncated = || ErrorKind::Truncated.at(Place::Sector(range.start()));
+        let window = Window::new(self.device, range).ok_or_else(truncated)?;
+        let whole = Target { partition: partition.number, part: None };
+        let shared = partition.doubt == Some(Doubt::Overlap);
+        let ignored = self.options.ignored.contains(&whole);
+        let mut examined = if ignored && !shared {
+            Examined::skipped(&window, SkipReason::Requested)
+        } else if range.intersection(self.area(selected)).is_none() {
+            Examined::skipped(&window, SkipReason::BeyondCount)
+        } else if self.options.raw.contains(&whole) {
+            Examined::raw(&window, RawReason::Requested)
+        } else {
+            examine(&window, Some(partition))?
+        };
+        if ignored && shared {
+            // What is in it may be another partition's.
+            examined.notes.push("it is saved, because it is not alone in its place".to_string());
+        }
+        parts::apply(&window, partition, self.options, &mut examined)?;
+        self.add(partition.number, range, examined);
+        Ok(())
+    }
+
+    /// Takes over what was found out about the sectors of `range`.
+    fn add(&mut self, number: u32, range: SectorRange, examined: Examined) {
+        let Examined { mut in_use, verdict, size, notes } = examined;
+        let whole = SectorRange::first(range.len());
+        if self.options.without_slack && matches!(verdict, Verdict::Aware(_)) {
+            let (file_system, _) = whole.split_at(Sector::ZERO.saturating_add(size));
+            in_use = in_use.within(file_system).collect();
+        }
+        self.free.extend(&in_use.complement(whole).absolute_from(range.start()));
+        let in_use = in_use.sector_count();
+        self.reports.push(Report { number, range, verdict, in_use, notes });
+    }
+
+    /// The part of what is selected that the image is about.
+    fn area(&self, selected: SectorRange) -> SectorRange {
+        match self.options.count {
+            Some(count) => selected.split_at(selected.start().saturating_add(count)).0,
+            None => selected,
+        }
+    }
+
+    /// Says what the caller named that isn't there.
+    fn note_absent(&mut self) {
+        for target in self.options.ignored.iter().chain(self.options.raw) {
+            if !self.reports.iter().any(|report| report.number == target.partition) {
+                self.notes.push(format!("there is no partition {} to treat", target.partition));
+            }
+        }
+    }
+
+    fn finish(mut self, selected: SectorRange) -> DiskMap {
+        let area = self.area(selected);
+        if let Some(count) = self.options.count.filter(|count| *count > area.len()) {
+            self.notes.push(format!("only {} of {count} sectors are there", area.len()));
+        }
+        let free = ExtentSet::from_unsorted(self.free);
+        let left_out = free.without_short(self.options.least_free);
+        let forgotten = free.difference(&left_out).within(area).collect::<ExtentSet>();
+        DiskMap {
+            area,
+            in_use: left_out.complement(area).relative_to(area.start()),
+            forgotten: forgotten.relative_to(area.start()),
+            partitions: self.reports,
+            notes: self.notes,
+        }
     }
 }
 
+/// Whether a file system was found that nobody would give this type.
+fn contradicts(expected: MbrType, verdict: &Verdict) -> bool {
+    let Verdict::Aware(found) = verdict else { return false };
+    expected
+        != match found {
+            FilesystemKind::Swap => MbrType::LINUX_SWAP,
+            FilesystemKind::Ext2 | FilesystemKind::Ext3 | FilesystemKind::Ext4 => MbrType::LINUX,
+        }
+}
+
 impl DiskMap {
+    /// What is known already: the image is about the sectors of `area` and has to hold `in_use`,
+    /// which are counted from its start.
+    pub const fn known(area: SectorRange, in_use: ExtentSet) -> Self {
+        let forgotten = ExtentSet::new();
+        Self { area, in_use, forgotten, partitions: Vec::new(), notes: Vec::new() }
+    }
+
+    /// The number of sectors that really are in use: without those that are only saved because
+    /// they are few.
+    pub fn allocated(&self) -> SectorCount {
+        let forgotten = self.forgotten.sector_count();
+        let rest = self.in_use.sector_count().get().saturating_sub(forgotten.get());
+        SectorCount::new(rest).unwrap_or_default()
+    }
+
     /// The number of sectors that the image is about.
     pub fn sectors(&self) -> SectorCount {
         self.area.len()

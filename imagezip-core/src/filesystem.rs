@@ -11,6 +11,7 @@ use crate::device::ReadAt;
 use crate::error::{Error, ErrorKind, Result};
 use crate::extent::ExtentSet;
 use crate::partition::{Doubt, Partition};
+use crate::sector::SectorCount;
 
 pub mod ext;
 pub mod swap;
@@ -29,6 +30,8 @@ pub struct Allocation {
     pub in_use: ExtentSet,
     /// The kind of file system.
     pub kind: FilesystemKind,
+    /// How many sectors it has; the partition may have more.
+    pub size: SectorCount,
     /// For people: what could not be trusted and so counts as in use. A bounded number of lines.
     pub notes: Vec<String>,
 }
@@ -84,6 +87,8 @@ pub enum RawReason {
 pub enum SkipReason {
     /// The caller asked for it.
     Requested,
+    /// The caller asked for fewer sectors than come before it.
+    BeyondCount,
     /// By its type it is FreeBSD swap, which has no signature, and there is no sign of anything
     /// else.
     FreebsdSwap,
@@ -96,15 +101,25 @@ pub struct Examined {
     pub in_use: ExtentSet,
     /// What was decided.
     pub verdict: Verdict,
+    /// How many sectors are the file system's; of a raw partition, all.
+    pub size: SectorCount,
     /// For people: what could not be trusted and so counts as in use.
     pub notes: Vec<String>,
 }
 
 impl Examined {
     /// All of `device` counts as in use.
-    fn raw(device: &dyn ReadAt, reason: RawReason) -> Self {
+    pub(crate) fn raw(device: &dyn ReadAt, reason: RawReason) -> Self {
         let in_use = ExtentSet::from(device.sectors());
-        Self { in_use, verdict: Verdict::Raw(reason), notes: Vec::new() }
+        let size = device.sectors().len();
+        Self { in_use, verdict: Verdict::Raw(reason), size, notes: Vec::new() }
+    }
+
+    /// Nothing of `device` is saved.
+    pub(crate) fn skipped(device: &dyn ReadAt, reason: SkipReason) -> Self {
+        let verdict = Verdict::Skipped(reason);
+        let size = device.sectors().len();
+        Self { in_use: ExtentSet::new(), verdict, size, notes: Vec::new() }
     }
 }
 
@@ -123,12 +138,11 @@ pub fn examine(device: &dyn ReadAt, partition: Option<&Partition>) -> Result<Exa
         return Ok(Examined::raw(device, RawReason::Container(layer)));
     }
     match look(device) {
-        Ok(Found::FileSystem(Allocation { in_use, kind, notes })) => {
-            Ok(Examined { in_use, verdict: Verdict::Aware(kind), notes })
+        Ok(Found::FileSystem(Allocation { in_use, kind, size, notes })) => {
+            Ok(Examined { in_use, verdict: Verdict::Aware(kind), size, notes })
         }
         Ok(Found::Nothing) if partition.is_some_and(|found| found.kind.is_freebsd_swap()) => {
-            let verdict = Verdict::Skipped(SkipReason::FreebsdSwap);
-            Ok(Examined { in_use: ExtentSet::new(), verdict, notes: Vec::new() })
+            Ok(Examined::skipped(device, SkipReason::FreebsdSwap))
         }
         Ok(Found::Nothing) => Ok(Examined::raw(device, RawReason::Unknown)),
         Ok(Found::Raw(reason)) => Ok(Examined::raw(device, reason)),
@@ -199,6 +213,7 @@ impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Requested => "requested",
+            Self::BeyondCount => "beyond the sectors that were asked for",
             Self::FreebsdSwap => "FreeBSD swap",
         })
     }

@@ -12,9 +12,11 @@ use core::fmt;
 use crate::device::ReadAt;
 use crate::error::Result;
 use crate::extent::ExtentSet;
-use crate::sector::{Bytes, SECTOR_BYTES, SectorRange};
+use crate::sector::{Bytes, SECTOR_BYTES, Sector, SectorRange};
 
+pub mod boot;
 mod draft;
+pub mod edit;
 mod gpt;
 mod kind;
 mod mbr;
@@ -50,6 +52,8 @@ pub struct Partition {
     pub kind: PartitionKind,
     /// Why its limits can't be trusted, if so: then all of it counts as in use.
     pub doubt: Option<Doubt>,
+    /// Where on the disk its entry of the table begins; in the copy that was read, under a GPT.
+    pub entry: Bytes,
 }
 
 /// What makes a partition's limits doubtful.
@@ -96,6 +100,11 @@ impl LogicalSectorSize {
     /// `blocks` of this size as 512-byte sectors, or as many as 64 bits hold.
     fn sectors(self, blocks: u64) -> u64 {
         blocks.saturating_mul(self.bytes().wrapping_div(SECTOR_BYTES))
+    }
+
+    /// The number of blocks of this size before sector `end`.
+    fn blocks(self, end: Sector) -> u64 {
+        end.to_bytes().get().div_ceil(self.bytes())
     }
 }
 

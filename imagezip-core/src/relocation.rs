@@ -13,6 +13,7 @@ mod view;
 mod tests;
 
 pub use apply::{Adjusted, Relocated};
+pub(crate) use find::flavour;
 pub use find::{Fixups, find};
 
 use crate::error::{CorruptKind, ErrorKind, Place, Result};

@@ -31,13 +31,12 @@ pub struct Made {
 /// Which sectors of a disk are to be saved; `least_free` is the reference's `-F`.
 pub fn map(disk: &[u8], selection: Selection, least_free: SectorCount) -> Result<DiskMap> {
     let sector_size = LogicalSectorSize::B512;
-    Ok(scan(&disk, selection, Options { sector_size, least_free })?)
+    Ok(scan(&disk, selection, Options { least_free, ..Options::new(sector_size) })?)
 }
 
 /// A map made of extents that are known already.
 pub fn map_of(in_use: ExtentSet, sectors: SectorCount) -> DiskMap {
-    let area = SectorRange::first(sectors);
-    DiskMap { area, in_use, partitions: Vec::new(), notes: Vec::new() }
+    DiskMap::known(SectorRange::first(sectors), in_use)
 }
 
 /// Saves a disk, or its delta to `base`, and verifies the file as a node does.

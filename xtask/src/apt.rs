@@ -35,6 +35,7 @@ pub const DISK_TOOLS: &[Package] = &[
     package("mtools", "mcopy"),
     package("xfsprogs", "xfs_io"),
     package("fdisk", "sfdisk"),
+    package("gdisk", "sgdisk"),
     package("util-linux", "mkswap"),
     package("mount", "losetup"),
     package("qemu-utils", "qemu-img"),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use boss::swapinfo;
-use imagezip_core::allocation::{DiskMap, LEAST_FREE, Options, Selection, scan};
+use imagezip_core::allocation::{DiskMap, Options, Selection, scan};
 use imagezip_core::partition::LogicalSectorSize;
 use imagezip_core::swapinfo::Part;
 use imagezip_tools::create::create;
@@ -70,7 +70,7 @@ impl Experiment {
     /// The disk and what is in use on it.
     fn scan(&self, selection: Selection) -> Result<(FileDevice, DiskMap)> {
         let device = FileDevice::open(&self.disk.path)?;
-        let options = Options { sector_size: LogicalSectorSize::B512, least_free: LEAST_FREE };
+        let options = Options::new(LogicalSectorSize::B512);
         let map = scan(&device, selection, options)?;
         Ok((device, map))
     }

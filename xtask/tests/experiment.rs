@@ -5,7 +5,7 @@
 
 use std::fs;
 
-use imagezip_core::allocation::{LEAST_FREE, Options, Selection, scan};
+use imagezip_core::allocation::{Options, Selection, scan};
 use imagezip_core::partition::LogicalSectorSize;
 use imagezip_core::signature::Signature;
 use imagezip_core::swapinfo::Meta;
@@ -23,7 +23,7 @@ fn round_trip(mkfs_options: &[&str]) {
     let experiment = Experiment::prepare(directory.path(), SIZES, mkfs_options).unwrap();
 
     let device = FileDevice::open(&experiment.disk.path).unwrap();
-    let options = Options { sector_size: LogicalSectorSize::B512, least_free: LEAST_FREE };
+    let options = Options::new(LogicalSectorSize::B512);
     let map = scan(&device, Selection::WholeDisk, options).unwrap();
     let base = Signature::read(fs::read(&experiment.base_signature).unwrap().as_slice()).unwrap();
     let (image, signature) = (experiment.node_file("-swap.ndz"), experiment.node_file("-swap.sig"));

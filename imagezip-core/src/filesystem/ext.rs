@@ -34,6 +34,7 @@ mod superblock;
 use allocation::Suspects;
 use doubt::Doubts;
 use features::Incompat;
+use geometry::Geometry;
 use superblock::Superblock;
 
 /// Whether there is the mark of a superblock where the primary one lies.
@@ -99,7 +100,9 @@ fn by_bitmaps(
     let mut doubts = Doubts::default();
     let free = allocation::free_sectors(device, superblock, suspects, &mut doubts)?;
     let in_use = free.complement(device.sectors());
-    Ok(Allocation { in_use, kind, notes: doubts.notes() })
+    let Geometry { block_size, end_block, .. } = superblock.geometry;
+    let size = block_size.sectors(&(0..end_block)).unwrap_or_else(|| device.sectors()).len();
+    Ok(Allocation { in_use, kind, size, notes: doubts.notes() })
 }
 
 fn kind(superblock: &Superblock) -> FilesystemKind {
@@ -123,10 +126,11 @@ fn distrust(superblock: &Superblock) -> Option<&'static str> {
     }
 }
 
-/// All of the device, for `reason`.
+/// All of the device, for `reason`: not even the size of the file system can be trusted.
 fn all(device: &dyn ReadAt, kind: FilesystemKind, reason: &str) -> Allocation {
     let note = format!("all of it counts as in use: {reason}");
-    Allocation { in_use: ExtentSet::from(device.sectors()), kind, notes: vec![note] }
+    let all = device.sectors();
+    Allocation { in_use: ExtentSet::from(all), kind, size: all.len(), notes: vec![note] }
 }
 
 #[cfg(test)]

@@ -79,13 +79,20 @@ impl Header {
 /// # Errors
 /// `Corrupt(SwapHeader)` if Linux would not swap to it: then something else may be there.
 pub(super) fn allocation(device: &dyn ReadAt, header: Header) -> Result<Allocation> {
+    let mut sectors = device.sectors().len();
     if let Header::V1 { version, size } = header {
         let fits = size > Bytes(0) && size <= device.size();
         if version != 1 || !fits {
             let place = Place::Byte(Bytes(1024));
             return Err(ErrorKind::Corrupt(CorruptKind::SwapHeader).at(place));
         }
+        sectors = size.whole_sectors();
     }
     let kept = SectorRange::first(KEPT.min(device.sectors().len()));
-    Ok(Allocation { in_use: ExtentSet::from(kept), kind: FilesystemKind::Swap, notes: Vec::new() })
+    Ok(Allocation {
+        in_use: ExtentSet::from(kept),
+        kind: FilesystemKind::Swap,
+        size: sectors,
+        notes: Vec::new(),
+    })
 }

@@ -24,7 +24,7 @@ fn verdict(device: &[u8]) -> Verdict {
 
 fn partition(kind: PartitionKind) -> Partition {
     let range = SectorRange::first(SectorCount::from_u32(2048));
-    Partition { number: 1, range, kind, doubt: None }
+    Partition { number: 1, range, kind, doubt: None, entry: Bytes(446) }
 }
 
 /// `device` with `bytes` at a place.

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::{DiskId, Doubt, Partition, PartitionKind, PartitionTable};
 use crate::extent::ExtentSet;
-use crate::sector::{Sector, SectorRange};
+use crate::sector::{Bytes, Sector, SectorRange};
 
 /// The most notes that a table can cause.
 const MAX_NOTES: usize = 32;
@@ -55,15 +55,22 @@ impl Draft {
             .unwrap_or(SectorRange::EMPTY)
     }
 
-    /// An entry that is in use.
-    pub(super) fn partition(&mut self, number: u32, start: u64, len: u64, kind: PartitionKind) {
+    /// An entry that is in use, and its position.
+    pub(super) fn partition(
+        &mut self,
+        number: u32,
+        start: u64,
+        len: u64,
+        kind: PartitionKind,
+        entry: Bytes,
+    ) {
         let range = self.on_disk(start, len);
         if range.is_empty() {
             self.note(format!("partition {number}: begins beyond the disk: ignored"));
             return;
         }
         let doubt = (range.len().get() < len).then_some(Doubt::BeyondDisk);
-        self.partitions.push(Partition { number, range, kind, doubt });
+        self.partitions.push(Partition { number, range, kind, doubt, entry });
     }
 
     /// An extended partition: logical partitions lie inside, others must not.

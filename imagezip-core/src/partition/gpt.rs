@@ -16,7 +16,7 @@ use crate::layout::Layout;
 use crate::sector::{Bytes, Sector};
 
 /// The checksum of headers and entries, the CRC-32 that zlib and Ethernet use.
-pub(super) static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
+pub(in crate::partition) static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
 /// The most entries of a table that are read; tools make 128.
 const MAX_ENTRIES: u32 = 1024;
@@ -28,10 +28,19 @@ const ENTRY_BYTES: usize = 128;
 const HEADER_BYTES: usize = 92;
 
 /// The block of the primary header.
-const PRIMARY: u64 = 1;
+pub(super) const PRIMARY: u64 = 1;
+
+/// One copy of the table whose checksums are right.
+#[derive(Clone)]
+pub(super) struct Copy {
+    /// The block with the header.
+    pub(super) block: Vec<u8>,
+    /// All entries.
+    pub(super) entries: Vec<u8>,
+}
 
 /// The header of one copy, in its block.
-struct Header<'a>(Layout<'a, HEADER_BYTES>);
+pub(super) struct Header<'a>(Layout<'a, HEADER_BYTES>);
 
 impl<'a> Header<'a> {
     /// Checks what stands in `block`, the block number `lba` of the disk.
@@ -67,7 +76,7 @@ impl<'a> Header<'a> {
         Ok(header)
     }
 
-    fn alternate_lba(&self) -> u64 {
+    pub(super) fn alternate_lba(&self) -> u64 {
         self.0.u64::<32>()
     }
 
@@ -75,7 +84,7 @@ impl<'a> Header<'a> {
         self.0.u64::<40>()
     }
 
-    fn last_usable(&self) -> u64 {
+    pub(super) fn last_usable(&self) -> u64 {
         self.0.u64::<48>()
     }
 
@@ -83,15 +92,25 @@ impl<'a> Header<'a> {
         Guid(self.0.array::<56, 16>())
     }
 
-    fn entries_lba(&self) -> u64 {
+    /// The block that the header stands in.
+    pub(super) fn own_lba(&self) -> u64 {
+        self.0.u64::<24>()
+    }
+
+    /// How many bytes of the block the header's checksum covers.
+    pub(super) fn covered_bytes(&self) -> u32 {
+        self.0.u32::<12>()
+    }
+
+    pub(super) fn entries_lba(&self) -> u64 {
         self.0.u64::<72>()
     }
 
-    fn entry_count(&self) -> u32 {
+    pub(super) fn entry_count(&self) -> u32 {
         self.0.u32::<80>()
     }
 
-    fn entry_bytes(&self) -> u32 {
+    pub(super) fn entry_bytes(&self) -> u32 {
         self.0.u32::<84>()
     }
 
@@ -99,8 +118,15 @@ impl<'a> Header<'a> {
         self.0.u32::<88>()
     }
 
+    /// The position of the entry of partition `number`.
+    fn entry_at(&self, size: LogicalSectorSize, number: u32) -> Bytes {
+        let table = self.entries_lba().saturating_mul(size.bytes());
+        let index = u64::from(number.saturating_sub(1));
+        Bytes(table.saturating_add(index.saturating_mul(self.entry_bytes().into())))
+    }
+
     /// The size of all entries; both factors are limited.
-    fn table_bytes(&self) -> u32 {
+    pub(super) fn table_bytes(&self) -> u32 {
         self.entry_count().saturating_mul(self.entry_bytes())
     }
 }
@@ -167,21 +193,43 @@ pub(super) fn read_unprotected(
 }
 
 /// The number of the device's last block.
-fn last_block(device: &dyn ReadAt, size: LogicalSectorSize) -> u64 {
+pub(super) fn last_block(device: &dyn ReadAt, size: LogicalSectorSize) -> u64 {
     device.size().get().checked_div(size.bytes()).unwrap_or(0).saturating_sub(1)
 }
 
-/// Reads the copy whose header is in block `lba`.
-fn read_copy(device: &dyn ReadAt, size: LogicalSectorSize, lba: u64) -> Result<PartitionTable> {
-    let place = Place::Sector(Sector::new(size.sectors(lba)).unwrap_or(Sector::MAX));
-    let block = read_blocks(device, size, lba, size.bytes()).map_err(|kind| kind.at(place))?;
-    let header = Header::new(&block, lba).map_err(|kind| kind.at(place))?;
-    let table_bytes = u64::from(header.table_bytes());
-    let entries = read_blocks(device, size, header.entries_lba(), table_bytes)
-        .map_err(|kind| kind.at(place))?;
-    if CRC.checksum(&entries) != header.entries_checksum() {
-        return Err(ErrorKind::Corrupt(CorruptKind::GptEntriesChecksum).at(place));
+impl Copy {
+    /// Reads the copy whose header is in block `lba`.
+    ///
+    /// # Errors
+    /// `Read` if the device fails; `Corrupt`, `TooLarge` or `Truncated` if the copy can't be used.
+    pub(super) fn load(device: &dyn ReadAt, size: LogicalSectorSize, lba: u64) -> Result<Self> {
+        let place = Place::Sector(Sector::new(size.sectors(lba)).unwrap_or(Sector::MAX));
+        let block = read_blocks(device, size, lba, size.bytes()).map_err(|kind| kind.at(place))?;
+        let header = Header::new(&block, lba).map_err(|kind| kind.at(place))?;
+        let table_bytes = u64::from(header.table_bytes());
+        let entries = read_blocks(device, size, header.entries_lba(), table_bytes)
+            .map_err(|kind| kind.at(place))?;
+        if CRC.checksum(&entries) != header.entries_checksum() {
+            return Err(ErrorKind::Corrupt(CorruptKind::GptEntriesChecksum).at(place));
+        }
+        Ok(Self { block, entries })
     }
+
+    /// The header, which was checked when the copy was loaded.
+    ///
+    /// # Errors
+    /// `Truncated` if the block is none.
+    pub(super) fn header(&self) -> Result<Header<'_>> {
+        Layout::new(&self.block).map(Header).ok_or_else(|| ErrorKind::Truncated.into())
+    }
+}
+
+/// Reads the copy whose header is in block `lba`, and the partitions in it.
+fn read_copy(device: &dyn ReadAt, size: LogicalSectorSize, lba: u64) -> Result<PartitionTable> {
+    let copy = Copy::load(device, size, lba)?;
+    let header = copy.header()?;
+    let entries = &copy.entries;
+    let table_bytes = u64::from(header.table_bytes());
 
     let mut draft = Draft::new(device.sectors());
     let table_blocks = table_bytes.div_ceil(size.bytes());
@@ -203,7 +251,10 @@ fn read_copy(device: &dyn ReadAt, size: LogicalSectorSize, lba: u64) -> Result<P
             // An unused entry is all zero, which reads as one block from 0. What is left of a
             // deleted partition is kept.
             Some(len) if entry.kind() == Guid::ZERO => kept.push(draft.on_disk(start, len)),
-            Some(len) => draft.partition(number, start, len, PartitionKind::Gpt(entry.kind())),
+            Some(len) => {
+                let kind = PartitionKind::Gpt(entry.kind());
+                draft.partition(number, start, len, kind, header.entry_at(size, number));
+            }
             None => draft.incomplete(format!("partition {number}: ends before it begins: ignored")),
         }
     }

@@ -31,6 +31,16 @@ impl PartitionKind {
         }
     }
 
+    /// Whether it is an EFI system partition.
+    pub fn is_efi_system(self) -> bool {
+        matches!(self, Self::Mbr(MbrType::EFI_SYSTEM) | Self::Gpt(Guid::EFI_SYSTEM))
+    }
+
+    /// Whether it holds a part of a boot loader and no file system.
+    pub fn is_boot_loader(self) -> bool {
+        matches!(self, Self::Gpt(Guid::BIOS_BOOT | Guid::FREEBSD_BOOT))
+    }
+
     /// Whether it is swap space of FreeBSD, which can be told by nothing but this.
     pub fn is_freebsd_swap(self) -> bool {
         self == Self::Gpt(Guid::FREEBSD_SWAP)
@@ -60,6 +70,8 @@ impl MbrType {
     pub const SOLARIS: Self = Self(0xbf);
     /// Linux LUKS.
     pub const LINUX_LUKS: Self = Self(0xe8);
+    /// The EFI system partition.
+    pub const EFI_SYSTEM: Self = Self(0xef);
     /// Stands for a GPT, which a "protective" MBR guards against tools that know none.
     pub const GPT_PROTECTIVE: Self = Self(0xee);
     /// Linux RAID.
@@ -110,6 +122,10 @@ impl Guid {
     pub const FREEBSD_DISKLABEL: Self = Self::literal("516E7CB4-6ECF-11D6-8FF8-00022D09712B");
     /// FreeBSD ZFS.
     pub const FREEBSD_ZFS: Self = Self::literal("516E7CBA-6ECF-11D6-8FF8-00022D09712B");
+    /// What a BIOS loads of a boot loader.
+    pub const BIOS_BOOT: Self = Self::literal("21686148-6449-6E6F-744E-656564454649");
+    /// What a FreeBSD boot sector loads.
+    pub const FREEBSD_BOOT: Self = Self::literal("83BD6B9D-7F41-11DC-BE0B-001560B84F0F");
     /// FreeBSD swap.
     pub const FREEBSD_SWAP: Self = Self::literal("516E7CB5-6ECF-11D6-8FF8-00022D09712B");
     /// The EFI system partition.
@@ -142,7 +158,7 @@ impl Guid {
     }
 
     /// A GUID that is written in this source.
-    const fn literal(text: &str) -> Self {
+    pub(super) const fn literal(text: &str) -> Self {
         match Self::parse(text) {
             Some(guid) => guid,
             None => Self::ZERO,
@@ -239,6 +255,8 @@ mod tests {
             Guid::FREEBSD_DISKLABEL,
             Guid::FREEBSD_ZFS,
             Guid::FREEBSD_SWAP,
+            Guid::BIOS_BOOT,
+            Guid::FREEBSD_BOOT,
             Guid::EFI_SYSTEM,
             Guid::WINDOWS_LDM,
         ] {

@@ -10,7 +10,7 @@ use crate::device::ReadAt;
 use crate::error::{Error, ErrorKind, Result};
 use crate::extent::ExtentSet;
 use crate::layout::Layout;
-use crate::sector::{Sector, SectorRange};
+use crate::sector::{Bytes, SECTOR_BYTES, Sector, SectorRange};
 
 /// The most tables of logical partitions that are read. Linux gives up at 100.
 const MAX_TABLES: usize = 128;
@@ -93,6 +93,12 @@ impl Entry {
     }
 }
 
+/// The position of an entry, counted from 0, of the table in a sector.
+fn entry_at(sector: u64, slot: u32) -> Bytes {
+    let in_table = u64::from(slot).saturating_mul(16).saturating_add(446);
+    Bytes(sector.saturating_mul(SECTOR_BYTES).saturating_add(in_table))
+}
+
 /// Reads the partitions of a disk with the MBR `table`.
 ///
 /// # Errors
@@ -107,13 +113,14 @@ pub(super) fn read(
     }
     let mut draft = Draft::new(device.sectors());
     draft.structure(0, size.sectors(1));
-    for (number, entry) in (1..).zip(table.entries()) {
+    for (number, entry) in (1_u32..).zip(table.entries()) {
         let (start, len) = (u64::from(entry.start), u64::from(entry.len));
         if entry.is_link() {
             draft.container(size.sectors(start), size.sectors(len));
         } else if entry.is_partition() {
             let kind = PartitionKind::Mbr(entry.kind);
-            draft.partition(number, size.sectors(start), size.sectors(len), kind);
+            let at = entry_at(0, number.saturating_sub(1));
+            draft.partition(number, size.sectors(start), size.sectors(len), kind, at);
         }
     }
     let mut logical = Logical { device, size, draft, next_number: 5, visited: Vec::new() };
@@ -186,7 +193,8 @@ impl Logical<'_> {
     fn add_partitions(&mut self, container: Entry, at: u64, table: &Mbr<'_>) {
         let first = u64::from(container.start);
         let end = first.saturating_add(u64::from(container.len));
-        for (slot, entry) in table.entries().into_iter().enumerate() {
+        let table_at = self.size.sectors(at);
+        for (slot, entry) in (0..).zip(table.entries()) {
             let start = at.saturating_add(u64::from(entry.start));
             let len = u64::from(entry.len);
             // Some tools leave garbage in the last two slots; there Linux takes only what lies
@@ -197,7 +205,8 @@ impl Logical<'_> {
             }
             let kind = PartitionKind::Mbr(entry.kind);
             let (start, len) = (self.size.sectors(start), self.size.sectors(len));
-            self.draft.partition(self.next_number, start, len, kind);
+            let at = entry_at(table_at, slot);
+            self.draft.partition(self.next_number, start, len, kind, at);
             self.next_number = self.next_number.saturating_add(1);
         }
     }

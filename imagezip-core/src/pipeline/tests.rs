@@ -32,12 +32,8 @@ impl State {
     }
 
     fn map(&self) -> DiskMap {
-        DiskMap {
-            area: SectorRange::first(SectorCount::from_u32(SECTORS)),
-            in_use: self.in_use.clone(),
-            partitions: Vec::new(),
-            notes: Vec::new(),
-        }
+        let area = SectorRange::first(SectorCount::from_u32(SECTORS));
+        DiskMap::known(area, self.in_use.clone())
     }
 
     fn save(&self, base: Option<&Signature>) -> (Vec<u8>, Saved) {
@@ -178,7 +174,7 @@ fn large_state() -> (Vec<u8>, DiskMap) {
         })
         .collect();
     let area = SectorRange::first(SectorCount::from_u32(sectors));
-    let map = DiskMap { area, in_use: area.into(), partitions: Vec::new(), notes: Vec::new() };
+    let map = DiskMap::known(area, area.into());
     (disk, map)
 }
 
@@ -217,7 +213,7 @@ fn a_partition_is_saved_from_where_it_begins() {
     let start = Sector::from_u32(100);
     let area = SectorRange::with_len(start, SectorCount::from_u32(3000)).unwrap();
     let in_use = SectorRange::first(SectorCount::from_u32(2999)).into();
-    let map = DiskMap { area, in_use, partitions: Vec::new(), notes: Vec::new() };
+    let map = DiskMap::known(area, in_use);
     let source = Source { device: &disk, map: &map, base: None, level: Level::default() };
     let mut file = Vec::new();
     save(&SingleThread, source, &mut file, &Progress::default()).unwrap();

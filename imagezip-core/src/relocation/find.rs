@@ -39,7 +39,7 @@ pub fn find(window: &dyn ReadAt, kind: PartitionKind, start: Sector) -> Result<F
 }
 
 /// Whose label a partition of that type begins with.
-fn flavour(kind: PartitionKind) -> Option<Flavour> {
+pub(crate) fn flavour(kind: PartitionKind) -> Option<Flavour> {
     match kind {
         PartitionKind::Mbr(MbrType::FREEBSD) | PartitionKind::Gpt(Guid::FREEBSD_DISKLABEL) => {
             Some(Flavour::FreeBsd)

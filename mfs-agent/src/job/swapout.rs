@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use imagezip_core::allocation::{DiskMap, LEAST_FREE, Options, Selection, scan};
+use imagezip_core::allocation::{DiskMap, Options, Selection, scan};
 use imagezip_core::codec::Level;
 use imagezip_core::digest::Sha256;
 use imagezip_core::error::{CorruptKind, ErrorKind};
@@ -123,8 +123,7 @@ fn allocation(device: &DiskDevice<'_>, disk: &Disk, part: &Part) -> Result<DiskM
         0 => Selection::WholeDisk,
         number => Selection::Partition(number.into()),
     };
-    let options = Options { sector_size, least_free: LEAST_FREE };
-    let map = scan(device, selection, options).map_err(|error| match error.kind {
+    let map = scan(device, selection, Options::new(sector_size)).map_err(|error| match error.kind {
         ErrorKind::Corrupt(CorruptKind::NoSuchPartition) => {
             FailureKind::PartitionAbsent.because(format_args!(
                 "disk {} has no partition {}, which LOADPART= of .part asks for",

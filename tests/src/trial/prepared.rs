@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use anyhow::{Result, anyhow};
-use imagezip_core::allocation::{LEAST_FREE, Options, Selection, scan};
+use imagezip_core::allocation::{Options, Selection, scan};
 use imagezip_core::partition::LogicalSectorSize;
 use imagezip_core::sector::Sector;
 use imagezip_core::signature::Signature;
@@ -82,7 +82,7 @@ fn build(name: &str, features: &[&str]) -> Result<Image> {
 /// What a run would have left that saved `disk`.
 fn save(experiment: &Experiment, disk: &Path, name: &str) -> Result<Set> {
     let device = FileDevice::open(disk)?;
-    let options = Options { sector_size: LogicalSectorSize::B512, least_free: LEAST_FREE };
+    let options = Options::new(LogicalSectorSize::B512);
     let map = scan(&device, Selection::WholeDisk, options)?;
     let base = Signature::read(fs::read(&experiment.base_signature)?.as_slice())?;
     let image = experiment.directory.join(format!("{name}.ndz"));

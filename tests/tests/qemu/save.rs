@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use anyhow::Result;
-use imagezip_core::allocation::{LEAST_FREE, Options, Selection, scan};
+use imagezip_core::allocation::{Options, Selection, scan};
 use imagezip_core::partition::LogicalSectorSize;
 use imagezip_core::swapinfo::Phase;
 use imagezip_tools::create::{create, sha256_of};
@@ -87,7 +87,7 @@ fn one_partition_is_saved_and_fits_into_another_disk() -> Result<()> {
     let base_image = trial.experiment.directory.join("root.ndz");
     trial.experiment.base_signature = trial.experiment.directory.join("root.sig");
     let device = FileDevice::open(&prepared()?.loaded_disk.path)?;
-    let options = Options { sector_size: LogicalSectorSize::B512, least_free: LEAST_FREE };
+    let options = Options::new(LogicalSectorSize::B512);
     let map = scan(&device, Selection::Partition(2), options)?;
     create(&device, &map, None, &base_image, &trial.experiment.base_signature)?;
     trial.experiment.install_part("DISK=vda LOADPART=2 BOOTPART=2")?;

@@ -72,6 +72,11 @@ const QUICK: &[Step] = &[
         &["test", "--workspace", "--locked", "--test", "ext_oracle"],
     ),
     step(
+        "changed partition tables against sfdisk and sgdisk",
+        4,
+        &["test", "--workspace", "--locked", "--test", "partition_oracle"],
+    ),
+    step(
         "golden files of the reference programs",
         8,
         &["test", "--workspace", "--locked", "--test", "golden_*"],

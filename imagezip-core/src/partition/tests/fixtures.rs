@@ -31,7 +31,9 @@ fn agrees(od: &str, dump: &str, size: LogicalSectorSize) -> PartitionTable {
         let factor = if size == B512 { 1 } else { 8 };
         let [start, len] = ["start=", "size="].map(|name| blocks(name) * factor);
         let range = range(start, start + len);
-        assert_eq!(partitions.next(), Some(&Partition { number, range, kind, doubt: None }));
+        let partition = partitions.next().unwrap();
+        let entry = partition.entry;
+        assert_eq!(partition, &Partition { number, range, kind, doubt: None, entry });
     }
     assert_eq!(partitions.next(), None);
     assert!(table.notes.is_empty());
