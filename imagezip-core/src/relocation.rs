@@ -7,6 +7,7 @@
 mod apply;
 pub mod disklabel;
 mod find;
+mod lilo;
 mod view;
 
 #[cfg(test)]
@@ -72,6 +73,12 @@ fn span(reloc: &Reloc) -> Result<Option<Span>> {
             let len = SECTOR_BYTES.saturating_sub(offset);
             let fits = (u64::from(disklabel::RELOC_BYTES)..=len).contains(&size);
             fits.then_some(Span { start, len })
+        }
+        RelocType::LILO_ADDRESS => (size == 5).then_some(Span { start, len: size }),
+        RelocType::LILO_MAP => (size == 512).then_some(Span { start, len: size }),
+        RelocType::LILO_CHECKSUM => {
+            let table = start.get().checked_sub(lilo::TABLE_END).filter(|_| size == 2);
+            table.map(|start| Span { start: Bytes(start), len: 1024 })
         }
         RelocType::SHORT_SECTOR => {
             let fits = offset == 0 && (1..SECTOR_BYTES).contains(&size);

@@ -1,3 +1,5 @@
+#![expect(clippy::cast_possible_truncation, reason = "the disks are small")]
+
 use super::*;
 use crate::sector::SectorCount;
 use alloc::vec;
@@ -58,8 +60,8 @@ proptest! {
         let file = vec![9_u8; len];
         let padded = Padded::new(&file);
         let size = padded.size().get() as usize;
-        prop_assert!(size >= len && size < len + 512 && size % 512 == 0);
-        prop_assert_eq!(padded.short().map(|(_, valid)| valid.get() as usize), (len % 512 != 0).then_some(len % 512));
+        prop_assert!(size >= len && size < len + 512 && size.is_multiple_of(512));
+        prop_assert_eq!(padded.short().map(|(_, valid)| valid.get() as usize), (!len.is_multiple_of(512)).then_some(len % 512));
         if let Some((sector, _)) = padded.short() {
             prop_assert_eq!(sector.get() as usize, len / 512);
         }

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::disklabel::{Disklabel, Flavour};
+use super::lilo;
 use super::view::View;
 use super::{Placement, span};
 use crate::error::{CorruptKind, Error, ErrorKind, Place, Result};
@@ -82,6 +83,9 @@ impl Relocated {
                 RelocType::FREEBSD_DISKLABEL => self.place_label(&reloc, Flavour::FreeBsd)?,
                 RelocType::OPENBSD_DISKLABEL => self.place_label(&reloc, Flavour::OpenBsd)?,
                 RelocType::SHORT_SECTOR => short = Some((reloc.sector, Bytes(reloc.size.into()))),
+                RelocType::LILO_ADDRESS => self.place_lilo_address(&reloc)?,
+                RelocType::LILO_MAP => self.place_lilo_map(&reloc)?,
+                RelocType::LILO_CHECKSUM => self.seal_lilo_table(&reloc)?,
                 _ => {}
             }
         }
@@ -97,6 +101,30 @@ impl Relocated {
         let label = Disklabel::new(sector.get(offset..).unwrap_or_default()).map_err(at)?;
         let placed = label.placed(flavour, self.place, &mut self.notes).map_err(at)?;
         self.view.write(position, &placed).ok_or_else(|| missing(reloc))
+    }
+
+    fn place_lilo_address(&mut self, reloc: &Reloc) -> Result<()> {
+        let position = position(reloc)?;
+        let address = self.view.read(position).ok_or_else(|| missing(reloc))?;
+        let placed = lilo::place_address(address, self.place, &mut self.notes);
+        let placed = placed.map_err(|kind| kind.at(Place::Sector(reloc.sector)))?;
+        self.view.write(position, &placed).ok_or_else(|| missing(reloc))
+    }
+
+    fn place_lilo_map(&mut self, reloc: &Reloc) -> Result<()> {
+        let position = position(reloc)?;
+        let mut map = self.view.read(position).ok_or_else(|| missing(reloc))?;
+        let placed = lilo::place_map(&mut map, self.place, &mut self.notes);
+        placed.map_err(|kind| kind.at(Place::Sector(reloc.sector)))?;
+        self.view.write(position, &map).ok_or_else(|| missing(reloc))
+    }
+
+    fn seal_lilo_table(&mut self, reloc: &Reloc) -> Result<()> {
+        let table = position(reloc)?.get().checked_sub(lilo::TABLE_END).map(Bytes);
+        let table = table.ok_or_else(|| missing(reloc))?;
+        let mut bytes = self.view.read(table).ok_or_else(|| missing(reloc))?;
+        lilo::seal(&mut bytes);
+        self.view.write(table, &bytes).ok_or_else(|| missing(reloc))
     }
 
     /// At most one line for each type.
@@ -146,6 +174,9 @@ impl Adjusted {
 fn has_effect(kind: RelocType, place: Placement) -> bool {
     match kind {
         RelocType::FREEBSD_DISKLABEL | RelocType::OPENBSD_DISKLABEL => place.slice,
+        RelocType::LILO_ADDRESS | RelocType::LILO_MAP | RelocType::LILO_CHECKSUM => {
+            place.start > Sector::ZERO
+        }
         _ => true,
     }
 }

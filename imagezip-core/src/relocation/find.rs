@@ -5,6 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::disklabel::{Disklabel, Flavour, LABEL_SECTOR, RELOC_BYTES};
+use super::lilo;
 use crate::device::ReadAt;
 use crate::error::Result;
 use crate::ndz::{Reloc, RelocType};
@@ -34,8 +35,14 @@ pub struct Fixups {
 pub fn find(window: &dyn ReadAt, kind: PartitionKind, start: Sector) -> Result<Fixups> {
     match flavour(kind) {
         Some(flavour) => find_label(window, flavour, start),
+        None if is_linux(kind) => lilo::find(window, start),
         None => Ok(Fixups::default()),
     }
+}
+
+/// Whether a partition of that type may begin with LILO.
+fn is_linux(kind: PartitionKind) -> bool {
+    matches!(kind, PartitionKind::Mbr(MbrType::LINUX) | PartitionKind::Gpt(Guid::LINUX))
 }
 
 /// Whose label a partition of that type begins with.

@@ -1,3 +1,5 @@
+#![expect(clippy::cast_possible_truncation, reason = "the labels are small")]
+
 use super::disklabel::{Disklabel, Entry, Flavour};
 use super::*;
 use crate::device::ReadAt;
@@ -13,11 +15,11 @@ use proptest::prelude::*;
 const FREEBSD: PartitionKind = PartitionKind::Mbr(MbrType::FREEBSD);
 const OPENBSD: PartitionKind = PartitionKind::Mbr(MbrType::OPENBSD);
 
-fn sector(number: u32) -> Sector {
+pub(super) fn sector(number: u32) -> Sector {
     Sector::from_u32(number)
 }
 
-fn slice_at(start: u32, len: u32) -> Placement {
+pub(super) fn slice_at(start: u32, len: u32) -> Placement {
     let range = SectorRange::with_len(sector(start), SectorCount::from_u32(len)).unwrap();
     Placement::partition(range)
 }
@@ -52,7 +54,7 @@ fn slice(entries: &[(u32, u32)]) -> Vec<u8> {
 }
 
 /// The slice as an image holds it.
-fn imaged(disk: &[u8], fixups: &Fixups) -> Vec<u8> {
+pub(super) fn imaged(disk: &[u8], fixups: &Fixups) -> Vec<u8> {
     let overlay = Overlay::new(&disk, fixups.patches.clone(), ExtentSet::new());
     let mut image = vec![0; disk.len()];
     overlay.read_at(Bytes(0), &mut image).unwrap();
@@ -60,7 +62,7 @@ fn imaged(disk: &[u8], fixups: &Fixups) -> Vec<u8> {
 }
 
 /// What becomes of an image's sectors at `place`, with the notes. Fed in parts of `part` sectors.
-fn loaded(
+pub(super) fn loaded(
     image: &[u8],
     relocs: &[Reloc],
     place: Placement,
