@@ -4,6 +4,7 @@
 
 pub mod commands;
 pub mod create;
+pub mod dump;
 pub mod host;
 pub mod keys;
 pub mod load;
