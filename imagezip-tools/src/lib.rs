@@ -10,5 +10,6 @@ pub mod keys;
 pub mod load;
 pub mod output;
 pub mod signals;
+pub mod signing;
 
 mod unfinished;

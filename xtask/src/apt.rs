@@ -41,6 +41,9 @@ pub const DISK_TOOLS: &[Package] = &[
     package("qemu-utils", "qemu-img"),
 ];
 
+/// What checking signed images needs.
+pub const SIGNING: &[Package] = &[package("minisign", "minisign")];
+
 /// What looking into programs needs.
 pub const BINARY_TOOLS: &[Package] = &[package("binutils", "readelf")];
 

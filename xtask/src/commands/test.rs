@@ -107,6 +107,7 @@ impl Test {
     pub(crate) fn run(self) -> Result<()> {
         let mut steps: Vec<&Step> = QUICK.iter().collect();
         apt::ensure(apt::DISK_TOOLS)?;
+        apt::ensure(apt::SIGNING)?;
         if !self.quick {
             for packages in [apt::KERNEL_TOOLS, apt::QEMU, apt::GANESHA] {
                 apt::ensure(packages)?;
