@@ -192,6 +192,8 @@ faults! {
         Sector32,
         /// sector number beyond what LILO's addresses can hold
         LiloAddress,
+        /// image that ends beyond its target
+        Target,
         /// more entries in a GPT than this program reads
         GptEntries,
         /// data that do not fit one chunk

@@ -18,7 +18,7 @@ mod tests;
 
 pub use chunk::Chunk;
 pub use header::{ChunkHeader, Version};
-pub use reader::{ChunkBuffer, Chunks, Image};
+pub use reader::{ChunkBuffer, Chunks, Headers, Image};
 pub use region::Regions;
 pub use reloc::{Reloc, RelocType, Relocs};
 pub use seal::{ChecksumType, Cipher, Keys, NoKeys, Seal};

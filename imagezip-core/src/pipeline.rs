@@ -1,13 +1,19 @@
-//! Saving and checking on all CPUs: read, hash, compress and write at the same time.
+//! Saving, loading and checking on all CPUs: read, hash, compress and write at the same time.
 //!
 //! The same code runs in the agent and on the host; only how threads are started differs, and
 //! that is what a caller gives as [`Workers`]. Memory is bounded: all buffers are made at the
 //! start and go round.
 
+mod compare;
+mod load;
 mod ordered;
 mod save;
 mod verify;
 
+pub use compare::{Compared, compare};
+pub use load::{
+    Arrival, Fill, Fit, Gaps, LoadProgress, Loaded, Order, Target, load, stream,
+};
 pub use ordered::ordered;
 pub use save::{Progress, Saved, Source, save};
 pub use verify::{Proof, verify};

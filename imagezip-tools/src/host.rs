@@ -1,22 +1,47 @@
 //! A host's files, disks and threads, as `imagezip-core` wants them.
 
+mod arriving;
+mod direct;
+mod retrying;
+mod target_file;
+
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::Path;
 use std::thread;
 
 use anyhow::Context;
 use imagezip_core::device::ReadAt;
 use imagezip_core::error::{ErrorKind, Place};
+use imagezip_core::partition::LogicalSectorSize;
 use imagezip_core::pipeline::Workers;
 use imagezip_core::sector::Bytes;
+
+pub use arriving::ArrivingFile;
+pub use retrying::Retrying;
+pub use target_file::TargetFile;
 
 /// A file or block device, read at any position.
 #[derive(Debug)]
 pub struct FileDevice {
     file: File,
     size: Bytes,
+    kind: FileKind,
+}
+
+/// What kind of file a [`FileDevice`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file.
+    Regular,
+    /// A block device.
+    Block {
+        /// The bytes of its logical sectors.
+        sector: u32,
+    },
+    /// Anything else.
+    Other,
 }
 
 impl FileDevice {
@@ -36,17 +61,69 @@ impl FileDevice {
         Self::open_with(path, File::options().read(true).write(true))
     }
 
+    /// As [`FileDevice::open_for_writing`]; where there is nothing, an empty file is made.
+    ///
+    /// # Errors
+    /// As [`FileDevice::open`].
+    pub fn open_or_create(path: &Path) -> anyhow::Result<Self> {
+        let mut options = File::options();
+        // What is there stays: a delta needs what it is a delta to.
+        Self::open_with(path, options.read(true).write(true).create(true).truncate(false))
+    }
+
     fn open_with(path: &Path, options: &OpenOptions) -> anyhow::Result<Self> {
         let file = options.open(path).with_context(|| format!("opening {}", path.display()))?;
+        Self::new(file).with_context(|| format!("finding the size of {}", path.display()))
+    }
+
+    /// An open file.
+    ///
+    /// # Errors
+    /// If its size can't be found out.
+    pub fn new(file: File) -> io::Result<Self> {
         // The end of a block device is found by seeking; its metadata says 0.
-        let size = io::Seek::seek(&mut &file, io::SeekFrom::End(0))
-            .with_context(|| format!("finding the size of {}", path.display()))?;
-        Ok(Self { file, size: Bytes(size) })
+        let size = io::Seek::seek(&mut &file, io::SeekFrom::End(0))?;
+        let kind = FileKind::of(&file)?;
+        Ok(Self { file, size: Bytes(size), kind })
     }
 
     /// The file itself.
     pub fn file(&self) -> &File {
         &self.file
+    }
+
+    /// What kind of file it is.
+    pub fn kind(&self) -> FileKind {
+        self.kind
+    }
+
+    /// The bytes of the device's logical sectors, in which its partition table counts. A file has
+    /// sectors of 512 bytes.
+    ///
+    /// # Errors
+    /// The size, if it is one that disks don't have.
+    pub fn logical_sector_size(&self) -> Result<LogicalSectorSize, u32> {
+        match self.kind {
+            FileKind::Block { sector } => LogicalSectorSize::new(sector.into()).ok_or(sector),
+            FileKind::Regular | FileKind::Other => Ok(LogicalSectorSize::B512),
+        }
+    }
+}
+
+impl FileKind {
+    /// What kind of file an open file is.
+    ///
+    /// # Errors
+    /// If the system doesn't say.
+    pub fn of(file: &File) -> io::Result<Self> {
+        let kind = file.metadata()?.file_type();
+        Ok(if kind.is_file() {
+            Self::Regular
+        } else if kind.is_block_device() {
+            Self::Block { sector: rustix::fs::ioctl_blksszget(file)? }
+        } else {
+            Self::Other
+        })
     }
 }
 
@@ -71,6 +148,11 @@ impl ReadAt for FileDevice {
 pub struct Threads(usize);
 
 impl Threads {
+    /// So many threads; at least one.
+    pub fn new(count: usize) -> Self {
+        Self(count.max(1))
+    }
+
     /// One thread for each CPU that this process may use.
     pub fn all_cpus() -> Self {
         Self(thread::available_parallelism().map_or(1, usize::from))
