@@ -50,9 +50,13 @@ impl<'a> Comparison<'a> {
         Self { in_use, base }
     }
 
-    /// The digest of the signature: the base's, so that the next delta can be compared, too.
+    /// The digest of the signature of the result: the base's, but SHA-1 in place of SHA-256,
+    /// which can be read and not written (docs/format.md, "Signature file").
     pub fn hash_type(&self) -> HashType {
-        self.base.map_or_else(HashType::default, Signature::hash_type)
+        match self.base.map(Signature::hash_type) {
+            None | Some(HashType::Sha256) => HashType::Sha1,
+            Some(hash_type) => hash_type,
+        }
     }
 
     /// The hash block of the signature.
@@ -120,7 +124,8 @@ impl<'a> Comparison<'a> {
         data: &WindowData,
         out: &mut Judgement,
     ) -> Result<()> {
-        let digest_of = |range| data.get(range).map(|bytes| self.hash_type().digest(bytes));
+        let digest_of =
+            |range, hash_type: HashType| data.get(range).map(|bytes| hash_type.digest(bytes));
         let mut unchanged = ExtentSet::new();
         // Nearly always a block is one entry and all of it is in use: then it is hashed once.
         let mut last = None;
@@ -128,7 +133,7 @@ impl<'a> Comparison<'a> {
             if self.in_use.within(entry.range).next().is_none() {
                 continue;
             }
-            let digest = digest_of(entry.range)?;
+            let digest = digest_of(entry.range, entry.digest.hash_type())?;
             if digest == entry.digest {
                 unchanged.push(entry.range);
             }
@@ -136,8 +141,12 @@ impl<'a> Comparison<'a> {
         }
         for piece in self.in_use.within(block) {
             let digest = match last {
-                Some((range, digest)) if range == piece => digest,
-                _ => digest_of(piece)?,
+                Some((range, digest))
+                    if range == piece && digest.hash_type() == self.hash_type() =>
+                {
+                    digest
+                }
+                _ => digest_of(piece, self.hash_type())?,
             };
             out.digests.push((piece, digest));
             out.changed.extend(&unchanged.complement(piece));

@@ -1,4 +1,4 @@
-//! The digests of signatures (SHA-1, MD5) and of identities (SHA-256).
+//! The digests of signatures, and the SHA-256 of identities.
 
 use core::fmt;
 
@@ -19,14 +19,20 @@ pub enum HashType {
     /// SHA-1, 20 bytes.
     #[default]
     Sha1,
+    /// SHA-256, 32 bytes.
+    Sha256,
 }
 
 impl HashType {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Md5, Self::Sha1, Self::Sha256];
+
     /// The number that stands for it in a signature file.
     pub const fn code(self) -> u32 {
         match self {
             Self::Md5 => 1,
             Self::Sha1 => 2,
+            Self::Sha256 => 4,
         }
     }
 
@@ -34,7 +40,8 @@ impl HashType {
     pub const fn digest_len(self) -> usize {
         match self {
             Self::Md5 => 16,
-            Self::Sha1 => Digest::MAX_LEN,
+            Self::Sha1 => 20,
+            Self::Sha256 => Digest::MAX_LEN,
         }
     }
 
@@ -53,6 +60,7 @@ impl TryFrom<u32> for HashType {
         match code {
             1 => Ok(Self::Md5),
             2 => Ok(Self::Sha1),
+            4 => Ok(Self::Sha256),
             _ => Err(IncompatibleKind::HashType),
         }
     }
@@ -63,11 +71,12 @@ impl fmt::Display for HashType {
         f.write_str(match self {
             Self::Md5 => "MD5",
             Self::Sha1 => "SHA-1",
+            Self::Sha256 => "SHA-256",
         })
     }
 }
 
-/// An MD5 or SHA-1 digest.
+/// A digest of one of the types of signatures.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Digest {
     hash_type: HashType,
@@ -77,18 +86,15 @@ pub struct Digest {
 
 impl Digest {
     /// The length of the longest digest.
-    pub const MAX_LEN: usize = 20;
+    pub const MAX_LEN: usize = 32;
 
-    /// The digest in the first bytes of `field`; those past its length mean nothing.
-    pub fn from_field(hash_type: HashType, field: [u8; Self::MAX_LEN]) -> Self {
-        let mut bytes = field;
-        bytes.iter_mut().skip(hash_type.digest_len()).for_each(|byte| *byte = 0);
-        Self { hash_type, bytes }
-    }
-
-    /// The digest with zeros after it, as in a signature file.
-    pub const fn to_field(self) -> [u8; Self::MAX_LEN] {
-        self.bytes
+    /// The digest in the first bytes of `field`, unless they are too few; those past its length
+    /// mean nothing.
+    pub fn from_field(hash_type: HashType, field: &[u8]) -> Option<Self> {
+        let own = field.get(..hash_type.digest_len())?;
+        let mut bytes = [0; Self::MAX_LEN];
+        bytes.iter_mut().zip(own).for_each(|(to, from)| *to = *from);
+        Some(Self { hash_type, bytes })
     }
 
     /// What made it.
@@ -128,6 +134,7 @@ enum State {
     /// With the CPU's SHA instructions, about 2.5 times as fast as the portable one.
     Sha1(Sha1),
     Sha1Portable(sha1_smol::Sha1),
+    Sha256(Sha256State),
 }
 
 impl Hasher {
@@ -137,6 +144,7 @@ impl Hasher {
             HashType::Md5 => State::Md5(Md5::new()),
             HashType::Sha1 if cpu_has_sha1() => State::Sha1(Sha1::new()),
             HashType::Sha1 => State::Sha1Portable(sha1_smol::Sha1::new()),
+            HashType::Sha256 => State::Sha256(Sha256State::new()),
         })
     }
 
@@ -146,24 +154,32 @@ impl Hasher {
             State::Md5(state) => state.update(bytes),
             State::Sha1(state) => state.update(bytes),
             State::Sha1Portable(state) => state.update(bytes),
+            State::Sha256(state) => state.update(bytes),
         }
     }
 
     /// The digest of everything taken in.
     pub fn finish(self) -> Digest {
         let mut bytes = [0; Digest::MAX_LEN];
+        let mut put = |digest: &[u8]| {
+            bytes.iter_mut().zip(digest).for_each(|(to, from)| *to = *from);
+        };
         let hash_type = match self.0 {
             State::Md5(state) => {
-                bytes.iter_mut().zip(state.finalize()).for_each(|(to, from)| *to = from);
+                put(&state.finalize());
                 HashType::Md5
             }
             State::Sha1(state) => {
-                bytes = state.finalize().into();
+                put(&state.finalize());
                 HashType::Sha1
             }
             State::Sha1Portable(state) => {
-                bytes = state.digest().bytes();
+                put(&state.digest().bytes());
                 HashType::Sha1
+            }
+            State::Sha256(state) => {
+                put(&state.finalize());
+                HashType::Sha256
             }
         };
         Digest { hash_type, bytes }
@@ -240,28 +256,31 @@ mod tests {
         assert_eq!(md5.to_string(), "f96b697d7cb7938d525a2f31aaf161d0");
         let sha1 = HashType::Sha1.digest(b"abc");
         assert_eq!(sha1.to_string(), "a9993e364706816aba3e25717850c26c9cd0d89d");
-        let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(Sha256::of(b"abc").to_string(), sha256);
+        let known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(Sha256::of(b"abc").to_string(), known);
+        assert_eq!(HashType::Sha256.digest(b"abc").to_string(), known);
     }
 
     #[test]
     fn what_follows_a_short_digest_is_not_compared() {
         let clean = HashType::Md5.digest(b"");
-        let mut field = clean.to_field();
-        assert_eq!(field[16..], [0; 4]);
-        field[16..].fill(0xaa);
-        assert_eq!(Digest::from_field(HashType::Md5, field), clean);
-        assert_ne!(Digest::from_field(HashType::Sha1, field), clean);
+        let mut field = [0xaa; 20];
+        field[..16].copy_from_slice(clean.as_bytes());
+        assert_eq!(Digest::from_field(HashType::Md5, &field), Some(clean));
+        assert_eq!(Digest::from_field(HashType::Md5, &field[..16]), Some(clean));
+        assert_eq!(Digest::from_field(HashType::Md5, &field[..15]), None);
+        assert_ne!(Digest::from_field(HashType::Sha1, &field), Some(clean));
+        assert_eq!(Digest::from_field(HashType::Sha256, &field), None);
         field[15] ^= 1;
-        assert_ne!(Digest::from_field(HashType::Md5, field), clean);
+        assert_ne!(Digest::from_field(HashType::Md5, &field), Some(clean));
     }
 
     #[test]
     fn unknown_types_are_refused() {
-        for code in [0, 3, u32::MAX] {
+        for code in [0, 3, 5, u32::MAX] {
             assert_eq!(HashType::try_from(code), Err(IncompatibleKind::HashType));
         }
-        for known in [HashType::Md5, HashType::Sha1] {
+        for known in HashType::ALL {
             assert_eq!(HashType::try_from(known.code()), Ok(known));
         }
     }

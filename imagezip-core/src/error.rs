@@ -170,6 +170,12 @@ faults! {
         HashType,
         /// size of hash blocks beyond 32 MiB, or none
         HashBlockSize,
+        /// signature of a later version with entries of an unknown form
+        SignatureForm,
+        /// writing SHA-256 into a signature file (versions 1 and 2 have no room for it; use SHA-1)
+        SignatureSha256,
+        /// writing hash blocks of another size than 64 KiB into a signature file of version 1
+        SignatureV1Block,
         /// type of partition that this partition table can't express
         PartitionType,
         /// logical partition, or one for a boot loader, as the root of a boot image

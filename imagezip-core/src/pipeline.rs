@@ -4,16 +4,23 @@
 //! that is what a caller gives as [`Workers`]. Memory is bounded: all buffers are made at the
 //! start and go round.
 
+mod blocks;
+mod check;
 mod compare;
+mod differences;
+mod hash;
+mod hash_device;
 mod load;
 mod ordered;
 mod save;
 mod verify;
 
+pub use check::{Checked, Finding, check};
 pub use compare::{Compared, compare};
-pub use load::{
-    Arrival, Fill, Fit, Gaps, LoadProgress, Loaded, Order, Target, load, stream,
-};
+pub use differences::{Difference, Differences, SAMPLE_BYTES, Sample, differences};
+pub use hash::{Hashing, Joining, hash_image};
+pub use hash_device::hash_device;
+pub use load::{Arrival, Fill, Fit, Gaps, LoadProgress, Loaded, Order, Target, load, stream};
 pub use ordered::ordered;
 pub use save::{Progress, Saved, Source, save};
 pub use verify::{Proof, verify};

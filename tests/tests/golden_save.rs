@@ -2,12 +2,15 @@
 //! where the reference is right (golden/README.md).
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::atomic::AtomicU64;
+
 use imagezip_core::allocation::{DiskMap, LEAST_FREE, Selection};
 use imagezip_core::digest::{Digest, HashType};
 use imagezip_core::extent::ExtentSet;
 use imagezip_core::ndz::Image;
+use imagezip_core::pipeline::{Hashing, SingleThread, hash_image};
 use imagezip_core::sector::{SectorCount, SectorRange};
-use imagezip_core::signature::{HashBlockSize, Joining, Signature, of_image};
+use imagezip_core::signature::{HashBlockSize, Signature};
 use swapmfs_tests::disk::{Made, bytes_of, filled, filled_but, load, map, map_of, save};
 use swapmfs_tests::golden::Case;
 
@@ -17,7 +20,8 @@ fn entries(signature: &Signature) -> Vec<(SectorRange, Digest)> {
 }
 
 fn signature_of(image: &Vec<u8>, hash_type: HashType, block: HashBlockSize) -> Signature {
-    of_image(&Image::open(image).unwrap(), hash_type, block, Joining::Blocks).unwrap()
+    let how = Hashing { hash_type, block, ..Hashing::default() };
+    hash_image(&SingleThread, &Image::open(image).unwrap(), how, &AtomicU64::new(0)).unwrap()
 }
 
 /// How the reference was called.

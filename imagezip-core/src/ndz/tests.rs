@@ -2,10 +2,12 @@ use super::header::HeaderFields;
 use super::*;
 use crate::codec::{Compressor, Decompressor, Piece};
 use crate::device::ReadAt;
-use crate::digest::{HashType, Sha256};
+use crate::digest::Sha256;
 use crate::error::{CorruptKind, ErrorKind, Limit, Place};
 use crate::extent::ExtentSet;
+use crate::pipeline::{Hashing, SingleThread, hash_image};
 use crate::sector::{Bytes, Sector, SectorCount, SectorRange};
+use core::sync::atomic::AtomicU64;
 use proptest::prelude::*;
 use std::string::ToString;
 use std::vec;
@@ -118,12 +120,9 @@ mod known_image {
 
         let header: Vec<u8> = HEADER.into_iter().flat_map(u32::to_le_bytes).collect();
         assert_eq!((&file[..4], &file[8..52]), (&header[..4], &header[8..]));
-        let signature = crate::signature::of_image(
-            &Image::open(&file).unwrap(),
-            HashType::Sha1,
-            crate::signature::HashBlockSize::DEFAULT,
-            crate::signature::Joining::Chunks,
-        );
+        let image = Image::open(&file).unwrap();
+        let signature =
+            hash_image(&SingleThread, &image, Hashing::default(), &AtomicU64::new(0));
         let mut bytes = Vec::new();
         signature.unwrap().write(&mut bytes).unwrap();
         let known = "37e64db187685e265d7d3bb65d272d1c7d7b3e9cbeffe88c6fab8567dff5debe";

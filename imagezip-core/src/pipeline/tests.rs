@@ -2,18 +2,23 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "the disks are small")]
 
+mod checking;
+mod hashing;
+mod image;
+
 use super::ordered::tests::Threads;
 use super::*;
 use crate::allocation::DiskMap;
 use crate::codec::{Decompressor, Level};
-use crate::digest::{HashType, Sha256};
+use crate::digest::Sha256;
 use crate::error::{CorruptKind, ErrorKind, Limit};
 use crate::extent::ExtentSet;
 use crate::ndz::Image;
 use crate::sector::{SECTOR_BYTES, Sector, SectorCount, SectorRange};
-use crate::signature::{HashBlockSize, Joining, Signature, of_image};
+use crate::signature::Signature;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::sync::atomic::AtomicU64;
 use proptest::prelude::*;
 
 const SECTORS: u32 = 400;
@@ -106,8 +111,8 @@ proptest! {
 
             let (full, _) = state.save(None);
             let whole = Image::open(&full).unwrap();
-            let block = HashBlockSize::DEFAULT;
-            let expected = of_image(&whole, HashType::Sha1, block, Joining::Blocks).unwrap();
+            let done = AtomicU64::new(0);
+            let expected = hash_image(&SingleThread, &whole, Hashing::default(), &done).unwrap();
             let without_chunks = |s: &Signature| s.iter().map(|e| (e.range, e.digest)).collect::<Vec<_>>();
             prop_assert_eq!(without_chunks(&saved.signature), without_chunks(&expected));
             base = Some(saved.signature);

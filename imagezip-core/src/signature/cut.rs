@@ -30,6 +30,17 @@ impl HashBlockSize {
         let left = SectorCount::new(size.saturating_sub(into)).unwrap_or(SectorCount::ZERO);
         sector.saturating_add(left)
     }
+
+    /// All sectors of the blocks that `range` has sectors in.
+    #[must_use]
+    pub fn around(self, range: SectorRange) -> SectorRange {
+        let into = range.start().get().checked_rem(u64::from(self.0)).unwrap_or_default();
+        let into = SectorCount::new(into).unwrap_or(SectorCount::ZERO);
+        let start = range.start().checked_sub(into).unwrap_or(range.start());
+        let last = range.end().checked_sub(SectorCount::from_u32(1)).unwrap_or(range.start());
+        let end = if range.is_empty() { start } else { self.end_of(last) };
+        SectorRange::new(start, end).unwrap_or(range)
+    }
 }
 
 impl Default for HashBlockSize {
@@ -88,6 +99,12 @@ mod tests {
                 at = piece.end();
             }
             prop_assert_eq!(at, range.end());
+            let around = HashBlockSize::new(block).unwrap().around(range);
+            prop_assert_eq!(around.start().get(), start / u64::from(block) * u64::from(block));
+            if !range.is_empty() {
+                let end = range.end().get().next_multiple_of(u64::from(block));
+                prop_assert_eq!(around.end().get(), end);
+            }
             prop_assert!(pieces.len() as u64 <= u64::from(len) / u64::from(block) + 2);
         }
     }

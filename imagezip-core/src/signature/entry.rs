@@ -2,14 +2,9 @@
 
 use core::fmt;
 
-use crate::digest::{Digest, HashType};
-use crate::error::{ErrorKind, IncompatibleKind, Limit};
-use crate::layout::Layout;
+use crate::digest::Digest;
 use crate::ndz::ChunkMap;
 use crate::sector::{Sector, SectorCount, SectorRange};
-
-/// The size of an entry in a file.
-pub(super) const ENTRY_BYTES: usize = 32;
 
 /// The chunk of the image that holds the start of an entry's data.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -23,6 +18,16 @@ impl ChunkNumber {
     pub const fn new(number: u32, spans: bool) -> Self {
         let number = number & !Self::SPANS;
         Self(if spans { number | Self::SPANS } else { number })
+    }
+
+    /// The number as it is in a file.
+    pub(super) const fn from_file(word: u32) -> Self {
+        Self(word)
+    }
+
+    /// The number as it goes into a file.
+    pub(super) const fn to_file(self) -> u32 {
+        self.0
     }
 
     /// Where the data of `range` went; chunk 0 if no chunk describes its start.
@@ -60,34 +65,60 @@ pub struct Entry {
     pub digest: Digest,
 }
 
-/// An entry as a signature keeps it: a disk of 2 TiB has 32 million.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct StoredEntry {
-    start: u32,
-    size: u32,
-    chunk: ChunkNumber,
-    digest: [u8; Digest::MAX_LEN],
+/// What the signature of a file says about the bytes after its last whole sector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remainder {
+    /// The sector that they would begin.
+    start: Sector,
+    /// Their number.
+    bytes: u16,
+    /// The digest of the bytes alone.
+    digest: Digest,
 }
 
-impl StoredEntry {
-    /// The entry, if its sectors have 32-bit numbers and its digest is of the type.
-    pub(super) fn new(entry: &Entry, hash_type: HashType) -> Result<Self, ErrorKind> {
-        let sector32 =
-            |number| u32::try_from(number).map_err(|_| ErrorKind::TooLarge(Limit::Sector32));
-        if entry.digest.hash_type() != hash_type {
-            return Err(ErrorKind::Incompatible(IncompatibleKind::HashType));
-        }
-        Ok(Self {
-            start: sector32(entry.range.start().get())?,
-            size: sector32(entry.range.len().get())?,
-            chunk: entry.chunk,
-            digest: entry.digest.to_field(),
-        })
+impl Remainder {
+    /// `bytes` at the start of sector `start`, unless they are none or fill the sector.
+    pub const fn new(start: Sector, bytes: u16, digest: Digest) -> Option<Self> {
+        if bytes >= 1 && bytes <= 511 { Some(Self { start, bytes, digest }) } else { None }
+    }
+
+    /// The sector that the bytes would begin.
+    pub const fn start(self) -> Sector {
+        self.start
+    }
+
+    /// The number of bytes: 1 to 511.
+    pub const fn bytes(self) -> u16 {
+        self.bytes
+    }
+
+    /// The digest of the bytes alone.
+    pub const fn digest(self) -> Digest {
+        self.digest
+    }
+}
+
+/// What a signature keeps of an entry beside its digest.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    start: Sector,
+    /// In sectors. No hash block has more than 65,536.
+    size: u32,
+    chunk: ChunkNumber,
+}
+
+impl Span {
+    /// Sectors of one hash block.
+    pub(super) fn new(range: SectorRange, chunk: ChunkNumber) -> Self {
+        let size = u32::try_from(range.len().get()).unwrap_or(u32::MAX);
+        Self { start: range.start(), size, chunk }
     }
 
     /// The sectors.
     pub(super) fn range(&self) -> SectorRange {
-        range(self.start, self.size)
+        // It was a range before.
+        SectorRange::with_len(self.start, SectorCount::from_u32(self.size))
+            .unwrap_or(SectorRange::EMPTY)
     }
 
     /// Sets the chunk number by where the data went.
@@ -95,41 +126,8 @@ impl StoredEntry {
         self.chunk = ChunkNumber::of(self.range(), map);
     }
 
-    /// The entry, of a signature with digests of the type.
-    pub(super) fn entry(&self, hash_type: HashType) -> Entry {
-        let digest = Digest::from_field(hash_type, self.digest);
+    /// The entry of that digest.
+    pub(super) fn entry(&self, digest: Digest) -> Entry {
         Entry { range: self.range(), chunk: self.chunk, digest }
     }
-
-    /// The bytes in a file.
-    pub(super) fn to_bytes(self) -> [u8; ENTRY_BYTES] {
-        let numbers = [self.start, self.size, self.chunk.0].into_iter().flat_map(u32::to_le_bytes);
-        let mut bytes = [0; ENTRY_BYTES];
-        bytes.iter_mut().zip(numbers.chain(self.digest)).for_each(|(to, from)| *to = from);
-        bytes
-    }
-}
-
-/// An entry in a file.
-pub(super) struct FileEntry<'a>(Layout<'a, ENTRY_BYTES>);
-
-impl<'a> FileEntry<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Option<Self> {
-        Layout::new(bytes).map(Self)
-    }
-
-    pub(super) fn range(&self) -> SectorRange {
-        range(self.0.u32::<0>(), self.0.u32::<4>())
-    }
-
-    pub(super) fn entry(&self, hash_type: HashType) -> Entry {
-        let digest = Digest::from_field(hash_type, self.0.array::<12, { Digest::MAX_LEN }>());
-        Entry { range: self.range(), chunk: ChunkNumber(self.0.u32::<8>()), digest }
-    }
-}
-
-fn range(start: u32, size: u32) -> SectorRange {
-    // Two 32-bit numbers never add up to more than a sector number can be.
-    SectorRange::with_len(Sector::from_u32(start), SectorCount::from_u32(size))
-        .unwrap_or(SectorRange::EMPTY)
 }

@@ -1,3 +1,6 @@
+#![expect(clippy::cast_possible_truncation, reason = "the numbers are small")]
+
+use super::form::Form;
 use super::*;
 use crate::error::{Error, IncompatibleKind};
 use crate::ndz::ChunkMap;
@@ -47,6 +50,7 @@ proptest! {
     fn what_is_written_is_read(
         parts in prop::collection::vec((0..300_u64, 1..=128_u64, any::<(u32, bool)>()), 0..300),
         hash_type in prop::sample::select(&[HashType::Md5, HashType::Sha1][..]),
+        rest in 0..512_u16,
     ) {
         let mut signature = Signature::new(hash_type, HashBlockSize::DEFAULT);
         let mut at = 0;
@@ -59,44 +63,107 @@ proptest! {
             }
             at = whole.end().get();
         }
-        let bytes = encode(&signature);
-        let again = Signature::read(&bytes).unwrap();
-        prop_assert_eq!(again.end(), signature.end());
-        prop_assert!(again == signature);
+        let remainder = Remainder::new(Sector::new(at).unwrap(), rest, hash_type.digest(b"rest"));
+        if let Some(remainder) = remainder {
+            signature.set_remainder(remainder).unwrap();
+        }
+        for version in [Version::V1, Version::V2] {
+            let mut bytes = Vec::new();
+            signature.write_as(version, &mut bytes).unwrap();
+            let again = Signature::read(&bytes).unwrap();
+            prop_assert_eq!(again.end(), signature.end());
+            prop_assert!(again == signature);
+        }
+        let again = Signature::read(&encode(&signature)).unwrap();
         prop_assert!(again.iter().eq((0..signature.len()).map(|i| signature.get(i).unwrap())));
     }
 
     #[test]
     fn damage_is_refused_or_consistent(
-        at in 0..32 * 41_usize, value in any::<u8>(), len in 0..=32 * 41_usize,
+        form in 0..3_usize, at in 0..32 + 48 * 40_usize, value in any::<u8>(), len in 0..=32 + 48 * 40_usize,
     ) {
         let entries: Vec<_> = (0..40).map(|i| entry(128 * i, 28)).collect();
-        let mut bytes = encode(&signature(&entries));
+        let mut bytes = in_form(FORMS[form], &signature(&entries));
+        let entry_len = FORMS[form].entry_len();
+        let at = at % bytes.len();
         bytes[at] = value;
         if let Ok(signature) = Signature::read(&bytes) {
             check(&signature);
         }
         bytes.truncate(len);
         if let Ok(signature) = Signature::read(&bytes) {
-            prop_assert_eq!(signature.len(), (len - 32) / 32);
+            prop_assert_eq!(signature.len(), (bytes.len() - 32) / entry_len);
         }
     }
 
     #[test]
-    fn noise_is_refused_or_consistent(mut bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn noise_is_refused_or_consistent(mut bytes in prop::collection::vec(any::<u8>(), 0..400), form in 0..3_usize) {
         let _ = Signature::read(&bytes);
-        let start = encode(&signature(&[]));
-        let count = bytes.len().saturating_sub(32) / 32;
+        let form = FORMS[form];
+        let start = in_form(form, &signature(&[]));
+        let count = bytes.len().saturating_sub(32) / form.entry_len();
         let kept = bytes.len().min(start.len());
         bytes[..kept].copy_from_slice(&start[..kept]);
         if bytes.len() > 32 {
             bytes = patch(&bytes, 16, u32::try_from(count).unwrap());
-            bytes.truncate(32 + 32 * count);
+            bytes.truncate(32 + form.entry_len() * count);
         }
         if let Ok(signature) = Signature::read(&bytes) {
             check(&signature);
         }
     }
+
+    #[test]
+    fn version_3_is_read(
+        parts in prop::collection::vec((0..1_u64 << 40, 1..=128_u64, any::<(u32, bool)>()), 0..40),
+        hash_type in prop::sample::select(&HashType::ALL[..]), early in any::<bool>(),
+    ) {
+        prop_assume!(!(early && hash_type == HashType::Sha256));
+        let mut signature = Signature::new(hash_type, HashBlockSize::DEFAULT);
+        let mut at = 0;
+        for (gap, len, (chunk, spans)) in parts {
+            for range in cut(range(at + gap, len), HashBlockSize::DEFAULT) {
+                let digest = hash_type.digest(&at.to_le_bytes());
+                let chunk = ChunkNumber::new(chunk, spans);
+                signature.push(Entry { range, chunk, digest }).unwrap();
+                at = range.end().get();
+            }
+        }
+        let form = if early { Form::EarlyWide } else { Form::Wide };
+        let again = Signature::read(&in_form(form, &signature)).unwrap();
+        prop_assert!(again == signature);
+    }
+}
+
+const FORMS: [Form; 3] = [Form::Classic, Form::Wide, Form::EarlyWide];
+
+/// A file with entries of that form, written without the code under test.
+fn in_form(form: Form, signature: &Signature) -> Vec<u8> {
+    let version: u32 = if form == Form::Classic { 0x2014_0618 } else { 0x2020_0101 };
+    let count = u32::try_from(signature.len()).unwrap();
+    let mut bytes = b".ndzsig\0".to_vec();
+    let words = [version, signature.hash_type().code(), count, signature.block().sectors(), 0, 0];
+    bytes.extend(words.into_iter().flat_map(u32::to_le_bytes));
+    for entry in signature.iter() {
+        let (start, size) = (entry.range.start().get(), entry.range.len().get());
+        let chunk = entry.chunk.number() | if entry.chunk.spans() { 1 << 31 } else { 0 };
+        let begin = bytes.len();
+        match form {
+            Form::Classic => {
+                bytes.extend([start as u32, size as u32].map(u32::to_le_bytes).concat())
+            }
+            Form::Wide => {
+                bytes.extend(start.to_le_bytes());
+                bytes.extend((size as u32).to_le_bytes());
+            }
+            Form::EarlyWide => bytes.extend([start, size].map(u64::to_le_bytes).concat()),
+        }
+        bytes.extend(chunk.to_le_bytes());
+        bytes.extend(entry.digest.as_bytes());
+        // What follows a short digest means nothing.
+        bytes.resize(begin + form.entry_len(), 0xee);
+    }
+    bytes
 }
 
 /// What holding a signature proves.
@@ -144,7 +211,7 @@ fn each_contradiction_has_its_kind() {
     let broken = |at, value| error_of(&patch(&bytes, at, value));
     assert_eq!(broken(0, 0), corrupt(CorruptKind::SignatureMagic, Place::Whole));
     assert_eq!(broken(8, 3).kind, ErrorKind::Incompatible(IncompatibleKind::Version));
-    for hash_type in [0, 3] {
+    for hash_type in [0, 3, 4] {
         assert_eq!(broken(12, hash_type).kind, ErrorKind::Incompatible(IncompatibleKind::HashType));
     }
     for block in [0, 65_537] {
@@ -178,13 +245,88 @@ fn a_block_size_in_bytes_is_recognised() {
 
 #[test]
 fn entries_are_small_and_of_one_type() {
-    assert_eq!(size_of::<StoredEntry>(), 32);
+    assert_eq!(size_of::<Span>(), 16);
     let mut sha1 = signature(&[]);
     let digest = HashType::Md5.digest(b"");
     let error = sha1.push(Entry { digest, ..entry(0, 1) }).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Incompatible(IncompatibleKind::HashType));
-    let error = sha1.push(entry(1 << 32, 1)).unwrap_err();
-    assert_eq!(error.kind, ErrorKind::TooLarge(Limit::Sector32));
+    let remainder = Remainder::new(Sector::ZERO, 5, digest).unwrap();
+    let error = sha1.set_remainder(remainder).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Incompatible(IncompatibleKind::HashType));
+}
+
+#[test]
+fn what_cannot_be_written_is_refused_at_once() {
+    let refused = |signature: &Signature, version, kind: ErrorKind| {
+        let mut bytes = Vec::new();
+        assert_eq!(signature.check_writable(version).unwrap_err().kind, kind);
+        assert_eq!(signature.write_as(version, &mut bytes).unwrap_err().kind, kind);
+        assert!(bytes.is_empty());
+    };
+    let at = |start| {
+        let mut signature = Signature::new(HashType::Sha1, HashBlockSize::new(64).unwrap());
+        signature.push(entry(0, 1)).unwrap();
+        signature.push(Entry { range: range(start, 1), ..entry(0, 1) }).unwrap();
+        signature
+    };
+    refused(&at(1 << 32), Version::V2, ErrorKind::TooLarge(Limit::Sector32));
+    assert_eq!(Signature::read(&encode(&at((1 << 32) - 1))).unwrap(), at((1 << 32) - 1));
+    let block = ErrorKind::Incompatible(IncompatibleKind::SignatureV1Block);
+    refused(&at(5), Version::V1, block);
+    let sha256 = Signature::new(HashType::Sha256, HashBlockSize::DEFAULT);
+    let kind = ErrorKind::Incompatible(IncompatibleKind::SignatureSha256);
+    refused(&sha256, Version::V1, kind.clone());
+    refused(&sha256, Version::V2, kind);
+    let disk = SectorCount::new(1 << 32).unwrap();
+    let check = |sectors| Version::V2.check(HashType::Md5, HashBlockSize::MAX, sectors);
+    assert_eq!(check(disk), Ok(()));
+    let larger = disk.saturating_add(SectorCount::from_u32(1));
+    assert_eq!(check(larger), Err(ErrorKind::TooLarge(Limit::Sector32)));
+}
+
+#[test]
+fn later_versions_are_known_by_their_length() {
+    let known = signature(&[entry(0, 1), entry(128, 128)]);
+    let wide = in_form(Form::Wide, &known);
+    let unknown = ErrorKind::Incompatible(IncompatibleKind::SignatureForm);
+    assert_eq!(error_of(&wide[..wide.len() - 1]).kind, unknown);
+    assert_eq!(error_of(&[wide.as_slice(), &[0]].concat()).kind, unknown);
+    assert_eq!(error_of(&wide[..32 + 79]).kind, ErrorKind::Truncated);
+    // Sizes and chunk numbers the other way round.
+    let swap = |bytes: &[u8], at: usize| {
+        let mut bytes = bytes.to_vec();
+        bytes[at..at + 8].rotate_left(4);
+        bytes
+    };
+    let one = swap(&wide, 32 + 8);
+    assert_eq!(error_of(&one), corrupt(CorruptKind::SignatureBlock, Place::Entry(0)));
+    assert_eq!(error_of(&swap(&one, 32 + 48 + 8)).kind, unknown);
+    // A digest that the entries have no room for.
+    for form in [Form::Classic, Form::EarlyWide] {
+        let sha256 = patch(&in_form(form, &known), 12, 4);
+        assert_eq!(error_of(&sha256).kind, ErrorKind::Incompatible(IncompatibleKind::HashType));
+    }
+    let empty = in_form(Form::Wide, &signature(&[]));
+    assert!(Signature::read(&empty).unwrap().is_empty());
+}
+
+#[test]
+fn the_end_of_a_file_is_the_last_entry() {
+    let mut known = signature(&[entry(0, 2)]);
+    let digest = known.digest(b"end");
+    let sector = |sector| Remainder::new(Sector::from_u32(sector), 3, digest).unwrap();
+    let error = known.set_remainder(sector(1)).unwrap_err();
+    assert_eq!(error, corrupt(CorruptKind::SignatureOrder, Place::Whole));
+    known.set_remainder(sector(2)).unwrap();
+    assert!(known.push(entry(5, 1)).is_err());
+    let bytes = encode(&known);
+    assert_eq!(Signature::read(&bytes).unwrap(), known);
+    let end = bytes[64..].to_vec();
+    let twice = patch(&[bytes.as_slice(), &end].concat(), 16, 3);
+    assert_eq!(error_of(&twice), corrupt(CorruptKind::SignatureOrder, Place::Entry(2)));
+    for bytes in [0, 512] {
+        assert!(Remainder::new(Sector::ZERO, bytes, digest).is_none());
+    }
 }
 
 #[test]

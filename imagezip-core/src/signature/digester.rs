@@ -1,50 +1,16 @@
-//! The signature of an image (docs/format.md, "Hash blocks").
+//! Digesting data that come as a stream, by hash blocks (docs/format.md, "Hash blocks").
 
 use super::cut::HashBlockSize;
 use super::{ChunkNumber, Entry, Signature};
-use crate::codec::Decompressor;
-use crate::device::ReadAt;
 use crate::digest::{HashType, Hasher};
 use crate::error::Result;
-use crate::ndz::Image;
-use crate::sector::{Sector, SectorCount, SectorRange};
+use crate::sector::{Bytes, Sector, SectorRange};
 
-/// What happens to data that go on in the next chunk inside a hash block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Joining {
-    /// One entry: the signature doesn't depend on how the image was divided into chunks. The
-    /// reference's `imagezip -U` and `imagehash -X` make such signatures.
-    Blocks,
-    /// One entry for each chunk's part, as plain `imagehash` does.
-    Chunks,
-}
-
-/// Makes the signature of an image from its data.
+/// Makes a signature of data that come in ascending runs.
 ///
-/// # Errors
-/// As [`Image::chunk`], `Chunk::decode` and [`Signature::push`].
-pub fn of_image<D: ReadAt + ?Sized>(
-    image: &Image<'_, D>,
-    hash_type: HashType,
-    block: HashBlockSize,
-    joining: Joining,
-) -> Result<Signature> {
-    let mut scratch = Decompressor::new();
-    let mut chunks = image.chunks();
-    let mut digester = Digester { signature: Signature::new(hash_type, block), open: None };
-    while let Some(chunk) = chunks.next_chunk()? {
-        if joining == Joining::Chunks {
-            digester.finish_entry()?;
-        }
-        let number = chunk.number();
-        chunk.decode(&mut scratch, &mut |start, data| digester.add(number, start, data))?;
-    }
-    digester.finish_entry()?;
-    Ok(digester.signature)
-}
-
-/// Digests data that come in ascending runs, by hash blocks.
-struct Digester {
+/// A run that begins where the one before ended goes on in the same entry, up to the end of the
+/// hash block, unless [`Digester::finish_entry`] comes between.
+pub struct Digester {
     signature: Signature,
     open: Option<OpenEntry>,
 }
@@ -57,15 +23,22 @@ struct OpenEntry {
 }
 
 impl Digester {
+    /// A digester that has seen nothing.
+    pub const fn new(hash_type: HashType, block: HashBlockSize) -> Self {
+        Self { signature: Signature::new(hash_type, block), open: None }
+    }
+
     /// Takes in the whole sectors of `data`, which begin at `start` and are in chunk `chunk`.
-    fn add(&mut self, chunk: u32, mut start: Sector, mut data: &[u8]) -> Result<()> {
+    ///
+    /// # Errors
+    /// As [`Signature::push`].
+    pub fn add(&mut self, chunk: u32, mut start: Sector, mut data: &[u8]) -> Result<()> {
         while !data.is_empty() {
             let block_end = self.signature.block().end_of(start);
             let room = usize::try_from(block_end.since(start).to_bytes().get());
             let (part, rest) =
                 data.split_at_checked(room.unwrap_or(usize::MAX)).unwrap_or((data, &[]));
-            let len = u64::try_from(part.len())
-                .map_or(SectorCount::ZERO, |len| crate::sector::Bytes(len).whole_sectors());
+            let len = Bytes(u64::try_from(part.len()).unwrap_or_default()).whole_sectors();
             let end = start.saturating_add(len);
             self.add_part(chunk, SectorRange::new(start, end).unwrap_or(SectorRange::EMPTY), part)?;
             if end == block_end {
@@ -93,10 +66,38 @@ impl Digester {
         Ok(())
     }
 
-    fn finish_entry(&mut self) -> Result<()> {
+    /// Ends the entry that is being made: data that follow begin another.
+    ///
+    /// # Errors
+    /// As [`Signature::push`].
+    pub fn finish_entry(&mut self) -> Result<()> {
         self.open.take().map_or(Ok(()), |open| {
             let OpenEntry { range, chunk, hasher } = open;
             self.signature.push(Entry { range, chunk, digest: hasher.finish() })
         })
+    }
+
+    /// The signature of everything taken in.
+    ///
+    /// # Errors
+    /// As [`Signature::push`].
+    pub fn finish(mut self) -> Result<Signature> {
+        self.finish_entry()?;
+        Ok(self.signature)
+    }
+
+    /// Goes on where another digester stopped, whose data come after all of this one's and don't
+    /// go on in its open entry. The other one is empty afterwards.
+    ///
+    /// # Errors
+    /// As [`Signature::push`].
+    pub(crate) fn append(&mut self, other: &mut Self) -> Result<()> {
+        if other.signature.is_empty() && other.open.is_none() {
+            return Ok(());
+        }
+        self.finish_entry()?;
+        self.signature.append(&mut other.signature)?;
+        self.open = other.open.take();
+        Ok(())
     }
 }
