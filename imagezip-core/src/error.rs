@@ -162,6 +162,8 @@ faults! {
         Version,
         /// encrypted image, which needs a key
         Encrypted,
+        /// relocations in an image of version 1, which has none
+        RelocsV1,
         /// unknown cipher
         Cipher,
         /// unknown type of checksum

@@ -2,9 +2,12 @@
 //!
 //! An image is a sequence of chunks of 1 MiB. Each holds some regions of the disk, compressed, and
 //! says which other sectors around them are not in the image. [`Image`] reads versions 1 to 5,
-//! [`ImageWriter`] writes version 3.
+//! [`ImageWriter`] writes those of [`Format`].
 
+mod builder;
 mod chunk;
+mod emit;
+mod format;
 mod header;
 mod reader;
 mod region;
@@ -16,13 +19,15 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use builder::{ChunkBuilder, Pushed};
 pub use chunk::Chunk;
+pub use format::Format;
 pub use header::{ChunkHeader, Version};
 pub use reader::{ChunkBuffer, Chunks, Headers, Image};
 pub use region::Regions;
 pub use reloc::{Reloc, RelocType, Relocs};
 pub use seal::{ChecksumType, Cipher, Keys, NoKeys, Seal};
-pub use writer::{ChunkBuilder, ChunkMap, ImageWriter, Pushed, Written};
+pub use writer::{ChunkMap, ImageWriter, Written};
 
 /// The size of every chunk of an image file.
 pub const CHUNK_BYTES: usize = 0x10_0000;
@@ -35,9 +40,3 @@ pub const PAYLOAD_MAX: usize = CHUNK_BYTES - HEADER_BYTES;
 
 /// The most data that are compressed in one piece for an image.
 pub const PIECE_MAX: usize = 256 * 1024;
-
-/// The most regions in a chunk that is written.
-///
-/// The header area of version 3 holds more. The reference writer closes a chunk where version 4's
-/// larger header would be full, and readers were only ever tested with what it makes.
-pub const REGIONS_MAX: usize = (HEADER_BYTES - 344) / 8;

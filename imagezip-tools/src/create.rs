@@ -7,7 +7,6 @@ use std::path::Path;
 use anyhow::Context;
 use embedded_io_adapters::std::FromStd;
 use imagezip_core::allocation::DiskMap;
-use imagezip_core::codec::Level;
 use imagezip_core::device::ReadAt;
 use imagezip_core::digest::{Sha256, Sha256Hasher};
 use imagezip_core::pipeline::{Progress, Saved, Source, save, verify};
@@ -33,7 +32,7 @@ pub fn create(
     let workers = Threads::all_cpus();
     let writing = |path: &Path| format!("writing {}", path.display());
     let file = File::create(image).with_context(|| writing(image))?;
-    let source = Source { device, map, base, level: Level::default() };
+    let source = Source { base, ..Source::new(device, map) };
     let saved = save(&workers, source, FromStd::new(&file), &Progress::default())
         .with_context(|| writing(image))?;
     file.sync_all().with_context(|| writing(image))?;

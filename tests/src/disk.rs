@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use anyhow::{Result, ensure};
 use imagezip_core::allocation::{DiskMap, Options, Selection, scan};
-use imagezip_core::codec::{Decompressor, Level};
+use imagezip_core::codec::Decompressor;
 use imagezip_core::digest::Sha256;
 use imagezip_core::extent::ExtentSet;
 use imagezip_core::ndz::Image;
@@ -41,7 +41,7 @@ pub fn map_of(in_use: ExtentSet, sectors: SectorCount) -> DiskMap {
 
 /// Saves a disk, or its delta to `base`, and verifies the file as a node does.
 pub fn save(disk: &[u8], map: &DiskMap, base: Option<&Signature>) -> Result<Made> {
-    let source = Source { device: &disk, map, base, level: Level::default() };
+    let source = Source { base, ..Source::new(&disk, map) };
     let (workers, mut image) = (Threads::all_cpus(), Vec::new());
     let saved = pipeline::save(&workers, source, &mut image, &Progress::default())?;
     let digest = pipeline::verify(&workers, &image, &saved.proof)?;

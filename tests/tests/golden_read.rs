@@ -8,7 +8,7 @@ use imagezip_core::codec::{Compressor, Decompressor, Piece};
 use imagezip_core::digest::HashType;
 use imagezip_core::error::{CorruptKind, ErrorKind, IncompatibleKind};
 use imagezip_core::extent::ExtentSet;
-use imagezip_core::ndz::{Image, ImageWriter, RelocType};
+use imagezip_core::ndz::{Format, Image, ImageWriter, RelocType};
 use imagezip_core::pipeline::{Hashing, Joining, hash_device, hash_image};
 use imagezip_core::sector::{Sector, SectorCount, SectorRange};
 use imagezip_core::signature::{HashBlockSize, Signature, Version, cut};
@@ -234,7 +234,7 @@ fn check_headers(name: &str, bytes: &[u8], size: SectorCount) {
 /// Writes what an image holds again, and reads that in two ways.
 fn check_rewriting(name: &str, bytes: &[u8], restored: &Restored) {
     let mut written = Vec::new();
-    let mut writer = ImageWriter::new(&mut written);
+    let mut writer = ImageWriter::new(&mut written, Format::V3);
     let (mut compressor, mut piece) = (Compressor::default(), Piece::new());
     let mut extents = Vec::new();
     let mut data = Vec::new();
@@ -244,13 +244,13 @@ fn check_rewriting(name: &str, bytes: &[u8], restored: &Restored) {
         data.extend(&restored.disk[byte_at(part.start())..byte_at(part.end())]);
         if data.len() > 64 * 1024 || extents.len() == 5 {
             compressor.compress(&data, &mut piece);
-            writer.push(&extents, &piece).unwrap();
+            writer.push(&extents, &[], &piece).unwrap();
             extents.clear();
             data.clear();
         }
     }
     compressor.compress(&data, &mut piece);
-    writer.push(&extents, &piece).unwrap();
+    writer.push(&extents, &[], &piece).unwrap();
     let report = writer.finish(restored.size).unwrap();
 
     assert_eq!(written.len(), usize::try_from(report.chunks).unwrap() << 20);

@@ -7,9 +7,12 @@ use super::width::Width;
 use super::{HEADER_BYTES, PAYLOAD_MAX};
 use crate::error::{CorruptKind, ErrorKind};
 use crate::layout::Layout;
-use crate::sector::{SECTOR_BYTES, Sector, SectorCount, SectorRange};
+use crate::sector::{Bytes, SECTOR_BYTES, Sector, SectorCount, SectorRange};
 
 type Result<T> = core::result::Result<T, ErrorKind>;
+
+/// Where in a chunk the number of chunks in the file is.
+pub(super) const TOTAL_AT: u64 = 12;
 
 /// The version of a chunk: its magic number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,7 +115,7 @@ impl<'a> ChunkHeader<'a> {
     /// Checks a header area.
     ///
     /// # Errors
-    /// `Corrupt`.
+    /// `Corrupt`. `PayloadShort` if no payload of the length could fill the regions.
     pub fn new(area: &'a [u8; HEADER_BYTES]) -> Result<Self> {
         let area = Layout::from(area);
         let version = Version::from_magic(area.u32::<0>())?;
@@ -122,8 +125,8 @@ impl<'a> ChunkHeader<'a> {
         if usize::try_from(area.u32::<4>()).is_ok_and(|len| len > PAYLOAD_MAX) {
             return Err(ErrorKind::Corrupt(CorruptKind::ChunkPayload));
         }
-        // A header in one form makes no sense in another, but for odd accidents with identities:
-        // what is read as a region's start there is another one's size.
+        // No header makes sense in two forms: the low half of a number is the high half of another
+        // one then, and regions are larger than any payload.
         let (usual, others) = match Form::of(version) {
             [usual, others @ ..] => (*usual, others),
             [] => return Err(ErrorKind::Corrupt(CorruptKind::ChunkMagic)),
@@ -155,6 +158,9 @@ impl<'a> ChunkHeader<'a> {
             return corrupt(CorruptKind::RegionBounds);
         };
         let header = Self { area, version, form, covered, regions, relocs };
+        if header.sector_count() > most_sectors(header.payload_len()) {
+            return corrupt(CorruptKind::PayloadShort);
+        }
         let inside = |reloc: &Reloc| {
             let first = SectorRange::with_len(reloc.sector, SectorCount::from_u32(1));
             first.is_some_and(|first| covered.contains(first))
@@ -230,6 +236,13 @@ impl<'a> ChunkHeader<'a> {
     }
 }
 
+/// The most sectors that a payload can be for: deflate makes at most 258 bytes of 2 bits.
+fn most_sectors(payload_len: usize) -> SectorCount {
+    const MOST_OF_A_BYTE: u64 = 258 * 4;
+    let payload = u64::try_from(payload_len).unwrap_or(u64::MAX);
+    Bytes(payload.saturating_mul(MOST_OF_A_BYTE)).whole_sectors()
+}
+
 /// The tables of regions and of relocations, if they fit and there is a region.
 fn tables(
     area: Layout<'_, HEADER_BYTES>,
@@ -256,41 +269,4 @@ fn check_order(mut regions: Regions<'_>) -> Result<SectorRange> {
         (!region.is_empty() && region.start() > end).then_some(region.end())
     });
     end.and_then(|end| SectorRange::new(first.start(), end)).ok_or(disorder)
-}
-
-/// What to write into a chunk's header area.
-pub(super) struct HeaderFields<'a> {
-    /// The length of the zlib stream.
-    pub(super) payload_len: u32,
-    /// The chunk's number.
-    pub(super) number: u32,
-    /// The first sector that the chunk describes, and the one after the last.
-    pub(super) covered: (u32, u32),
-    /// Each region's first sector and size.
-    pub(super) regions: &'a [(u32, u32)],
-}
-
-impl HeaderFields<'_> {
-    /// Writes a header area of version 3 over `area`.
-    pub(super) fn emit(&self, area: &mut [u8; HEADER_BYTES]) {
-        const HEADER_AREA: u32 = 4096;
-        let region_count = u32::try_from(self.regions.len()).unwrap_or(u32::MAX);
-        let (first, last) = self.covered;
-        let (total, relocs) = (0, 0);
-        let fields = [
-            Version::V3.magic(),
-            self.payload_len,
-            self.number,
-            total,
-            HEADER_AREA,
-            region_count,
-            first,
-            last,
-            relocs,
-        ];
-        let regions = self.regions.iter().flat_map(|(start, size)| [*start, *size]);
-        let bytes = fields.into_iter().chain(regions).flat_map(u32::to_le_bytes);
-        area.fill(0);
-        area.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
-    }
 }

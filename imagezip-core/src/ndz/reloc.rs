@@ -5,7 +5,7 @@ use core::fmt;
 
 use super::width::Width;
 use crate::layout::Layout;
-use crate::sector::Sector;
+use crate::sector::{Bytes, SECTOR_BYTES, Sector, SectorCount, SectorRange};
 
 /// What a relocation is about. Readers ignore the types that they don't know.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,6 +73,29 @@ pub struct Reloc {
     pub offset: u32,
     /// The number of bytes.
     pub size: u32,
+}
+
+impl Reloc {
+    /// How far before a [`RelocType::LILO_CHECKSUM`] its table begins.
+    const LILO_TABLE: u64 = 990;
+
+    /// The sectors that a reader needs at once to apply the relocation.
+    ///
+    /// No relocation that means anything concerns more than 512 bytes; of one that claims to, this
+    /// is the first sector.
+    pub fn sectors(&self) -> SectorRange {
+        let offset = u64::from(self.offset);
+        let start = Bytes(self.sector.to_bytes().get().saturating_add(offset));
+        let back = if self.kind == RelocType::LILO_CHECKSUM { Self::LILO_TABLE } else { 0 };
+        let size = u64::from(self.size).clamp(1, SECTOR_BYTES);
+        let last = Bytes(start.get().saturating_add(size).saturating_sub(1));
+        let first = Bytes(start.get().saturating_sub(back));
+        let sector_of = |at: Bytes| Sector::ZERO.saturating_add(at.whole_sectors());
+        let whole = u64::from(self.size) <= SECTOR_BYTES;
+        let last = if whole { sector_of(last) } else { sector_of(start) };
+        let end = last.saturating_add(SectorCount::from_u32(1));
+        SectorRange::new(sector_of(first), end).unwrap_or(SectorRange::EMPTY)
+    }
 }
 
 /// The relocations of a chunk in order.

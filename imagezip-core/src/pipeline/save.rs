@@ -5,16 +5,17 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use embedded_io::Write;
 
+use super::portions::{Cutter, Portion, Ties};
 use super::{Proof, Workers, ordered};
 use crate::allocation::DiskMap;
 use crate::codec::{Compressor, Level, Piece};
 use crate::delta::{Comparison, Judgement, WindowData};
 use crate::device::ReadAt;
 use crate::digest::{Digest, HashType};
-use crate::error::{ErrorKind, Limit, Place, Result};
+use crate::error::Result;
 use crate::extent::ExtentSet;
-use crate::ndz::{ImageWriter, PIECE_MAX, REGIONS_MAX, Written};
-use crate::sector::{SECTOR_BYTES, SectorCount, SectorRange};
+use crate::ndz::{Format, ImageWriter, Reloc, Written};
+use crate::sector::{SectorCount, SectorRange};
 use crate::signature::{ChunkNumber, Entry, Signature};
 
 /// What to save.
@@ -28,6 +29,22 @@ pub struct Source<'a> {
     pub base: Option<&'a Signature>,
     /// How hard to compress.
     pub level: Level,
+    /// What a reader adjusts when the image goes to another place, ascending by sector of the
+    /// image. Those of sectors that are not saved are left out.
+    pub relocs: &'a [Reloc],
+    /// The version of the image.
+    pub format: Format,
+    /// The image's identity, for formats that have one.
+    pub id: [u8; 16],
+}
+
+impl<'a> Source<'a> {
+    /// A full image of `device` as most programs make it: version 3, no relocations. Its fields
+    /// say what else there can be.
+    pub fn new(device: &'a dyn ReadAt, map: &'a DiskMap) -> Self {
+        let (level, format) = (Level::default(), Format::default());
+        Self { device, map, base: None, level, relocs: &[], format, id: [0; 16] }
+    }
 }
 
 /// How far a save is; read by others while it runs. All in bytes of the disk, but for `written`.
@@ -59,22 +76,23 @@ pub struct Saved {
 /// Nothing is written when nothing has changed: that is what an empty delta looks like.
 ///
 /// # Errors
-/// `Read` if the disk fails, `Write` if `out` does, `TooLarge(Sector32)` if what is imaged has
-/// sectors that the format can't express: then nothing was read or written.
+/// `TooLarge(Sector32)` if what is imaged has sectors that the format can't express, and
+/// `Incompatible(RelocsV1)` if it can't have relocations: then nothing was read or written.
+/// `Read` if the disk fails, `Write` if `out` does.
 pub fn save<W: Write + Send>(
     workers: &dyn Workers,
     source: Source<'_>,
     out: W,
     progress: &Progress,
 ) -> Result<Saved> {
-    if u32::try_from(source.map.sectors().get()).is_err() {
-        let end = source.map.area.end();
-        return Err(ErrorKind::TooLarge(Limit::Sector32).at(Place::Sector(end)));
-    }
+    source.format.check_size(source.map.sectors())?;
+    source.format.check_relocs(source.relocs)?;
     let comparison = Comparison::new(&source.map.in_use, source.base);
     let slots = (0..workers.count().saturating_mul(2)).map(|_| Slot::new(source.level)).collect();
     let mut windows = comparison.windows();
-    let mut writer = ImageWriter::new(out);
+    let ties = Ties::new(source.relocs, &source.map.in_use);
+    let cutter = Cutter { format: source.format, relocs: source.relocs, ties };
+    let mut writer = ImageWriter::new(out, source.format).with_id(source.id);
     let mut proof = Proof::new();
     // Its chunk numbers are those of the image that is written, whose chunks describe all sectors,
     // in the image or not (docs/format.md, "Signature file"); they are known at the end.
@@ -83,11 +101,11 @@ pub fn save<W: Write + Send>(
         workers,
         slots,
         || Ok(windows.next()),
-        |window, slot: &mut Slot| slot.fill(source, &comparison, window),
+        |window, slot: &mut Slot| slot.fill(source, &comparison, &cutter, window),
         |slot| {
-            for Made { extents, piece, digest } in slot.made.as_slice() {
-                writer.push(extents, piece)?;
-                proof.push(extents, *digest);
+            for Made { portion, piece, digest } in slot.made.as_slice() {
+                writer.push(&portion.extents, &portion.relocs, piece)?;
+                proof.push(&portion.extents, *digest);
             }
             for (range, digest) in slot.judgement.digests.iter().copied() {
                 signature.push(Entry { range, chunk: ChunkNumber::default(), digest })?;
@@ -116,7 +134,7 @@ struct Slot {
 
 /// Some changed sectors, compressed.
 struct Made {
-    extents: Vec<SectorRange>,
+    portion: Portion,
     piece: Piece,
     digest: Digest,
 }
@@ -136,21 +154,25 @@ impl Slot {
         &mut self,
         source: Source<'_>,
         comparison: &Comparison<'_>,
+        cutter: &Cutter<'_>,
         window: SectorRange,
     ) -> Result<()> {
-        let wanted = comparison.to_read(window);
+        // What is tied over the window's end is read again with the next window, to be compared.
+        let share = cutter.ties.share(window);
+        let wanted = comparison.to_read(window).union(&beyond(window, share));
         self.data.read(source.device, source.map.base(), window, &wanted)?;
         comparison.judge(window, &self.data, &mut self.judgement)?;
+        self.judgement.changed = cutter.ties.complete(window, &self.judgement.changed);
         self.made.clear();
-        for extents in portions(&self.judgement.changed) {
+        for portion in cutter.portions(&self.judgement.changed) {
             self.gathered.clear();
-            for extent in &extents {
+            for extent in &portion.extents {
                 self.gathered.extend_from_slice(self.data.get(*extent)?);
             }
             let mut piece = Piece::new();
             self.compressor.compress(&self.gathered, &mut piece);
             let digest = HashType::Sha1.digest(&self.gathered);
-            self.made.push(Made { extents, piece, digest });
+            self.made.push(Made { portion, piece, digest });
         }
         Ok(())
     }
@@ -163,28 +185,7 @@ impl Slot {
     }
 }
 
-/// Cuts changed sectors into portions that each fit a piece.
-fn portions(changed: &ExtentSet) -> Vec<Vec<SectorRange>> {
-    let most = u64::try_from(PIECE_MAX).unwrap_or(u64::MAX).wrapping_div(SECTOR_BYTES);
-    let mut portions = Vec::new();
-    let mut portion = Vec::new();
-    let mut room = most;
-    for extent in changed {
-        let mut rest = extent;
-        while !rest.is_empty() {
-            let reach = SectorCount::new(room).unwrap_or_default();
-            let (taken, after) = rest.split_at(rest.start().saturating_add(reach));
-            portion.push(taken);
-            room = room.saturating_sub(taken.len().get());
-            rest = after;
-            if room == 0 || portion.len() >= REGIONS_MAX {
-                portions.push(core::mem::take(&mut portion));
-                room = most;
-            }
-        }
-    }
-    if !portion.is_empty() {
-        portions.push(portion);
-    }
-    portions
+/// The sectors of `share` after those of `window`.
+fn beyond(window: SectorRange, share: SectorRange) -> ExtentSet {
+    SectorRange::new(window.end(), share.end()).map(ExtentSet::from).unwrap_or_default()
 }

@@ -9,7 +9,7 @@ mod image;
 use super::ordered::tests::Threads;
 use super::*;
 use crate::allocation::DiskMap;
-use crate::codec::{Decompressor, Level};
+use crate::codec::Decompressor;
 use crate::digest::Sha256;
 use crate::error::{CorruptKind, ErrorKind, Limit};
 use crate::extent::ExtentSet;
@@ -47,7 +47,7 @@ impl State {
 
     fn save_with(&self, workers: &dyn Workers, base: Option<&Signature>) -> (Vec<u8>, Saved) {
         let (disk, map) = (self.disk(), self.map());
-        let source = Source { device: &disk, map: &map, base, level: Level::default() };
+        let source = Source { base, ..Source::new(&disk, &map) };
         let mut file = Vec::new();
         let saved = save(workers, source, &mut file, &Progress::default()).unwrap();
         assert_eq!(verify(workers, &file, &saved.proof), Ok(Sha256::of(&file)));
@@ -186,7 +186,7 @@ fn large_state() -> (Vec<u8>, DiskMap) {
 #[test]
 fn many_chunks_and_what_is_wrong_with_another_image() {
     let (disk, map) = large_state();
-    let source = Source { device: &disk, map: &map, base: None, level: Level::default() };
+    let source = Source::new(&disk, &map);
     let mut file = Vec::new();
     let progress = Progress::default();
     let saved = save(&Threads(2), source, &mut file, &progress).unwrap();
@@ -219,7 +219,7 @@ fn a_partition_is_saved_from_where_it_begins() {
     let area = SectorRange::with_len(start, SectorCount::from_u32(3000)).unwrap();
     let in_use = SectorRange::first(SectorCount::from_u32(2999)).into();
     let map = DiskMap::known(area, in_use);
-    let source = Source { device: &disk, map: &map, base: None, level: Level::default() };
+    let source = Source::new(&disk, &map);
     let mut file = Vec::new();
     save(&SingleThread, source, &mut file, &Progress::default()).unwrap();
     assert_eq!(Image::open(&file).unwrap().sectors().unwrap().get(), 3000);
@@ -234,7 +234,7 @@ fn a_partition_is_saved_from_where_it_begins() {
 fn what_is_larger_than_the_format_is_refused_at_once() {
     let (disk, mut map) = large_state();
     map.area = SectorRange::first(SectorCount::new(1 << 32).unwrap());
-    let source = Source { device: &disk, map: &map, base: None, level: Level::default() };
+    let source = Source::new(&disk, &map);
     let (mut file, progress) = (Vec::new(), Progress::default());
     let error = save(&SingleThread, source, &mut file, &progress).unwrap_err();
     assert_eq!(error.kind, ErrorKind::TooLarge(Limit::Sector32));

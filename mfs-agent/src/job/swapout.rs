@@ -6,7 +6,6 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use imagezip_core::allocation::{DiskMap, Options, Selection, scan};
-use imagezip_core::codec::Level;
 use imagezip_core::digest::Sha256;
 use imagezip_core::error::{CorruptKind, ErrorKind};
 use imagezip_core::partition::LogicalSectorSize;
@@ -78,8 +77,7 @@ pub fn run(
     progress.set_total(map.in_use.sector_count().to_bytes().get());
 
     let job = Job { node, part: &part, disk: &disk, base: &base, threads, progress, info: &info };
-    let source =
-        Source { device: &device, map: &map, base: Some(&signature), level: Level::default() };
+    let source = Source { base: Some(&signature), ..Source::new(&device, &map) };
     let commit = info.commit();
     let result = job.save(&commit, source);
     if result.is_err()
