@@ -24,6 +24,29 @@ const LEAST_WINDOW: SectorCount = SectorCount::from_u32(2048);
 pub struct Comparison<'a> {
     in_use: &'a ExtentSet,
     base: Option<&'a Signature>,
+    signature: Option<NewSignature>,
+}
+
+/// How a signature is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NewSignature {
+    /// The type of digest.
+    pub hash_type: HashType,
+    /// The size of hash blocks.
+    pub block: HashBlockSize,
+}
+
+impl NewSignature {
+    /// As the signature of a base image was made, so that the next delta can be compared, too; but
+    /// with SHA-1 in place of SHA-256, which can be read and not written (docs/format.md,
+    /// "Signature file").
+    pub fn like(base: &Signature) -> Self {
+        let hash_type = match base.hash_type() {
+            HashType::Sha256 => HashType::Sha1,
+            hash_type => hash_type,
+        };
+        Self { hash_type, block: base.block() }
+    }
 }
 
 /// Sectors of one window of the disk in memory.
@@ -40,28 +63,32 @@ pub struct WindowData {
 pub struct Judgement {
     /// The sectors that belong in the delta.
     pub changed: ExtentSet,
-    /// The digests of all sectors in use, cut at hash blocks: entries of the new signature.
+    /// The digests of all sectors in use, cut at hash blocks: entries of the signature of the
+    /// result, if one is made.
     pub digests: Vec<(SectorRange, Digest)>,
 }
 
 impl<'a> Comparison<'a> {
-    /// Compares with a base image's signature, or, without one, takes everything for changed.
-    pub fn new(in_use: &'a ExtentSet, base: Option<&'a Signature>) -> Self {
-        Self { in_use, base }
+    /// Compares with a base image's signature, or, without one, takes everything for changed. The
+    /// `signature` of the result, if there shall be one, is made like the base's if there is one.
+    pub fn new(
+        in_use: &'a ExtentSet,
+        base: Option<&'a Signature>,
+        signature: Option<NewSignature>,
+    ) -> Self {
+        let signature = signature.map(|own| base.map_or(own, NewSignature::like));
+        Self { in_use, base, signature }
     }
 
-    /// The digest of the signature of the result: the base's, but SHA-1 in place of SHA-256,
-    /// which can be read and not written (docs/format.md, "Signature file").
-    pub fn hash_type(&self) -> HashType {
-        match self.base.map(Signature::hash_type) {
-            None | Some(HashType::Sha256) => HashType::Sha1,
-            Some(hash_type) => hash_type,
-        }
+    /// How the signature of the result is made, if there shall be one.
+    pub const fn signature(&self) -> Option<NewSignature> {
+        self.signature
     }
 
-    /// The hash block of the signature.
-    pub fn block(&self) -> HashBlockSize {
-        self.base.map_or_else(HashBlockSize::default, Signature::block)
+    /// The hash block by which is compared and digested.
+    fn block(&self) -> HashBlockSize {
+        let own = self.signature.unwrap_or_default();
+        self.base.map_or(own.block, Signature::block)
     }
 
     /// How many sectors a window has: whole hash blocks.
@@ -140,16 +167,15 @@ impl<'a> Comparison<'a> {
             last = Some((entry.range, digest));
         }
         for piece in self.in_use.within(block) {
+            out.changed.extend(&unchanged.complement(piece));
+            let Some(NewSignature { hash_type, .. }) = self.signature else { continue };
             let digest = match last {
-                Some((range, digest))
-                    if range == piece && digest.hash_type() == self.hash_type() =>
-                {
+                Some((range, digest)) if range == piece && digest.hash_type() == hash_type => {
                     digest
                 }
-                _ => digest_of(piece, self.hash_type())?,
+                _ => digest_of(piece, hash_type)?,
             };
             out.digests.push((piece, digest));
-            out.changed.extend(&unchanged.complement(piece));
         }
         Ok(())
     }

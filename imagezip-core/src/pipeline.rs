@@ -12,18 +12,21 @@ mod hash;
 mod hash_device;
 mod load;
 mod ordered;
+mod pack;
 mod portions;
 mod save;
+mod sequential;
 mod verify;
 
 pub use check::{Checked, Finding, check};
 pub use compare::{Compared, compare};
 pub use differences::{Difference, Differences, SAMPLE_BYTES, Sample, differences};
-pub use hash::{Hashing, Joining, hash_image};
+pub use hash::{Hashing, Joining, hash_image, relocated_sectors};
 pub use hash_device::hash_device;
 pub use load::{Arrival, Fill, Fit, Gaps, LoadProgress, Loaded, Order, Target, load, stream};
 pub use ordered::ordered;
 pub use save::{Progress, Saved, Source, save};
+pub use sequential::{Input, Streamed, save_stream};
 pub use verify::{Proof, verify};
 
 /// Threads to work with.

@@ -1,6 +1,6 @@
-//! Writing to the byte streams of callers.
+//! The byte streams of callers.
 
-use embedded_io::{Error as _, ErrorKind as Kind, Write};
+use embedded_io::{Error as _, ErrorKind as Kind, Read, Write};
 
 use crate::error::{ErrorKind, Result};
 
@@ -20,6 +20,20 @@ pub(crate) fn write_all<W: Write + ?Sized>(to: &mut W, mut bytes: &[u8]) -> Resu
         }
     }
     Ok(())
+}
+
+/// Reads until `buf` is full or the stream ends: how many bytes came.
+pub(crate) fn read_full<R: Read + ?Sized>(from: &mut R, buf: &mut [u8]) -> Result<usize> {
+    let mut filled = 0_usize;
+    while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match from.read(rest) {
+            Ok(0) => break,
+            Ok(len) => filled = filled.saturating_add(len.min(rest.len())),
+            Err(error) if error.kind() == Kind::Interrupted => {}
+            Err(error) => return Err(ErrorKind::Read(os_code(error.kind())).into()),
+        }
+    }
+    Ok(filled)
 }
 
 /// Linux's error number for what embedded-io can tell apart; 0 for everything else.

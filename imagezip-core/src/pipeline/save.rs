@@ -1,22 +1,21 @@
 //! Making an image: each block is read once, hashed, and compressed from the same buffer.
 
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use embedded_io::Write;
 
-use super::portions::{Cutter, Portion, Ties};
+use super::pack::{Output, Packer};
+use super::portions::{Cutter, Ties};
 use super::{Proof, Workers, ordered};
 use crate::allocation::DiskMap;
-use crate::codec::{Compressor, Level, Piece};
-use crate::delta::{Comparison, Judgement, WindowData};
+use crate::codec::Level;
+use crate::delta::{Comparison, Judgement, NewSignature, WindowData};
 use crate::device::ReadAt;
-use crate::digest::{Digest, HashType};
 use crate::error::Result;
 use crate::extent::ExtentSet;
 use crate::ndz::{Format, ImageWriter, Reloc, Written};
 use crate::sector::{SectorCount, SectorRange};
-use crate::signature::{ChunkNumber, Entry, Signature};
+use crate::signature::Signature;
 
 /// What to save.
 #[derive(Clone, Copy)]
@@ -27,6 +26,9 @@ pub struct Source<'a> {
     pub map: &'a DiskMap,
     /// The signature of the image that the result is a delta to; `None` for a full image.
     pub base: Option<&'a Signature>,
+    /// How to make the signature of the saved state; `None` for none. That of a delta is made like
+    /// its base's.
+    pub signature: Option<NewSignature>,
     /// How hard to compress.
     pub level: Level,
     /// What a reader adjusts when the image goes to another place, ascending by sector of the
@@ -39,11 +41,19 @@ pub struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// A full image of `device` as most programs make it: version 3, no relocations. Its fields
-    /// say what else there can be.
+    /// A full image of `device` as most programs make it: version 3, without relocations, with a
+    /// signature. The fields say what else there can be.
     pub fn new(device: &'a dyn ReadAt, map: &'a DiskMap) -> Self {
-        let (level, format) = (Level::default(), Format::default());
-        Self { device, map, base: None, level, relocs: &[], format, id: [0; 16] }
+        Self {
+            device,
+            map,
+            base: None,
+            signature: Some(NewSignature::default()),
+            level: Level::default(),
+            relocs: &[],
+            format: Format::default(),
+            id: [0; 16],
+        }
     }
 }
 
@@ -63,7 +73,8 @@ pub struct Progress {
 pub struct Saved {
     /// What is in the image.
     pub image: Written,
-    /// The signature of the saved state: of the base image with the delta applied.
+    /// The signature of the saved state: of the base image with the delta applied. Empty if none
+    /// was asked for.
     pub signature: Signature,
     /// What the image must give back.
     pub proof: Proof,
@@ -87,38 +98,30 @@ pub fn save<W: Write + Send>(
 ) -> Result<Saved> {
     source.format.check_size(source.map.sectors())?;
     source.format.check_relocs(source.relocs)?;
-    let comparison = Comparison::new(&source.map.in_use, source.base);
+    let comparison = Comparison::new(&source.map.in_use, source.base, source.signature);
     let slots = (0..workers.count().saturating_mul(2)).map(|_| Slot::new(source.level)).collect();
     let mut windows = comparison.windows();
     let ties = Ties::new(source.relocs, &source.map.in_use);
     let cutter = Cutter { format: source.format, relocs: source.relocs, ties };
-    let mut writer = ImageWriter::new(out, source.format).with_id(source.id);
-    let mut proof = Proof::new();
-    // Its chunk numbers are those of the image that is written, whose chunks describe all sectors,
-    // in the image or not (docs/format.md, "Signature file"); they are known at the end.
-    let mut signature = Signature::new(comparison.hash_type(), comparison.block());
+    let writer = ImageWriter::new(out, source.format).with_id(source.id);
+    let mut output = Output::new(writer, comparison.signature().unwrap_or_default());
     ordered(
         workers,
         slots,
         || Ok(windows.next()),
         |window, slot: &mut Slot| slot.fill(source, &comparison, &cutter, window),
         |slot| {
-            for Made { portion, piece, digest } in slot.made.as_slice() {
-                writer.push(&portion.extents, &portion.relocs, piece)?;
-                proof.push(&portion.extents, *digest);
-            }
-            for (range, digest) in slot.judgement.digests.iter().copied() {
-                signature.push(Entry { range, chunk: ChunkNumber::default(), digest })?;
-            }
-            progress.scanned.fetch_add(slot.in_use_bytes(), Ordering::Relaxed);
-            let changed = slot.judgement.changed.sector_count().to_bytes().get();
-            progress.changed.fetch_add(changed, Ordering::Relaxed);
-            progress.written.store(writer.bytes_written().get(), Ordering::Relaxed);
+            output.push(slot.packer.packed())?;
+            output.sign(&slot.judgement.digests)?;
+            let bytes = |sectors: SectorCount| sectors.to_bytes().get();
+            progress.scanned.fetch_add(bytes(slot.scanned), Ordering::Relaxed);
+            let changed = slot.judgement.changed.sector_count();
+            progress.changed.fetch_add(bytes(changed), Ordering::Relaxed);
+            progress.written.store(output.bytes_written(), Ordering::Relaxed);
             Ok(())
         },
     )?;
-    let image = writer.finish(source.map.sectors())?;
-    signature.number_chunks(&image.map);
+    let (image, signature, proof) = output.finish(source.map.sectors())?;
     let scanned = source.map.in_use.sector_count();
     Ok(Saved { image, signature, proof, scanned })
 }
@@ -127,16 +130,8 @@ pub fn save<W: Write + Send>(
 struct Slot {
     data: WindowData,
     judgement: Judgement,
-    gathered: Vec<u8>,
-    compressor: Compressor,
-    made: Vec<Made>,
-}
-
-/// Some changed sectors, compressed.
-struct Made {
-    portion: Portion,
-    piece: Piece,
-    digest: Digest,
+    packer: Packer,
+    scanned: SectorCount,
 }
 
 impl Slot {
@@ -144,9 +139,8 @@ impl Slot {
         Self {
             data: WindowData::default(),
             judgement: Judgement::default(),
-            gathered: Vec::new(),
-            compressor: Compressor::new(level),
-            made: Vec::new(),
+            packer: Packer::new(level),
+            scanned: SectorCount::ZERO,
         }
     }
 
@@ -162,26 +156,10 @@ impl Slot {
         let wanted = comparison.to_read(window).union(&beyond(window, share));
         self.data.read(source.device, source.map.base(), window, &wanted)?;
         comparison.judge(window, &self.data, &mut self.judgement)?;
+        let in_use = source.map.in_use.within(window);
+        self.scanned = in_use.fold(SectorCount::ZERO, |sum, e| sum.saturating_add(e.len()));
         self.judgement.changed = cutter.ties.complete(window, &self.judgement.changed);
-        self.made.clear();
-        for portion in cutter.portions(&self.judgement.changed) {
-            self.gathered.clear();
-            for extent in &portion.extents {
-                self.gathered.extend_from_slice(self.data.get(*extent)?);
-            }
-            let mut piece = Piece::new();
-            self.compressor.compress(&self.gathered, &mut piece);
-            let digest = HashType::Sha1.digest(&self.gathered);
-            self.made.push(Made { portion, piece, digest });
-        }
-        Ok(())
-    }
-
-    fn in_use_bytes(&self) -> u64 {
-        let digests = self.judgement.digests.iter();
-        let sectors =
-            digests.fold(SectorCount::ZERO, |sum, (range, _)| sum.saturating_add(range.len()));
-        sectors.to_bytes().get()
+        self.packer.pack(&self.judgement.changed, cutter, |extent| self.data.get(extent))
     }
 }
 
