@@ -9,7 +9,9 @@ pub mod host;
 pub mod keys;
 pub mod load;
 pub mod output;
+pub mod reading;
 pub mod signals;
 pub mod signing;
+pub mod target;
 
 mod unfinished;

@@ -105,7 +105,7 @@ fn blowfish_vector() {
     let bytes = header.into_iter().flat_map(u32::to_le_bytes).chain(0xa0..=0xbf);
     area.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
     area[344..352].copy_from_slice(&[0, 0, 0, 0, 1, 0, 0, 0]);
-    let header = imagezip_core::ndz::ChunkHeader::new(&area).unwrap();
+    let header = ChunkHeader::new(&area).unwrap();
     let seal = header.seal().unwrap();
 
     let mut payload = SIXTEEN_ENCRYPTED;
