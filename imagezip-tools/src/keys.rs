@@ -18,7 +18,7 @@ use cbc::cipher::{BlockModeDecrypt, InnerIvInit, KeyInit};
 use imagezip_core::device::ReadAt;
 use imagezip_core::digest::Digest;
 use imagezip_core::error::{CorruptKind, ErrorKind, IncompatibleKind, Place};
-use imagezip_core::ndz::{ChecksumType, Cipher, Image, Keys, Seal};
+use imagezip_core::ndz::{ChecksumType, ChunkHeader, Cipher, Image, Keys, Seal};
 
 use rsa::PublicKey;
 
@@ -80,18 +80,28 @@ impl KeyRing {
         &self,
         image: &Image<'_, D>,
     ) -> imagezip_core::Result<()> {
-        if self.signature.is_none() {
-            return Ok(());
-        }
         let mut number = 0;
         image.headers(&mut |header| {
-            let signed = |seal: Seal<'_>| seal.checksum_type() == ChecksumType::SIGNED_SHA1;
-            if !header.seal().is_some_and(signed) {
-                return Err(unsigned().at(Place::Chunk(number)));
-            }
+            self.check_signed(header, number)?;
             number += 1;
             Ok(())
         })
+    }
+
+    /// Checks that the chunk of that number is signed, if there is a key to check signatures with.
+    ///
+    /// # Errors
+    /// `Corrupt(SealSignature)` if it is not.
+    pub fn check_signed(
+        &self,
+        header: &ChunkHeader<'_>,
+        number: u32,
+    ) -> imagezip_core::Result<()> {
+        let signed = |seal: Seal<'_>| seal.checksum_type() == ChecksumType::SIGNED_SHA1;
+        if self.signature.is_none() || header.seal().is_some_and(signed) {
+            return Ok(());
+        }
+        Err(unsigned().at(Place::Chunk(number.into())))
     }
 }
 
