@@ -1,5 +1,19 @@
 //! Making images and their signatures.
 
+pub mod base;
+mod dots;
+pub mod hash_stats;
+pub mod image;
+mod job;
+pub mod prepare;
+pub mod report;
+pub mod request;
+mod tolerant;
+
+pub use job::run;
+pub use request::{Destination, Relocations, Request};
+pub use tolerant::Tolerant;
+
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
 use std::path::Path;

@@ -41,6 +41,11 @@ impl Proof {
         self.extents.extend(extents.iter().copied());
     }
 
+    /// The sectors that the image must give back.
+    pub const fn extents(&self) -> &ExtentSet {
+        &self.extents
+    }
+
     /// The pieces that begin in `range`.
     fn pieces_in(&self, range: SectorRange) -> &[ProvenPiece] {
         let from = self.pieces.partition_point(|piece| piece.start < range.start());

@@ -1,12 +1,20 @@
 //! `imagezip`: saves what is in use on a disk.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::{Context, ensure};
 use clap::{ArgAction, CommandFactory, Parser};
+use imagezip_core::allocation::{Selection, Target};
+use imagezip_core::codec::Level;
+use imagezip_core::ndz::Format;
+use imagezip_core::partition::MbrType;
+use imagezip_core::sector::SectorCount;
 
 use super::values::{ImageId, Part, c_number};
-use super::{Exit, Run, Tool};
+use super::{Exit, Run, Tool, exit};
+use crate::create::{self, Destination, Relocations, Request};
+use crate::host::Threads;
 
 /// The tool.
 pub const TOOL: Tool = Tool {
@@ -171,6 +179,135 @@ pub struct Imagezip {
 
 impl Run for Imagezip {
     fn run(self) -> anyhow::Result<Exit> {
-        anyhow::bail!("not available yet")
+        self.check()?;
+        let (request, destination) = (self.request(), self.destination()?);
+        // Nothing is left to be said about an image that went to standard output.
+        let to_stdout = destination.as_ref().is_some_and(|to| to.image == Path::new("-"));
+        let detail = self.detail.saturating_add(self.info.into());
+        let statistics = create::run(&request, destination.as_ref(), detail)?;
+        if !self.json {
+            return Ok(Exit::OK);
+        }
+        let text = serde_json::to_string(&statistics).context("statistics")? + "\n";
+        if to_stdout {
+            eprint!("{text}");
+            return Ok(Exit::OK);
+        }
+        exit::print(&text)
     }
+}
+
+impl Imagezip {
+    /// Refuses what can't be done, with what to do in its place.
+    fn check(&self) -> anyhow::Result<()> {
+        ensure!(
+            self.checksum.is_none(),
+            "-a: signed checksums of version 4 use RSA with 512 bits, which anybody can break: use \
+             --sign KEY, which signs the image with minisign"
+        );
+        ensure!(
+            self.encrypt.is_none() && self.key.is_none(),
+            "-e and -k: encryption of version 4 uses Blowfish, which is too weak: encrypt the \
+             finished image, for example with age or gpg, and sign it with --sign KEY"
+        );
+        ensure!(
+            !self.zero_inodes,
+            "-M: UFS file systems are saved whole, with their free inodes: leave out -M"
+        );
+        let modes = [self.raw || self.file, self.linux, self.bsd, self.ntfs];
+        let modes = modes.into_iter().filter(|mode| *mode).count();
+        let modes = modes + usize::from(self.filesystem.is_some());
+        ensure!(
+            modes + usize::from(self.slice.is_some()) <= 1,
+            "only one of -s, -r or -f, -l, -b, -n and -S can say what the source is"
+        );
+        ensure!(
+            !self.relocations || self.slice.is_some() || (modes == 1 && !self.raw && !self.file),
+            "-L: relocations are about a partition: use it with -s, -l, -b, -n or -S"
+        );
+        let by_pipe = self.source == Path::new("-");
+        ensure!(
+            !by_pipe || self.raw || self.file,
+            "- as the source: only -r and -f can save what comes through a pipe"
+        );
+        Ok(())
+    }
+
+    fn request(&self) -> Request {
+        Request {
+            source: self.source.clone(),
+            selection: self.selection(),
+            boot: self.boot_image,
+            padded: self.file,
+            count: self.count.and_then(SectorCount::new),
+            ignored: self.ignore.iter().map(|part| target(*part)).collect(),
+            raw: self.raw_slice.iter().map(|part| target(*part)).collect(),
+            without_slack: self.skip_rest,
+            least_free: SectorCount::new(self.min_free).unwrap_or_default(),
+            zero_forgotten: self.zero_kept,
+            max_data: self.max_data,
+            relocations: match (self.relocations, self.no_relocations) {
+                (true, _) => Relocations::Always,
+                (false, true) => Relocations::Never,
+                (false, false) => Relocations::OfPartitions,
+            },
+            tolerant: self.ignore_read_errors,
+            base: self.base.clone(),
+            max_delta: self.max_delta,
+            format: self.format(),
+            id: self.id.map(|id| id.0),
+            level: Level::new(self.level).unwrap_or_default(),
+            workers: self.threads.map_or_else(Threads::all_cpus, Threads::new),
+        }
+    }
+
+    fn selection(&self) -> Selection {
+        let chosen = [(self.linux, 131), (self.bsd, 165), (self.ntfs, 7)];
+        let chosen = chosen.into_iter().find_map(|(chosen, kind)| chosen.then_some(kind));
+        match (self.slice, chosen.or(self.filesystem)) {
+            _ if self.raw || self.file => Selection::Raw,
+            (Some(number), _) => Selection::Partition(number),
+            (None, Some(kind)) => Selection::FileSystem(u8::try_from(kind).ok().map(MbrType)),
+            (None, None) => Selection::WholeDisk,
+        }
+    }
+
+    fn format(&self) -> Option<Format> {
+        let choices = [(self.v1, Format::V1), (self.v3, Format::V3), (self.v5, Format::V5)];
+        choices.into_iter().find_map(|(chosen, format)| chosen.then_some(format))
+    }
+
+    /// Where the image goes; nowhere if only information is wanted.
+    fn destination(&self) -> anyhow::Result<Option<Destination>> {
+        let Some(image) = self.image.clone().filter(|_| !self.info) else { return Ok(None) };
+        let to_stdout = image == Path::new("-");
+        ensure!(
+            !to_stdout || self.sign.is_none(),
+            "--sign: an image that goes to standard output has no name to be signed under: write \
+             it to a file"
+        );
+        let signature = self.signature.clone().map(|name| match name.as_os_str() {
+            name if !name.is_empty() => PathBuf::from(name),
+            _ if to_stdout => PathBuf::from("/tmp/stdout.sig"),
+            _ => {
+                let mut name = image.clone().into_os_string();
+                name.push(".sig");
+                name.into()
+            }
+        });
+        Ok(Some(Destination {
+            image,
+            signature,
+            key: self.sign.clone(),
+            sync: !self.no_sync,
+            verify: !self.no_verify,
+            dots: self.dots,
+            quiet: self.quiet,
+        }))
+    }
+}
+
+fn target(part: Part) -> Target {
+    let letter = part.letter.and_then(|letter| u8::try_from(letter).ok());
+    Target { partition: part.number, part: letter.map(|letter| letter.saturating_sub(b'a')) }
 }
