@@ -59,6 +59,18 @@ pub const TOOLS: &[Tool] = &[
     imagedump::TOOL,
 ];
 
+/// What all tools do otherwise than the classic ones.
+pub const COMMON_DIFFERENCES: &[&str] = &[
+    "Exit statuses from 3 on say what kind of thing went wrong; the classic tools ended with 1, or \
+     were aborted.",
+    "-h is no error: it prints to standard output and ends with status 0.",
+    "All options have long names, too.",
+    "A file that is written is complete or not there: one that is new is no image until its last \
+     byte is on the disk, one that was there stays until then.",
+    "Images of all versions from 1 to 5 are read. Version 4 is not written: its checksums are \
+     signed with RSA keys of 512 bits, and its cipher, Blowfish, is as weak.",
+];
+
 /// A tool's arguments, and what it does.
 pub trait Run: FromArgMatches {
     /// Does what the arguments say.

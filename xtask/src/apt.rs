@@ -47,6 +47,10 @@ pub const SIGNING: &[Package] = &[package("minisign", "minisign")];
 /// What looking into programs needs.
 pub const BINARY_TOOLS: &[Package] = &[package("binutils", "readelf")];
 
+/// What reads manual pages and completions.
+pub const DOCUMENT_TOOLS: &[Package] =
+    &[package("groff", "groff"), package("man-db", "man"), package("bash", "bash")];
+
 /// What an NFS server that knows users needs.
 pub const GANESHA: &[Package] = &[
     package("nfs-ganesha", "ganesha.nfsd"),

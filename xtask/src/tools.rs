@@ -44,11 +44,21 @@ pub fn build() -> Result<Tools> {
     let bytes = fs::read(&program).with_context(|| format!("cannot read {}", program.display()))?;
     check_static(&bytes).with_context(|| program.display().to_string())?;
     install(&program, &directory)?;
-    for tool in TOOLS {
-        write_manual(tool, &directory)?;
-        write_completions(tool, &directory)?;
-    }
+    write_documents(&directory.join("share"))?;
     Ok(Tools { directory, bytes: bytes.len() as u64 })
+}
+
+/// Writes manual pages and completions into a directory that is laid out as `/usr/share`.
+///
+/// # Errors
+/// If they can't be written.
+pub fn write_documents(share: &Path) -> Result<()> {
+    for tool in TOOLS {
+        let page = share.join("man/man1").join(format!("{}.1", tool.name));
+        write(&page, manual::page(tool).as_bytes())?;
+        write_completions(tool, share)?;
+    }
+    Ok(())
 }
 
 /// Compiles the program, static, in a directory of its own: with other flags for the compiler,
@@ -124,12 +134,7 @@ fn install(program: &Path, directory: &Path) -> Result<()> {
     Ok(())
 }
 
-fn write_manual(tool: &Tool, directory: &Path) -> Result<()> {
-    let page = manual::page(tool)?;
-    write(&directory.join("share/man/man1").join(format!("{}.1", tool.name)), &page)
-}
-
-fn write_completions(tool: &Tool, directory: &Path) -> Result<()> {
+fn write_completions(tool: &Tool, share: &Path) -> Result<()> {
     for (shell, place) in [
         (Shell::Bash, format!("bash-completion/completions/{}", tool.name)),
         (Shell::Zsh, format!("zsh/site-functions/_{}", tool.name)),
@@ -138,7 +143,7 @@ fn write_completions(tool: &Tool, directory: &Path) -> Result<()> {
         let mut script = Vec::new();
         clap_complete::generate(shell, &mut tool.command(), tool.name, &mut script);
         ensure!(!script.is_empty(), "no completions of {} for {shell}", tool.name);
-        write(&directory.join("share").join(place), &script)?;
+        write(&share.join(place), &script)?;
     }
     Ok(())
 }

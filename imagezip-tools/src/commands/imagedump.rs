@@ -1,5 +1,6 @@
 //! `imagedump`: shows what image files hold.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -10,6 +11,7 @@ use super::exit::print;
 use super::{Exit, Run, Tool};
 use crate::dump::{ChunkSource, Detail, Facts, Wanted, gather, is_image, report};
 use crate::keys::KeyRing;
+use crate::signing::Verifier;
 
 /// The tool.
 pub const TOOL: Tool = Tool {
@@ -24,11 +26,13 @@ pub const TOOL: Tool = Tool {
     examples: &[
         ("What an image holds", "imagedump disk.ndz"),
         ("Whether an image is undamaged", "imagedump -c disk.ndz"),
-        ("The same for programs", "imagedump --json disk.ndz"),
+        ("Whether it is the image that somebody signed", "imagedump --verify key.pub disk.ndz"),
+        ("For programs", "imagedump --json disk.ndz"),
     ],
     files: &[
         ("IMAGE.skey", "the key with which imagezip signed IMAGE, version 4; for -c"),
         ("IMAGE.ndk", "the same under the name that the classic imagedump looks for"),
+        ("IMAGE.sha256, IMAGE.sha256.minisig", "digests and their signature; for --verify"),
     ],
 };
 
@@ -44,7 +48,6 @@ const DIFFERENCES: &[&str] = &[
      It finds the key that imagezip leaves in IMAGE.skey.",
     "-m knows all versions.",
     "With several files, -q says whether all of them look like images.",
-    "-h ends with status 0.",
 ];
 
 /// Show what image files hold, and check them.
@@ -83,6 +86,9 @@ pub struct Imagedump {
     /// The key to encrypted data of version 4
     #[arg(long, value_name = "FILE", requires = "checksums", help_heading = "Checks")]
     pub key: Option<PathBuf>,
+    /// Check that the image is signed with this minisign key, a file or the key itself
+    #[arg(long, value_name = "KEY", help_heading = "Checks")]
+    pub verify: Option<OsString>,
 
     /// The images; - for standard input
     #[arg(value_name = "IMAGE", required = true)]
@@ -98,10 +104,16 @@ impl Run for Imagedump {
             let all = self.images.iter().all(|path| is_image(path));
             return Ok(if all { Exit::OK } else { Exit::NO });
         }
+        let verifier = self.verify.as_deref().map(Verifier::load).transpose()?;
         let mut bad = 0_u8;
         let mut all_facts = Vec::new();
         for path in &self.images {
-            let facts = self.examine(path)?;
+            let mut facts = self.examine(path)?;
+            match verifier.as_ref().map(|verifier| verifier.verify(path)) {
+                Some(Ok(_)) => facts.notes.push("signed with the key".to_owned()),
+                Some(Err(error)) => facts.problems.push(format!("{error:#}")),
+                None => {}
+            }
             if !facts.problems.is_empty() {
                 bad = bad.saturating_add(1).min(BAD_MAX);
             }

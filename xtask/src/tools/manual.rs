@@ -1,41 +1,148 @@
 //! Manual pages, from the same tables as `--help`.
 
-use clap_mangen::Man;
-use clap_mangen::roff::{Roff, bold, roman};
-use imagezip_tools::commands::{STATUSES, Tool};
+use clap::{Arg, ArgAction, Command};
+use imagezip_tools::commands::{COMMON_DIFFERENCES, STATUSES, Tool};
+use roff::{Inline, Roff, bold, italic, roman};
 
-/// The manual page of a tool.
-///
-/// # Errors
-/// None in practice: it is written to memory.
-pub(super) fn page(tool: &Tool) -> std::io::Result<Vec<u8>> {
-    let name = tool.name;
-    let man = Man::new(tool.command().bin_name(name))
-        .manual("Image tools")
-        .source(concat!("imagezip-tools ", env!("CARGO_PKG_VERSION")));
-    let mut page = Vec::new();
-    man.render_title(&mut page)?;
-    man.render_name_section(&mut page)?;
-    man.render_synopsis_section(&mut page)?;
-    man.render_description_section(&mut page)?;
-    man.render_options_section(&mut page)?;
+/// The manual page of a tool, for section 1.
+pub(super) fn page(tool: &Tool) -> String {
+    let mut command = tool.command().bin_name(tool.name);
+    // Adds what clap adds itself, such as --help.
+    command.build();
     let mut roff = Roff::new();
+    title(&mut roff, &command);
+    synopsis(&mut roff, &command);
+    description(&mut roff, &command);
+    operands(&mut roff, &command);
+    options(&mut roff, &command);
     exit_statuses(&mut roff, tool);
     definitions(&mut roff, "FILES", tool.files);
     examples(&mut roff, tool);
     differences(&mut roff, tool);
-    roff.to_writer(&mut page)?;
-    Ok(page)
+    see_also(&mut roff, tool);
+    roff.render()
+}
+
+fn title(roff: &mut Roff, command: &Command) {
+    let name = command.get_name();
+    let source = concat!("imagezip-tools ", env!("CARGO_PKG_VERSION"));
+    // No date: the same sources give the same page.
+    roff.control("TH", [&name.to_uppercase(), "1", "\"\"", source, "Image tools"]);
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    section(roff, "NAME").text([roman(format!("{name} - {}", lower_first(&about)))]);
+}
+
+fn synopsis(roff: &mut Roff, command: &Command) {
+    let mut line = vec![bold(command.get_name()), roman(" ["), italic("options"), roman("]")];
+    for operand in command.get_positionals() {
+        let name = value_name(operand);
+        let (open, close) = if operand.is_required_set() { (" ", "") } else { (" [", "]") };
+        let more = operand.get_num_args().is_some_and(|range| range.max_values() > 1);
+        let more =
+            if more || matches!(operand.get_action(), ArgAction::Append) { "..." } else { "" };
+        line.extend([roman(open), italic(name), roman(close), roman(more)]);
+    }
+    section(roff, "SYNOPSIS").text(line);
+}
+
+fn description(roff: &mut Roff, command: &Command) {
+    let about = command.get_long_about().or(command.get_about());
+    let about = about.map(ToString::to_string).unwrap_or_default();
+    section(roff, "DESCRIPTION");
+    for (number, paragraph) in about.split("\n\n").enumerate() {
+        if number > 0 {
+            roff.control("PP", []);
+        }
+        roff.text([roman(sentence(paragraph))]);
+    }
+}
+
+fn operands(roff: &mut Roff, command: &Command) {
+    section(roff, "OPERANDS");
+    for operand in command.get_positionals() {
+        entry(roff, [italic(value_name(operand))], &explanation(operand));
+    }
+}
+
+/// All options under their headings, those without one first.
+fn options(roff: &mut Roff, command: &Command) {
+    let options: Vec<_> = command
+        .get_arguments()
+        .filter(|argument| !argument.is_positional() && !argument.is_hide_set())
+        .collect();
+    let mut headings: Vec<_> = options.iter().map(|option| option.get_help_heading()).collect();
+    headings.sort_by_key(Option::is_some);
+    let mut shown = Vec::new();
+    section(roff, "OPTIONS");
+    for heading in headings {
+        if shown.contains(&heading) {
+            continue;
+        }
+        shown.push(heading);
+        if let Some(heading) = heading {
+            roff.control("SS", [heading]);
+        }
+        for option in options.iter().filter(|option| option.get_help_heading() == heading) {
+            entry(roff, names(option), &explanation(option));
+        }
+    }
+}
+
+/// `-s, --long VALUE`.
+fn names(option: &Arg) -> Vec<Inline> {
+    let mut names = Vec::new();
+    if let Some(short) = option.get_short() {
+        names.push(bold(format!("-{short}")));
+    }
+    if let Some(long) = option.get_long() {
+        if !names.is_empty() {
+            names.push(roman(", "));
+        }
+        names.push(bold(format!("--{long}")));
+    }
+    if option.get_action().takes_values() {
+        names.extend([roman(" "), italic(value_name(option))]);
+    }
+    names
+}
+
+fn value_name(argument: &Arg) -> String {
+    match argument.get_value_names() {
+        Some([name, ..]) => name.to_string(),
+        _ => argument.get_id().to_string(),
+    }
+}
+
+/// What the argument is, which values it takes, and which one it has by default.
+fn explanation(argument: &Arg) -> String {
+    let help = argument.get_long_help().or(argument.get_help());
+    let mut text = sentence(&help.map(ToString::to_string).unwrap_or_default());
+    if !argument.get_action().takes_values() {
+        return text;
+    }
+    let values = argument.get_possible_values();
+    let values: Vec<_> = values.iter().map(clap::builder::PossibleValue::get_name).collect();
+    if !values.is_empty() {
+        text = format!("{text} One of {}.", values.join(", "));
+    }
+    let default = argument.get_default_values().iter().map(|value| value.to_string_lossy());
+    let default: Vec<_> = default.collect();
+    if !default.is_empty() {
+        text = format!("{text} By default {}.", default.join(" "));
+    }
+    text
 }
 
 fn exit_statuses(roff: &mut Roff, tool: &Tool) {
-    roff.control("SH", ["EXIT STATUS"]);
-    let mut statuses: Vec<(u8, &str)> = STATUSES.to_vec();
-    statuses.retain(|(status, _)| tool.exit_statuses.iter().all(|(own, _)| own != status));
-    statuses.extend(tool.exit_statuses);
+    section(roff, "EXIT STATUS");
+    let general = STATUSES.iter().filter(|(status, _)| {
+        // A tool's own meaning comes in place of the general one.
+        tool.exit_statuses.iter().all(|(own, _)| own != status)
+    });
+    let mut statuses: Vec<_> = general.chain(tool.exit_statuses).collect();
     statuses.sort_unstable();
     for (status, meaning) in statuses {
-        entry(roff, &status.to_string(), meaning);
+        entry(roff, [bold(status.to_string())], &sentence(&upper_first(meaning)));
     }
 }
 
@@ -43,29 +150,65 @@ fn definitions(roff: &mut Roff, title: &str, entries: &[(&str, &str)]) {
     if entries.is_empty() {
         return;
     }
-    roff.control("SH", [title]);
+    section(roff, title);
     for (term, meaning) in entries {
-        entry(roff, term, meaning);
+        entry(roff, [italic(*term)], &sentence(&upper_first(meaning)));
     }
 }
 
-fn entry(roff: &mut Roff, term: &str, meaning: &str) {
-    roff.control("TP", []).text([bold(term)]).text([roman(meaning)]);
-}
-
 fn examples(roff: &mut Roff, tool: &Tool) {
-    roff.control("SH", ["EXAMPLES"]);
+    section(roff, "EXAMPLES");
     for (purpose, line) in tool.examples {
-        roff.control("TP", []).text([roman(*purpose)]).text([bold(*line)]);
+        roff.control("PP", []).text([roman(format!("{purpose}:"))]);
+        roff.control("IP", []).text([bold(*line)]);
     }
 }
 
 fn differences(roff: &mut Roff, tool: &Tool) {
+    // Without any there is no classic tool of that name.
     if tool.differences.is_empty() {
         return;
     }
-    roff.control("SH", ["DIFFERENCES FROM THE CLASSIC TOOL"]);
-    for sentence in tool.differences {
+    section(roff, "DIFFERENCES FROM THE CLASSIC TOOL");
+    for sentence in tool.differences.iter().chain(COMMON_DIFFERENCES) {
         roff.control("IP", ["\\(bu", "2"]).text([roman(*sentence)]);
     }
+}
+
+fn see_also(roff: &mut Roff, tool: &Tool) {
+    let others = imagezip_tools::commands::TOOLS.iter().filter(|other| other.name != tool.name);
+    let mut line = Vec::new();
+    for other in others {
+        if !line.is_empty() {
+            line.push(roman(", "));
+        }
+        line.extend([bold(other.name), roman("(1)")]);
+    }
+    section(roff, "SEE ALSO").text(line);
+}
+
+fn section<'a>(roff: &'a mut Roff, title: &str) -> &'a mut Roff {
+    roff.control("SH", [title])
+}
+
+fn entry(roff: &mut Roff, term: impl Into<Vec<Inline>>, meaning: &str) {
+    roff.control("TP", []).text(term).text([roman(meaning)]);
+}
+
+/// The text with a full stop; clap takes it away from the first paragraph of a doc comment.
+fn sentence(text: &str) -> String {
+    let text = text.trim_end();
+    if text.ends_with(['.', '?', ':']) { text.to_owned() } else { format!("{text}.") }
+}
+
+fn lower_first(text: &str) -> String {
+    let mut rest = text.chars();
+    let first = rest.next().map(char::to_lowercase);
+    first.into_iter().flatten().chain(rest).collect()
+}
+
+fn upper_first(text: &str) -> String {
+    let mut rest = text.chars();
+    let first = rest.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(rest).collect()
 }
