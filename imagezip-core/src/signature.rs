@@ -160,7 +160,7 @@ impl Signature {
     ///
     /// # Errors
     /// `Memory`.
-    pub(crate) fn without(&self, blocks: &ExtentSet) -> Result<Self> {
+    pub fn without(&self, blocks: &ExtentSet) -> Result<Self> {
         let mut kept = Self::new(self.hash_type, self.block);
         for entry in self.iter() {
             if blocks.within(self.block.around(entry.range)).next().is_none() {

@@ -9,8 +9,8 @@ use crate::device::ReadAt;
 use crate::digest::HashType;
 use crate::error::{ErrorKind, Limit, Result};
 use crate::extent::ExtentSet;
-use crate::ndz::{Chunk, ChunkBuffer, Image, Reloc, RelocType};
-use crate::sector::{SECTOR_BYTES, Sector, SectorCount, SectorRange};
+use crate::ndz::{Chunk, ChunkBuffer, Image, RelocType};
+use crate::sector::{Sector, SectorRange};
 use crate::signature::{Digester, HashBlockSize, Signature};
 
 /// What happens to data that go on in the next chunk inside a hash block.
@@ -33,8 +33,7 @@ pub struct Hashing {
     pub block: HashBlockSize,
     /// Whether entries go on in the next chunk.
     pub joining: Joining,
-    /// Leaves out the hash blocks that relocations have bytes in: on a disk these blocks may
-    /// differ from the image.
+    /// Leaves out the hash blocks that have [`relocated_sectors`].
     pub skip_relocated: bool,
 }
 
@@ -49,13 +48,8 @@ pub fn hash_image<D: ReadAt + ?Sized>(
     how: Hashing,
     done: &AtomicU64,
 ) -> Result<Signature> {
-    let mut relocated = Vec::new();
-    image.headers(&mut |header| {
-        if how.skip_relocated {
-            relocated.extend(header.relocs().filter_map(sectors_of));
-        }
-        Ok(())
-    })?;
+    // All headers are read in any case: the chunks have to fit together.
+    let relocated = relocated_sectors(image)?;
     let mut numbers = 0..image.chunk_count();
     let slots = (0..workers.count().saturating_mul(2)).map(|_| Slot::new(how)).collect();
     let mut whole = Digester::new(how.hash_type, how.block);
@@ -70,20 +64,22 @@ pub fn hash_image<D: ReadAt + ?Sized>(
         },
     )?;
     let signature = whole.finish()?;
-    if relocated.is_empty() {
-        return Ok(signature);
-    }
-    signature.without(&ExtentSet::from_unsorted(relocated))
+    if how.skip_relocated { signature.without(&relocated) } else { Ok(signature) }
 }
 
-/// The sectors that a relocation has bytes in.
-fn sectors_of(reloc: Reloc) -> Option<SectorRange> {
-    if reloc.kind == RelocType::NONE {
-        return None;
-    }
-    let bytes = u64::from(reloc.offset).saturating_add(u64::from(reloc.size));
-    let len = SectorCount::new(bytes.div_ceil(SECTOR_BYTES))?;
-    SectorRange::with_len(reloc.sector, len)
+/// The sectors in which relocations have bytes: those that a disk may hold with other content than
+/// the image that was loaded on it.
+///
+/// # Errors
+/// As [`Image::headers`].
+pub fn relocated_sectors<D: ReadAt + ?Sized>(image: &Image<'_, D>) -> Result<ExtentSet> {
+    let mut ranges = Vec::new();
+    image.headers(&mut |header| {
+        let relocs = header.relocs().filter(|reloc| reloc.kind != RelocType::NONE);
+        ranges.extend(relocs.map(|reloc| reloc.sectors()));
+        Ok(())
+    })?;
+    Ok(ExtentSet::from_unsorted(ranges))
 }
 
 /// The buffers for one chunk and what was made of it.
