@@ -1,6 +1,7 @@
 //! Making images and their signatures.
 
 pub mod base;
+pub mod choice;
 mod dots;
 pub mod hash_stats;
 pub mod image;
@@ -8,11 +9,10 @@ mod job;
 pub mod prepare;
 pub mod report;
 pub mod request;
-mod tolerant;
+mod timed;
 
 pub use job::run;
 pub use request::{Destination, Relocations, Request};
-pub use tolerant::Tolerant;
 
 use std::fs::File;
 use std::io::{BufReader, Read, Write};

@@ -35,7 +35,31 @@ pub const TOOL: Tool = Tool {
     files: &[("IMAGE.sig", "the signature of IMAGE, where -U is given an empty name")],
 };
 
-const DIFFERENCES: &[&str] = &[];
+const DIFFERENCES: &[&str] = &[
+    "-I leaves a partition out; the classic tool says so and saves it.",
+    "A file system that is damaged, unknown or of a newer kind is saved whole, and a message says \
+     so; the classic tool stops or not, depending on the partitions that follow.",
+    "ext4 with 64bit, bigalloc, meta_bg or groups that were never written, and a journal that has \
+     to be replayed, are understood.",
+    "Extended partitions work. Logical partitions have the numbers that Linux gives them: 5, 6, 7.",
+    "-s with a partition that isn't there is an error.",
+    "A disk without a partition table is examined as one file system.",
+    "-c works whatever partitions it cuts off.",
+    "-H works with -r and -f, and -U makes whole signatures with them.",
+    "-U after -H covers what base image and delta hold, and nothing else.",
+    "-1 works with -U. With -f, a file whose length is no multiple of 512 can't be of version 1.",
+    "-B makes both copies of a GPT, and refuses a logical root partition.",
+    "-M is refused: UFS file systems are saved whole, with their free inodes.",
+    "-a, -e and -k are refused: --sign is a signature that can be trusted.",
+    "Without -1, -3, -5 and -u, version 5 is only written if version 3 has no numbers for the \
+     image's sectors, counted from its own start.",
+    "The image is read back and compared unless --no-verify is given. Until it is complete it does \
+     not read as an image; after an error it is removed.",
+    "An existing image is replaced only when the new one is complete.",
+    "A signature that can't be written is an error; it is not written to another place instead.",
+    "What can't be saved completely makes the exit status other than 0.",
+    "-h exits with 0.",
+];
 
 /// Save what is in use on a disk, a partition or a file as a compressed image.
 #[derive(Debug, Parser)]

@@ -46,11 +46,6 @@ impl Base {
         Ok(Self { signature, name, modified, beyond })
     }
 
-    /// The same without entries: a base of which nothing can be left out.
-    pub fn empty(&self) -> Signature {
-        Signature::new(self.signature.hash_type(), self.signature.block())
-    }
-
     /// The sectors that a delta would hold.
     ///
     /// # Errors

@@ -19,9 +19,9 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, range: SectorRange) {
+    fn add(&mut self, sectors: u64) {
         self.blocks += 1;
-        self.sectors = self.sectors.saturating_add(range.len().get());
+        self.sectors = self.sectors.saturating_add(sectors);
     }
 }
 
@@ -47,6 +47,11 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// Of a disk with nothing: there is no base.
+    pub fn first(in_use: SectorCount) -> Self {
+        Self { current: in_use.get(), ..Self::default() }
+    }
+
     /// Between the signature `base` and a disk with the sectors `in_use`, of which `changed` are
     /// not as they were, or were not in use.
     pub fn new(base: &Signature, in_use: &ExtentSet, changed: &ExtentSet) -> Self {
@@ -73,19 +78,15 @@ impl Comparison {
         let used = used.fold(SectorCount::ZERO, SectorCount::saturating_add);
         let free = range.len().get().saturating_sub(used.get());
         let identical = changed.within(range).next().is_none();
-        self.compared.add(range);
+        self.compared.add(range.len().get());
         if identical {
-            self.identical.add(range);
+            self.identical.add(range.len().get());
         }
         if free > 0 {
-            for tally in
-                [Some(&mut self.with_free), identical.then_some(&mut self.with_free_identical)]
-            {
-                tally.into_iter().for_each(|tally| {
-                    tally.blocks += 1;
-                    tally.sectors = tally.sectors.saturating_add(free);
-                });
-            }
+            self.with_free.add(free);
+        }
+        if free > 0 && identical {
+            self.with_free_identical.add(free);
         }
     }
 
@@ -148,7 +149,7 @@ impl fmt::Display for HashStats<'_> {
         // Read by several threads at a time, a disk may take longer than there was time.
         let read = read.min(all);
         writeln!(f, "Disk read time:        {:>8.3} sec", read.as_secs_f64())?;
-        writeln!(f, "Hash time:             {:>8.3} sec", (all - read).as_secs_f64())?;
+        writeln!(f, "Hash time:             {:>8.3} sec", all.saturating_sub(read).as_secs_f64())?;
         writeln!(f, "Read+hash time:        {:>8.3} sec\n", all.as_secs_f64())?;
         if self.signature.is_none() {
             writeln!(f, "Original sectors:       {original:>10}")?;

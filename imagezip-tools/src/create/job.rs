@@ -1,27 +1,34 @@
 //! A run of imagezip, from opening the disk to the last line of output.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail, ensure};
+use embedded_io_adapters::std::FromStd;
 use imagezip_core::allocation::Selection;
+use imagezip_core::delta::NewSignature;
 use imagezip_core::device::ReadAt;
+use imagezip_core::ndz::Format;
 use imagezip_core::overlay::Padded;
+use imagezip_core::pipeline::{Input, Source, save, save_stream};
 use imagezip_core::relocation::short_sector;
-use imagezip_core::sector::SECTOR_BYTES;
+use imagezip_core::sector::{SECTOR_BYTES, SectorCount};
+use imagezip_core::signature::HashBlockSize;
 
 use super::base::Base;
+use super::choice::Choice;
 use super::hash_stats::{Comparison, HashStats};
-use super::image::{self, Choice, Written};
+use super::image::{Written, check_signature, write};
 use super::prepare::Prepared;
 use super::report::{ImageStatistics, Statistics, describe};
 use super::request::{Destination, Request};
-use super::tolerant::Tolerant;
+use super::timed::Timed;
 use crate::host::FileDevice;
+use crate::reading::Forgiving;
+use crate::target::{mounted_read_write, same_file};
 
-/// Saves what the request says, or only says what would be saved.
+/// Saves what the request says; without a destination, only says what would be saved.
 ///
 /// # Errors
 /// If something can't be read or written, or the request can't be met.
@@ -30,18 +37,30 @@ pub fn run(
     destination: Option<&Destination>,
     detail: u8,
 ) -> anyhow::Result<Statistics> {
+    if request.source == Path::new("-") {
+        let destination =
+            destination.context("nothing is known about a pipe before it is saved")?;
+        return run_stream(request, destination);
+    }
     let source = request.source.as_path();
     let file = FileDevice::open(source)?;
     if let Some(destination) = destination {
-        check_distinct(source, &destination.image)?;
+        ensure!(
+            !same_file(source, &destination.image),
+            "{} and {} are the same: the image would overwrite what it is made of",
+            source.display(),
+            destination.image.display()
+        );
     }
+    warn_if_mounted(request);
     let sector_size = file.logical_sector_size().map_err(|bytes| {
         anyhow!("{} has sectors of {bytes} bytes, not 512 or 4096", source.display())
     })?;
-    let disk = Tolerant::new(file, request.tolerant);
-    let padded = Padded::new(&disk);
-    let device: &dyn ReadAt = if request.padded { &padded } else { &disk };
-    if request.selection == Selection::Raw && device.size().get() % SECTOR_BYTES != 0 {
+    let forgiving = Forgiving::new(&file);
+    let timed = Timed::new(if request.tolerant { &forgiving } else { &file });
+    let padded = Padded::new(&timed);
+    let device: &dyn ReadAt = if request.padded { &padded } else { &timed };
+    if request.selection == Selection::Raw && !device.size().get().is_multiple_of(SECTOR_BYTES) {
         bail!("{} is not a whole number of sectors: use -f in place of -r", source.display());
     }
     let reading = || format!("reading {}", source.display());
@@ -51,58 +70,14 @@ pub fn run(
         prepared.relocs.extend(short.and_then(|(sector, valid)| short_sector(sector, valid)));
     }
     describe(&prepared, detail);
-    let base = request.base.as_deref().map(|path| Base::read(path, prepared.map.sectors()));
-    let base = base.transpose()?;
-    if let Some(base) = base.as_ref().filter(|base| base.beyond > 0 && detail > 0) {
-        eprintln!("{}: {} entries are about sectors after the end", base.name, base.beyond);
-    }
 
-    let view = prepared.view(device);
-    let mut statistics = Statistics::new(source, &prepared);
-    let choice = match &base {
-        Some(base) if request.max_delta.is_some() || destination.is_none() => {
-            Some(image::compare(&view, &prepared, base, request).with_context(reading)?)
-        }
-        _ => None,
-    };
-    if let Some(choice) = choice.as_ref().filter(|_| request.max_delta.is_some()) {
-        say_choice(choice);
-    }
-    statistics.comparison = choice.as_ref().map(|choice| choice.comparison);
-    if let Some(destination) = destination {
-        let full = choice.is_some_and(|choice| choice.full);
-        let written = image::write(&view, &prepared, base.as_ref(), full, request, destination)?;
-        statistics.comparison = written.comparison.or(statistics.comparison);
-        let stats = HashStats {
-            signature: base.as_ref().map(|base| (base.name.clone(), base.modified)),
-            partition: partition_number(request),
-            block: written.saved.signature.block(),
-            times: (disk.time(), written.time),
-            comparison: &statistics
-                .comparison
-                .unwrap_or(Comparison { current: statistics.in_use, ..Comparison::default() }),
-        };
-        if base.is_some() || destination.signature.is_some() {
-            eprint!("{stats}");
-        }
-        say_result(destination, &written);
-        let mut image = ImageStatistics::new(&destination.image, &prepared, &written);
-        image.signature = destination.signature.as_ref().map(|path| path.display().to_string());
-        statistics.image = Some(image);
-    } else if let Some((base, comparison)) = base.as_ref().zip(statistics.comparison.as_ref()) {
-        let stats = HashStats {
-            signature: Some((base.name.clone(), base.modified)),
-            partition: partition_number(request),
-            block: base.signature.block(),
-            times: (disk.time(), disk.time().max(Duration::from_millis(1))),
-            comparison,
-        };
-        eprint!("{stats}");
-    }
-    statistics.unreadable = disk.lost().get();
-    if statistics.unreadable > 0 {
+    let disk = Disk { request, prepared, device, timed: &timed };
+    let mut statistics = disk.save(destination, detail)?;
+    statistics.unreadable = forgiving.bad_sectors().get();
+    if let Some(first) = forgiving.first_bad_sector() {
         eprintln!(
-            "imagezip: WARNING: {} sectors of {} can't be read; they are zeros in the image",
+            "imagezip: WARNING: {} sectors of {} can't be read, the first is {first}; they are \
+             zeros in the image",
             statistics.unreadable,
             source.display()
         );
@@ -110,20 +85,147 @@ pub fn run(
     Ok(statistics)
 }
 
-fn partition_number(request: &Request) -> u32 {
-    match request.selection {
-        Selection::Partition(number) => number,
-        _ => 0,
+/// A disk of which it is known what is to be saved.
+struct Disk<'a> {
+    request: &'a Request,
+    prepared: Prepared,
+    device: &'a dyn ReadAt,
+    timed: &'a Timed<'a>,
+}
+
+impl Disk<'_> {
+    fn save(&self, destination: Option<&Destination>, detail: u8) -> anyhow::Result<Statistics> {
+        let Self { request, prepared, .. } = self;
+        let base = request.base.as_deref().map(|path| Base::read(path, prepared.map.sectors()));
+        let base = base.transpose()?;
+        if let Some(base) = base.as_ref().filter(|base| base.beyond > 0 && detail > 0) {
+            eprintln!("{}: {} entries are about sectors after the end", base.name, base.beyond);
+        }
+        let view = prepared.view(self.device);
+        let choice = match &base {
+            Some(base) if request.max_delta.is_some() || destination.is_none() => {
+                let choice = Choice::new(&view, prepared, base, request);
+                Some(choice.with_context(|| format!("reading {}", request.source.display()))?)
+            }
+            _ => None,
+        };
+        if request.max_delta.is_some() {
+            choice.iter().for_each(Choice::say);
+        }
+        let mut statistics = Statistics::new(&request.source, prepared);
+        statistics.comparison = choice.map(|choice| choice.comparison);
+        let Some(destination) = destination else {
+            if let Some((base, comparison)) = base.as_ref().zip(statistics.comparison.as_ref()) {
+                let time = self.timed.time();
+                eprint!("{}", self.stats(Some(base), comparison, time));
+            }
+            return Ok(statistics);
+        };
+
+        let full = choice.is_some_and(|choice| choice.full);
+        let written = self.write(&view, base.as_ref(), full, destination)?;
+        if let Some(base) = base.as_ref().filter(|_| !full) {
+            let (in_use, changed) = (&prepared.map.in_use, written.saved.proof.extents());
+            statistics.comparison = Some(Comparison::new(&base.signature, in_use, changed));
+        }
+        if base.is_some() || destination.signature.is_some() {
+            let first = Comparison::first(prepared.map.in_use.sector_count());
+            let comparison = statistics.comparison.unwrap_or(first);
+            eprint!("{}", self.stats(base.as_ref(), &comparison, written.time));
+        }
+        say_result(destination, &written);
+        let is_delta = base.is_some() && !full;
+        let relocs = prepared.relocs.len();
+        statistics.image = Some(ImageStatistics::new(destination, &written, is_delta, relocs));
+        Ok(statistics)
+    }
+
+    fn write(
+        &self,
+        view: &dyn ReadAt,
+        base: Option<&Base>,
+        full: bool,
+        destination: &Destination,
+    ) -> anyhow::Result<Written> {
+        let Self { request, prepared, .. } = self;
+        check_signature(destination, prepared.map.in_use.end())?;
+        let like_base = base.map(|base| NewSignature::like(&base.signature));
+        let wanted = destination.signature.as_ref();
+        let source = Source {
+            base: base.filter(|_| !full).map(|base| &base.signature),
+            signature: wanted.map(|_| like_base.unwrap_or_default()),
+            level: request.level,
+            relocs: &prepared.relocs,
+            format: prepared.format,
+            id: request.id.unwrap_or_default(),
+            ..Source::new(view, &prepared.map)
+        };
+        write(request, destination, prepared.format, |sink, progress| {
+            save(&request.workers, source, sink, progress)
+        })
+    }
+
+    fn stats<'c>(
+        &self,
+        base: Option<&Base>,
+        comparison: &'c Comparison,
+        time: Duration,
+    ) -> HashStats<'c> {
+        let partition = match self.request.selection {
+            Selection::Partition(number) => number,
+            _ => 0,
+        };
+        HashStats {
+            signature: base.map(|base| (base.name.clone(), base.modified)),
+            partition,
+            block: base.map_or_else(HashBlockSize::default, |base| base.signature.block()),
+            times: (self.timed.time(), time),
+            comparison,
+        }
     }
 }
 
-/// The lines that scripts read.
-fn say_choice(choice: &Choice) {
-    let Comparison { current, .. } = choice.comparison;
-    let delta = choice.comparison.delta();
-    eprintln!("Full image size {current} sect, delta image size {delta} sect");
-    let kind = if choice.full { "full" } else { "delta" };
-    eprintln!("Auto image selection creating {kind} image.");
+/// Saves standard input.
+fn run_stream(request: &Request, destination: &Destination) -> anyhow::Result<Statistics> {
+    ensure!(
+        request.base.is_none(),
+        "-H: a delta of what comes through a pipe can't be made: save it to a file first"
+    );
+    check_signature(destination, None)?;
+    let format = request.format.unwrap_or(match request.id {
+        None => Format::V3,
+        Some(_) => Format::V5,
+    });
+    let input = Input {
+        file: request.padded,
+        signature: destination.signature.as_ref().map(|_| NewSignature::default()),
+        level: request.level,
+        format,
+        id: request.id.unwrap_or_default(),
+    };
+    let most = request.count.map_or(u64::MAX, |count| count.to_bytes().get());
+    let mut len = 0;
+    let written = write(request, destination, format, |sink, progress| {
+        let from = FromStd::new(io::stdin().take(most));
+        let streamed = save_stream(&request.workers, from, input, sink, progress)?;
+        len = streamed.len.get();
+        Ok(streamed.saved)
+    })?;
+    if destination.signature.is_some() {
+        let current = SectorCount::new(len.div_ceil(SECTOR_BYTES)).unwrap_or_default();
+        let stats = HashStats {
+            signature: None,
+            partition: 0,
+            block: HashBlockSize::default(),
+            times: (Duration::ZERO, written.time),
+            comparison: &Comparison::first(current),
+        };
+        eprint!("{stats}");
+    }
+    say_result(destination, &written);
+    let relocs = usize::from(request.padded && !len.is_multiple_of(SECTOR_BYTES));
+    let image = ImageStatistics::new(destination, &written, false, relocs);
+    Ok(Statistics::of_stream(written.saved.scanned, image))
 }
 
 fn say_result(destination: &Destination, written: &Written) {
@@ -134,16 +236,28 @@ fn say_result(destination: &Destination, written: &Written) {
     }
 }
 
-/// An image must not be written over what it is made of.
-fn check_distinct(source: &Path, image: &Path) -> anyhow::Result<()> {
-    let (Ok(from), Ok(to)) = (fs::metadata(source), fs::metadata(image)) else { return Ok(()) };
-    let same_file = (from.dev(), from.ino()) == (to.dev(), to.ino());
-    let same_device = from.rdev() != 0 && from.rdev() == to.rdev();
-    ensure!(
-        !same_file && !same_device,
-        "{} and {} are the same: the image would overwrite what it is made of",
-        source.display(),
-        image.display()
-    );
-    Ok(())
+/// What is written to a disk while it is saved is saved in part.
+fn warn_if_mounted(request: &Request) {
+    let partition = match request.selection {
+        Selection::Partition(number) => partition_device(&request.source, number),
+        _ => None,
+    };
+    let device = partition.as_deref().unwrap_or(&request.source);
+    // That it isn't known is no reason not to save.
+    for point in mounted_read_write(device).unwrap_or_default() {
+        eprintln!(
+            "imagezip: WARNING: {} is mounted for writing on {}: what changes while it is saved \
+             may not fit together",
+            device.display(),
+            point.display()
+        );
+    }
+}
+
+/// The device of a partition, as Linux names it, if there is one.
+fn partition_device(disk: &Path, number: u32) -> Option<PathBuf> {
+    let name = disk.to_str()?;
+    let separator = if name.ends_with(|last: char| last.is_ascii_digit()) { "p" } else { "" };
+    let device = PathBuf::from(format!("{name}{separator}{number}"));
+    device.exists().then_some(device)
 }

@@ -5,11 +5,13 @@ use std::path::Path;
 use imagezip_core::allocation::Report;
 use imagezip_core::filesystem::{RawReason, SkipReason, Verdict};
 use imagezip_core::ndz::Format;
+use imagezip_core::sector::SectorCount;
 use serde::Serialize;
 
 use super::hash_stats::Comparison;
 use super::image::Written;
 use super::prepare::Prepared;
+use super::request::Destination;
 
 /// Statistics, for programs.
 #[derive(Clone, Debug, Serialize)]
@@ -97,6 +99,21 @@ impl Statistics {
             image: None,
         }
     }
+
+    /// About standard input.
+    pub fn of_stream(len: SectorCount, image: ImageStatistics) -> Self {
+        Self {
+            source: "-".to_owned(),
+            sectors: len.get(),
+            in_use: len.get(),
+            forgotten: 0,
+            unreadable: 0,
+            partitions: Vec::new(),
+            notes: Vec::new(),
+            comparison: None,
+            image: Some(image),
+        }
+    }
 }
 
 impl PartitionStatistics {
@@ -113,25 +130,31 @@ impl PartitionStatistics {
 }
 
 impl ImageStatistics {
-    /// About the image that was written to `name`.
-    pub fn new(name: &Path, prepared: &Prepared, written: &Written) -> Self {
+    /// About the image that was written to `destination`.
+    pub fn new(
+        destination: &Destination,
+        written: &Written,
+        is_delta: bool,
+        relocations: usize,
+    ) -> Self {
         let image = &written.saved.image;
+        let signature = destination.signature.as_ref();
         Self {
-            name: name.display().to_string(),
-            version: match prepared.format {
+            name: destination.image.display().to_string(),
+            version: match written.format {
                 Format::V1 => 1,
                 Format::V3 => 3,
                 Format::V5 => 5,
             },
-            delta: written.comparison.is_some(),
+            delta: is_delta,
             bytes: written.size.get(),
             chunks: image.chunks,
             regions: image.regions,
             sectors: image.sectors.get(),
             payload: image.payload.get(),
-            relocations: prepared.relocs.len(),
+            relocations,
             seconds: written.time.as_secs_f64(),
-            signature: None,
+            signature: signature.map(|path| path.display().to_string()),
         }
     }
 }
