@@ -9,7 +9,7 @@ pub mod host;
 pub mod keys;
 pub mod load;
 pub mod output;
-pub mod reading;
+pub mod progress;
 pub mod signals;
 pub mod signing;
 pub mod target;

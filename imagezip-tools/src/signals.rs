@@ -2,8 +2,10 @@
 //! far it is.
 
 use std::fs;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::Context;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
@@ -12,10 +14,82 @@ use signal_hook::low_level::emulate_default_handler;
 
 use crate::unfinished;
 
-/// What to do when somebody asks how far the work is.
-type Report = Arc<dyn Fn() + Send + Sync>;
+/// What threads that show progress wait for.
+pub(crate) static WAKE: Wake = Wake { asked: Mutex::new(0), changed: Condvar::new() };
 
-static REPORT: Mutex<Option<Report>> = Mutex::new(None);
+/// Wakes threads when somebody asks how far the work is, or when it ends.
+pub(crate) struct Wake {
+    /// How often somebody has asked.
+    asked: Mutex<u64>,
+    changed: Condvar,
+}
+
+/// Whether some work has ended.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ended(Arc<AtomicBool>);
+
+/// Ends the work when it is dropped.
+pub(crate) struct EndOnDrop(Ended);
+
+/// Why a thread was woken.
+pub(crate) struct Event {
+    /// Somebody wants to know how far the work is.
+    pub(crate) asked: bool,
+    /// The work has ended.
+    pub(crate) ended: bool,
+}
+
+impl Wake {
+    /// Waits until somebody asks, the work ends or the time is over.
+    pub(crate) fn wait(&self, ended: &Ended, seen: &mut u64, limit: Option<Duration>) -> Event {
+        let mut asked = self.asked();
+        let nothing = |asked: &mut u64| *asked == *seen && !ended.is_set();
+        asked = match limit {
+            None => self.changed.wait_while(asked, nothing).unwrap_or_else(PoisonError::into_inner),
+            Some(limit) => {
+                let waited = self.changed.wait_timeout_while(asked, limit, nothing);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        let new = *asked != *seen;
+        *seen = *asked;
+        Event { asked: new, ended: ended.is_set() }
+    }
+
+    /// How often somebody has asked so far: that is not for who begins to wait.
+    pub(crate) fn seen(&self) -> u64 {
+        *self.asked()
+    }
+
+    fn ask(&self) {
+        let mut asked = self.asked();
+        *asked = asked.wrapping_add(1);
+        self.changed.notify_all();
+    }
+
+    fn asked(&self) -> MutexGuard<'_, u64> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ended {
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn on_drop(self) -> EndOnDrop {
+        EndOnDrop(self)
+    }
+}
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        // With the lock, or a thread that is about to wait would miss it.
+        let _asked = WAKE.asked();
+        self.0.0.store(true, Ordering::Release);
+        WAKE.changed.notify_all();
+    }
+}
 
 /// Handles signals until the process ends: SIGUSR1 gives a status on stderr; SIGHUP, SIGINT and
 /// SIGTERM remove unfinished outputs and then end the process as they always do.
@@ -36,10 +110,7 @@ pub fn handle() -> anyhow::Result<()> {
         .spawn(move || {
             for signal in &mut signals {
                 if signal == SIGUSR1 {
-                    let report = current().clone();
-                    if let Some(report) = report {
-                        report();
-                    }
+                    WAKE.ask();
                 } else {
                     unfinished::remove_all();
                     let _ = emulate_default_handler(signal);
@@ -54,29 +125,6 @@ pub fn handle() -> anyhow::Result<()> {
 fn ignored(status: &str) -> u64 {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
-}
-
-/// Answers SIGUSR1 with `report` as long as it exists.
-#[must_use = "it answers until it is dropped"]
-#[derive(Debug)]
-pub struct Answering(());
-
-impl Answering {
-    /// From now on.
-    pub fn new(report: impl Fn() + Send + Sync + 'static) -> Self {
-        *current() = Some(Arc::new(report));
-        Self(())
-    }
-}
-
-impl Drop for Answering {
-    fn drop(&mut self) {
-        *current() = None;
-    }
-}
-
-fn current() -> MutexGuard<'static, Option<Report>> {
-    REPORT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
