@@ -92,11 +92,7 @@ impl KeyRing {
     ///
     /// # Errors
     /// `Corrupt(SealSignature)` if it is not.
-    pub fn check_signed(
-        &self,
-        header: &ChunkHeader<'_>,
-        number: u32,
-    ) -> imagezip_core::Result<()> {
+    pub fn check_signed(&self, header: &ChunkHeader<'_>, number: u32) -> imagezip_core::Result<()> {
         let signed = |seal: Seal<'_>| seal.checksum_type() == ChecksumType::SIGNED_SHA1;
         if self.signature.is_none() || header.seal().is_some_and(signed) {
             return Ok(());

@@ -10,6 +10,7 @@ pub mod keys;
 pub mod load;
 pub mod output;
 pub mod progress;
+pub mod reading;
 pub mod signals;
 pub mod signing;
 pub mod target;
