@@ -2,6 +2,7 @@
 //!
 //! The work is done by `imagezip-core`; this crate gives it files, threads and paths.
 
+pub mod chain;
 pub mod commands;
 pub mod create;
 pub mod dump;

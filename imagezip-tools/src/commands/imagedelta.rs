@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, CommandFactory, Parser};
+use clap::{CommandFactory, Parser};
 
-use super::values::{BlockSize, Digest};
 use super::{Exit, Run, Tool};
+use crate::chain::delta::DeltaWork;
+use crate::chain::report::describe;
+use crate::chain::{Inputs, Options, signature};
 
 /// The tool.
 pub const TOOL: Tool = Tool {
@@ -14,56 +16,54 @@ pub const TOOL: Tool = Tool {
     run: super::run::<Imagedelta>,
     differences: DIFFERENCES,
     exit_statuses: &[],
-    examples: &[(
-        "What changed between two images of a disk",
-        "imagedelta old.ndz new.ndz changes.ndz",
-    )],
+    examples: &[
+        ("What changed between two images of a disk", "imagedelta old.ndz new.ndz changes.ndz"),
+        (
+            "The same with the old image's signature, and a signature for the next delta",
+            "imagedelta -S -F old.ndz new.ndz changes.ndz",
+        ),
+    ],
     files: &[("IMAGE.sig", "the signature of IMAGE")],
 };
 
-const DIFFERENCES: &[&str] = &[];
+const DIFFERENCES: &[&str] = &[
+    "Without -S the classic program computes nothing and exits with status 2; this one compares \
+     the images themselves.",
+    "A delta holds only the sectors of changed hash blocks that are in use; the classic program \
+     takes all of any range that overlaps a changed one, which can be twice as much.",
+    "Relocations are kept; in deltas of the classic program they are lost.",
+    "-z works; the classic program rejects it.",
+    "The digest and the block size of a new signature are by default those of the old image's; \
+     where -D or -b differ from them, the old image is hashed again, where the classic program \
+     writes digests of the wrong kind.",
+    "With -S only OLD.sig is needed; NEW.sig is read for -V, which also checks all digests.",
+    "Deltas without data (files of no bytes) are read as images.",
+    "A signature that covers more than its image does is used only for what both cover.",
+];
 
 /// Make the delta that turns an old image into a new one.
+///
+/// The delta holds the sectors of NEW that are not in OLD or have other data there. Loaded on top
+/// of OLD, it makes what loading NEW makes; sectors that only OLD holds keep what they had. If
+/// there is no such sector, nothing is written, and a file that is there is removed.
 #[derive(Debug, Parser)]
 #[expect(clippy::struct_excessive_bools, reason = "one for each flag of the classic tool")]
 pub struct Imagedelta {
-    /// More detail on standard error; twice for more
-    #[arg(short, long, action = ArgAction::Count)]
-    pub detail: u8,
-    /// No progress bar
-    #[arg(long)]
-    pub quiet: bool,
-    /// Print statistics as JSON on standard output
-    #[arg(long)]
-    pub json: bool,
-    /// Compare signatures instead of the data of both images
+    /// Compare with OLD.sig, which saves reading OLD
     #[arg(short = 'S', long)]
     pub signatures: bool,
-    /// Check that the signatures are those of the images
+    /// Check that OLD.sig and NEW.sig are the signatures of the images
     #[arg(short = 'V', long)]
     pub verify_signatures: bool,
-    /// Write the signature of the new image instead of that of the delta
+    /// Write the signature of NEW, for the next delta, instead of that of the delta alone
     #[arg(short = 'F', long)]
     pub full_signature: bool,
-    /// Take a signature even if its file is not as old as its image's
-    #[arg(short = 'f', long)]
-    pub ignore_mtime: bool,
-    /// The digest of a new signature
-    #[arg(short = 'D', long, value_name = "DIGEST", ignore_case = true, default_value = "sha1")]
-    pub digest: Digest,
-    /// The size of a new signature's hash blocks in bytes
-    #[arg(short = 'b', long, value_name = "BYTES", default_value_t)]
-    pub block_size: BlockSize,
-    /// Compression level, from 0 (none) to 9 (smallest)
-    #[arg(short = 'z', long, value_name = "LEVEL", default_value_t = 4)]
-    #[arg(value_parser = clap::value_parser!(u8).range(0..=9))]
-    pub level: u8,
-    /// Threads; by default one for each CPU
-    #[arg(long, value_name = "N")]
-    pub threads: Option<usize>,
-    /// Don't read the image back and compare it
+    /// If nothing differs, write an empty delta: a file of no bytes
     #[arg(long)]
-    pub no_verify: bool,
+    pub empty: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it")]
+    pub options: Options,
 
     /// The image that the delta is for
     #[arg(value_name = "OLD")]
@@ -78,6 +78,39 @@ pub struct Imagedelta {
 
 impl Run for Imagedelta {
     fn run(self) -> anyhow::Result<Exit> {
-        anyhow::bail!("not available yet")
+        let options = &self.options;
+        let inputs = Inputs::open([&self.old, &self.new], options)?;
+        inputs.check_output(&self.delta)?;
+        let old = inputs.stack(0..1)?;
+        let stack = inputs.stack(0..2)?;
+        describe(&stack, options);
+        let signature = if self.signatures || self.verify_signatures {
+            Some(signature::read(old.top()?, options)?)
+        } else {
+            None
+        };
+        if let Some(signature) = signature.as_ref().filter(|_| self.verify_signatures) {
+            signature::verify_whole(&old, signature, options)?;
+            let new = inputs.stack(1..2)?;
+            let signature = signature::read(new.top()?, options)?;
+            signature::verify_whole(&new, &signature, options)?;
+        }
+        let in_use = &stack.top_extents();
+        let nothing = format!(
+            "Images {} and {} are identical, no delta produced!",
+            self.old.display(),
+            self.new.display()
+        );
+        let work = DeltaWork {
+            old: &old,
+            signature: signature.as_ref(),
+            stack: &stack,
+            in_use,
+            path: &self.delta,
+            full_signature: self.full_signature,
+            empty: self.empty,
+            nothing: &nothing,
+        };
+        work.run(options)
     }
 }

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, CommandFactory, Parser};
+use clap::{CommandFactory, Parser};
+use imagezip_core::signature::Signature;
 
-use super::values::{BlockSize, Digest};
 use super::{Exit, Run, Tool};
+use crate::chain::report::{Report, describe};
+use crate::chain::{Inputs, Options, Signed, Work, make, signature};
 
 /// The tool.
 pub const TOOL: Tool = Tool {
@@ -14,50 +16,38 @@ pub const TOOL: Tool = Tool {
     run: super::run::<Imagerezip>,
     differences: DIFFERENCES,
     exit_statuses: &[],
-    examples: &[("Smaller, for keeping", "imagerezip -z 9 old.ndz new.ndz")],
+    examples: &[
+        ("Smaller, for keeping", "imagerezip -z 9 old.ndz new.ndz"),
+        (
+            "An encrypted image as one that every program reads",
+            "imagerezip -k old.ndz.ekey old.ndz new.ndz",
+        ),
+    ],
     files: &[("IMAGE.sig", "the signature of IMAGE")],
 };
 
-const DIFFERENCES: &[&str] = &[];
+const DIFFERENCES: &[&str] = &[
+    "-S writes a signature without -V, too; the classic program aborts.",
+    "-z works; the classic program rejects it.",
+    "Relocations are kept; in images of the classic program they are lost.",
+    "Images of all versions are read, with keys those that are encrypted; versions 1, 3 and 5 are \
+     written. Version 5 stays version 5 unless -3 is given.",
+    "-V also checks the digests' kinds and blocks of any signature; -D and -b concern only the \
+     new signature, which by default has those of the one that was checked.",
+];
 
-/// Pack an image anew, with another compression level or format.
+/// Pack an image anew, with another compression level or in another format.
 #[derive(Debug, Parser)]
-#[expect(clippy::struct_excessive_bools, reason = "one for each flag of the classic tool")]
 pub struct Imagerezip {
-    /// More detail on standard error; twice for more
-    #[arg(short, long, action = ArgAction::Count)]
-    pub detail: u8,
-    /// No progress bar
-    #[arg(long)]
-    pub quiet: bool,
-    /// Print statistics as JSON on standard output
-    #[arg(long)]
-    pub json: bool,
-    /// Write a signature
+    /// Write the signature NEW.sig
     #[arg(short = 'S', long)]
     pub signatures: bool,
-    /// Check the old signature against the image
+    /// Check that OLD.sig is the signature of OLD, and its digests
     #[arg(short = 'V', long)]
     pub verify_signatures: bool,
-    /// Take a signature even if its file is not as old as its image's
-    #[arg(short = 'f', long)]
-    pub ignore_mtime: bool,
-    /// The digest of a new signature
-    #[arg(short = 'D', long, value_name = "DIGEST", ignore_case = true, default_value = "sha1")]
-    pub digest: Digest,
-    /// The size of a new signature's hash blocks in bytes
-    #[arg(short = 'b', long, value_name = "BYTES", default_value_t)]
-    pub block_size: BlockSize,
-    /// Compression level, from 0 (none) to 9 (smallest)
-    #[arg(short = 'z', long, value_name = "LEVEL", default_value_t = 4)]
-    #[arg(value_parser = clap::value_parser!(u8).range(0..=9))]
-    pub level: u8,
-    /// Threads; by default one for each CPU
-    #[arg(long, value_name = "N")]
-    pub threads: Option<usize>,
-    /// Don't read the image back and compare it
-    #[arg(long)]
-    pub no_verify: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it")]
+    pub options: Options,
 
     /// The image
     #[arg(value_name = "OLD")]
@@ -68,7 +58,28 @@ pub struct Imagerezip {
 }
 
 impl Run for Imagerezip {
-    fn run(self) -> anyhow::Result<Exit> {
-        anyhow::bail!("not available yet")
+    fn run(mut self) -> anyhow::Result<Exit> {
+        self.options.no_signature |= !self.signatures;
+        let options = &self.options;
+        let inputs = Inputs::open([&self.old], options)?;
+        inputs.check_output(&self.new)?;
+        let stack = inputs.stack(0..1)?;
+        describe(&stack, options);
+        let old = if self.verify_signatures {
+            let old = signature::read(stack.top()?, options)?;
+            signature::verify_whole(&stack, &old, options)?;
+            Some(old)
+        } else {
+            None
+        };
+        let from = old.map(|old| (old.hash_type(), old.block()));
+        let (hash_type, block) = options.hashing(from)?;
+        let base = &Signature::new(hash_type, block);
+        let in_use = stack.layers.extents();
+        let made = make(Work { stack: &stack, in_use, base }, &self.new, options)?;
+        let report = Report::new(&self.new, made.image(), in_use.sector_count());
+        let is_file = made.is_file();
+        made.finish(stack.modified(), Signed::Full, options)?;
+        report.print(None, is_file, options)
     }
 }

@@ -1,11 +1,12 @@
-//! `imageundelta`: makes a full image of a base image and a delta.
+//! `imageundelta`: makes a full image of a base image and deltas.
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, CommandFactory, Parser};
+use clap::{CommandFactory, Parser};
 
-use super::values::{BlockSize, Digest};
 use super::{Exit, Run, Tool};
+use crate::chain::full::{FullWork, Lowest};
+use crate::chain::{Inputs, Options};
 
 /// The tool.
 pub const TOOL: Tool = Tool {
@@ -14,57 +15,49 @@ pub const TOOL: Tool = Tool {
     run: super::run::<Imageundelta>,
     differences: DIFFERENCES,
     exit_statuses: &[],
-    examples: &[("The full image again", "imageundelta base.ndz changes.ndz full.ndz")],
+    examples: &[
+        ("The full image again", "imageundelta base.ndz changes.ndz full.ndz"),
+        (
+            "Only what is still in use, by the signature that imagezip wrote with the delta",
+            "imageundelta -S base.ndz changes.ndz full.ndz",
+        ),
+    ],
     files: &[("IMAGE.sig", "the signature of IMAGE")],
 };
 
-const DIFFERENCES: &[&str] = &[];
+const DIFFERENCES: &[&str] = &[
+    "Any number of deltas can follow the base image.",
+    "A delta's signature may cover blocks that are partly in the delta, partly in the base image \
+     and partly free, as imagezip's do; the classic program aborts.",
+    "The new signature is written without -S, too; the classic program leaves an empty file.",
+    "A signature that covers the delta alone is refused with -S: the result would be the delta.",
+    "Relocations of base image and deltas are kept; in images of the classic program they are \
+     lost.",
+    "-z works; the classic program rejects it.",
+    "The digest and the block size of a new signature are by default those of the delta's.",
+    "Deltas without data (files of no bytes) are read as images.",
+];
 
-/// Make a full image of a base image and a delta on it.
+/// Make a full image of a base image and the deltas on it.
 #[derive(Debug, Parser)]
-#[expect(clippy::struct_excessive_bools, reason = "one for each flag of the classic tool")]
 pub struct Imageundelta {
-    /// More detail on standard error; twice for more
-    #[arg(short, long, action = ArgAction::Count)]
-    pub detail: u8,
-    /// No progress bar
-    #[arg(long)]
-    pub quiet: bool,
-    /// Print statistics as JSON on standard output
-    #[arg(long)]
-    pub json: bool,
-    /// Take only what the delta's full signature names, and write a signature
+    /// Take only the sectors that the last delta's full signature DELTA.sig covers: what was freed
+    /// since is left out
     #[arg(short = 'S', long)]
     pub signatures: bool,
-    /// Check the signature against the result
+    /// Check the digests of DELTA.sig
     #[arg(short = 'V', long)]
     pub verify_signatures: bool,
-    /// Take a signature even if its file is not as old as its image's
-    #[arg(short = 'f', long)]
-    pub ignore_mtime: bool,
-    /// The digest of a new signature
-    #[arg(short = 'D', long, value_name = "DIGEST", ignore_case = true, default_value = "sha1")]
-    pub digest: Digest,
-    /// The size of a new signature's hash blocks in bytes
-    #[arg(short = 'b', long, value_name = "BYTES", default_value_t)]
-    pub block_size: BlockSize,
-    /// Compression level, from 0 (none) to 9 (smallest)
-    #[arg(short = 'z', long, value_name = "LEVEL", default_value_t = 4)]
-    #[arg(value_parser = clap::value_parser!(u8).range(0..=9))]
-    pub level: u8,
-    /// Threads; by default one for each CPU
-    #[arg(long, value_name = "N")]
-    pub threads: Option<usize>,
-    /// Don't read the image back and compare it
-    #[arg(long)]
-    pub no_verify: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it")]
+    pub options: Options,
 
     /// The base image
     #[arg(value_name = "BASE")]
     pub base: PathBuf,
-    /// The delta
-    #[arg(value_name = "DELTA")]
-    pub delta: PathBuf,
+    /// The deltas on it, in order
+    #[arg(value_name = "DELTA", required = true, num_args = 1..)]
+    pub deltas: Vec<PathBuf>,
     /// The full image; - for standard output
     #[arg(value_name = "FULL")]
     pub full: PathBuf,
@@ -72,6 +65,15 @@ pub struct Imageundelta {
 
 impl Run for Imageundelta {
     fn run(self) -> anyhow::Result<Exit> {
-        anyhow::bail!("not available yet")
+        let paths = std::iter::once(&self.base).chain(&self.deltas);
+        let inputs = Inputs::open(paths, &self.options)?;
+        let work = FullWork {
+            inputs: &inputs,
+            select: self.signatures,
+            verify: self.verify_signatures,
+            path: &self.full,
+            lowest: Lowest::Base,
+        };
+        work.run(&self.options)
     }
 }
