@@ -15,5 +15,6 @@ pub mod reading;
 pub mod signals;
 pub mod signing;
 pub mod target;
+pub mod unzip;
 
 mod unfinished;

@@ -1,6 +1,7 @@
 //! Comparing an image with the place where it was loaded.
 
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::load::PlacedDecoder;
 use super::{Workers, ordered};
@@ -60,7 +61,7 @@ fn earlier(a: Option<Sector>, b: Option<Sector>) -> Option<Sector> {
 }
 
 /// Compares all that `image` holds with `device`, on which it was loaded at `place`. What the
-/// image doesn't hold isn't looked at.
+/// image doesn't hold isn't looked at. `done` counts the bytes, for others to see.
 ///
 /// # Errors
 /// Those of reading images; `Truncated` if the device ends before the image, `Read` if it fails.
@@ -69,6 +70,7 @@ pub fn compare<D: ReadAt + ?Sized>(
     image: &Image<'_, D>,
     device: &dyn ReadAt,
     place: Placement,
+    done: &AtomicU64,
 ) -> Result<Compared> {
     image.headers(&mut |_| Ok(()))?;
     let slots = (0..workers.count().saturating_mul(2)).map(|_| Slot::new(place)).collect();
@@ -81,6 +83,7 @@ pub fn compare<D: ReadAt + ?Sized>(
         |number, slot: &mut Slot| slot.compare(image, number, device),
         |slot| {
             all.merge(&slot.found);
+            done.store(all.compared.get(), Ordering::Relaxed);
             Ok(())
         },
     )?;

@@ -1,11 +1,14 @@
 //! `imageunzip`: loads an image onto a disk.
 
+mod run;
+
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, CommandFactory, Parser};
 
+use super::Tool;
 use super::values::{ImageId, c_number};
-use super::{Exit, Run, Tool};
 
 /// The tool.
 pub const TOOL: Tool = Tool {
@@ -22,10 +25,38 @@ pub const TOOL: Tool = Tool {
             "imageunzip --verify changes.ndz /dev/sda",
         ),
     ],
-    files: &[],
+    files: &[(
+        "IMAGE.sha256, IMAGE.sha256.minisig",
+        "digests and their signature; for --signed-by",
+    )],
 };
 
-const DIFFERENCES: &[&str] = &[];
+const DIFFERENCES: &[&str] = &[
+    "All headers of an image are checked before the first byte is written; of an image that comes \
+     through a pipe, those of each chunk before its data are. The classic program checks little \
+     and can write anywhere.",
+    "Data that would lie beyond the end of the disk, of the partition or of -M are an error, and \
+     nothing is written; the classic program leaves them out and ends with status 0. An image \
+     whose free space alone ends there is loaded, but into a partition only with --force.",
+    "A disk, partition or file that is mounted or otherwise in use is refused without --force.",
+    "A regular file keeps all that the image doesn't hold, and its length if it is longer; the \
+     classic program throws its content away, so that a delta can't be loaded onto it. Use \
+     --truncate if it shall end with the image.",
+    "A regular file is extended to the end of what the image was made of, not only to the last \
+     byte that was written. Zeros in what is new of it take no space.",
+    "-s works in a file with the image of a disk, too. Logical partitions have the numbers that \
+     Linux gives them.",
+    "-E works. The classic program accepts it and does nothing.",
+    "-C prints what the program cksum prints for the data as standard output would get them; the \
+     classic program's number depends on how it cuts them.",
+    "-e names the cipher, which is not needed; the classic program crashes. -c is accepted in all \
+     cases: checksums that are not signed are always checked.",
+    "-a refuses chunks that are not signed, -u an image without an identity.",
+    "-p has the pattern's low byte first on every machine.",
+    "-W is accepted, but data never wait in memory beyond a few MiB for each thread.",
+    "-f writes what is not aligned, such as the end of a file, through the cache, with its length.",
+    "-h ends with status 0.",
+];
 
 /// Load an image onto a disk, into a partition or into a file.
 #[derive(Debug, Parser)]
@@ -58,9 +89,12 @@ pub struct Imageunzip {
     /// The target ends after so many sectors
     #[arg(short = 'M', long, value_name = "SECTORS", help_heading = "Where to")]
     pub max_sectors: Option<u64>,
-    /// Load even if the target is mounted or otherwise in use
+    /// Load even if the target is in use, or is a partition smaller than the image's
     #[arg(long, help_heading = "Where to")]
     pub force: bool,
+    /// Cut a regular file that is longer at the image's end
+    #[arg(long, help_heading = "Where to", conflicts_with = "slice")]
+    pub truncate: bool,
 
     /// Write zeros where the image holds nothing; never for a delta
     #[arg(short = 'z', long, help_heading = "Space that the image doesn't hold")]
@@ -77,9 +111,9 @@ pub struct Imageunzip {
     /// Read the target afterwards and compare it with the image
     #[arg(long, help_heading = "Checks")]
     pub verify: bool,
-    /// Load only if the image's file IMAGE.minisig is a signature by this minisign key
+    /// Load only if this minisign key has signed the image: a file, or the key itself
     #[arg(long, value_name = "KEY", help_heading = "Checks")]
-    pub verify_key: Option<PathBuf>,
+    pub signed_by: Option<OsString>,
     /// Load only an image with this identity: 32 hexadecimal digits
     #[arg(short = 'u', long, value_name = "ID", help_heading = "Checks")]
     pub id: Option<ImageId>,
@@ -91,19 +125,23 @@ pub struct Imageunzip {
     pub checksum_key: Option<PathBuf>,
     /// The cipher of an encrypted image of version 4; the image knows it
     #[arg(short = 'e', long, value_name = "CIPHER", help_heading = "Checks")]
+    #[arg(value_parser = ["bf_cbc"], num_args = 0..=1, default_missing_value = "bf_cbc")]
     pub decrypt: Option<String>,
     /// Decrypt an image of version 4 with this key
     #[arg(short = 'k', long, value_name = "FILE", help_heading = "Checks")]
     pub key: Option<PathBuf>,
 
-    /// Don't load: print a checksum of all of the data, with zeros between
-    #[arg(short = 'C', long, help_heading = "Other work")]
+    /// Don't load: print the checksum of cksum(1) of all data, with zeros between
+    #[arg(short = 'C', long, help_heading = "Other work", conflicts_with_all = LOADING)]
+    #[arg(conflicts_with_all = ["copy_chunks", "allocated_only"])]
     pub crc: bool,
-    /// Don't unpack: copy the image's chunks
-    #[arg(short = 'N', long, help_heading = "Other work")]
+    /// Don't unpack: copy the image's chunks to the target, which is a file
+    #[arg(short = 'N', long, help_heading = "Other work", conflicts_with_all = LOADING)]
+    #[arg(conflicts_with_all = ["allocated_only", "zero", "pattern"])]
     pub copy_chunks: bool,
-    /// Write only the data that the image holds, without what lies between
-    #[arg(short = 'I', long, help_heading = "Other work")]
+    /// Write only the data that the image holds, to standard output
+    #[arg(short = 'I', long, help_heading = "Other work", conflicts_with_all = LOADING)]
+    #[arg(conflicts_with_all = ["zero", "pattern"])]
     pub allocated_only: bool,
 
     /// One thread
@@ -133,8 +171,5 @@ pub struct Imageunzip {
     pub target: Option<PathBuf>,
 }
 
-impl Run for Imageunzip {
-    fn run(self) -> anyhow::Result<Exit> {
-        anyhow::bail!("not available yet")
-    }
-}
+/// What only a load onto a disk or file has.
+const LOADING: [&str; 5] = ["slice", "truncate", "discard", "verify", "random_order"];

@@ -15,7 +15,10 @@ use super::direct::Direct;
 use super::{FileDevice, FileKind};
 
 /// The unit in which file systems keep holes, and page caches data.
-const BLOCK: u64 = 4096;
+const BLOCK: usize = 4096;
+
+/// The same, as positions are counted.
+const BLOCK_LEN: u64 = BLOCK as u64;
 
 /// A file or block device while an image is loaded on it.
 ///
@@ -40,11 +43,11 @@ impl<'a> TargetFile<'a> {
     /// If its length can't be found out.
     pub fn new(device: &'a FileDevice) -> io::Result<Self> {
         let (fresh, unit) = match device.kind() {
-            FileKind::Regular => (device.file().metadata()?.len(), BLOCK),
+            FileKind::Regular => (device.file().metadata()?.len(), BLOCK_LEN),
             // The page cache keeps whole pages of a block device: what shares a page with other
             // data has to go through it.
             FileKind::Block { sector } => (u64::MAX, page().max(u64::from(sector))),
-            FileKind::Other => (u64::MAX, BLOCK),
+            FileKind::Other => (u64::MAX, BLOCK_LEN),
         };
         Ok(Self {
             device,
@@ -126,7 +129,7 @@ impl<'a> TargetFile<'a> {
     }
 
     fn write_zeros(&self, offset: u64, len: u64) -> Result<()> {
-        write_repeated(&Plain(self), Bytes(offset), len, &[0; 64 * 1024])
+        write_repeated(&Plain(self), Bytes(offset), len, &ZEROS)
     }
 
     /// Has the device do something with a range, if it can: with the first of `modes` that it
@@ -219,25 +222,25 @@ impl WriteAt for Plain<'_> {
 fn run(at: u64, data: &[u8]) -> (bool, usize) {
     let mut kind = None;
     let mut len = 0;
+    // The first block may have begun before.
+    let mut step = usize::try_from(BLOCK_LEN - at % BLOCK_LEN).unwrap_or(BLOCK);
     while len < data.len() {
-        let position = at.saturating_add(len as u64);
-        // The rest of a block, at its start.
-        let step = (BLOCK - position % BLOCK) as usize;
         let block = &data[len..data.len().min(len.saturating_add(step))];
-        let zeros = block.len() as u64 == BLOCK && *block == ZEROS;
+        let zeros = *block == ZEROS[..BLOCK];
         if *kind.get_or_insert(zeros) != zeros {
             break;
         }
         len += block.len();
+        step = BLOCK;
     }
     (kind.unwrap_or(false), len)
 }
 
-static ZEROS: [u8; BLOCK as usize] = [0; BLOCK as usize];
+static ZEROS: [u8; 16 * BLOCK] = [0; 16 * BLOCK];
 
 /// The size of the page cache's pages.
 fn page() -> u64 {
-    (rustix::param::page_size() as u64).max(BLOCK)
+    (rustix::param::page_size() as u64).max(BLOCK_LEN)
 }
 
 fn failed(offset: u64, code: Option<i32>) -> Error {

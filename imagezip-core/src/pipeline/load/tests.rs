@@ -191,7 +191,7 @@ proptest! {
             prop_assert_eq!(free, all - in_use.sector_count().to_bytes().get());
         }
 
-        let compared = compare(&Threads(threads), &image, &disk, place_at(start)).unwrap();
+        let compared = compare(&Threads(threads), &image, &disk, place_at(start), &AtomicU64::default()).unwrap();
         prop_assert_eq!(compared.different, SectorCount::ZERO);
         prop_assert_eq!(compared.compared, in_use.sector_count().to_bytes());
     }
@@ -248,7 +248,7 @@ proptest! {
         prop_assert!(!refused);
         let mut out = |_: &[u8]| Ok(());
         let _ = stream(&Threads(threads), &image, Arrival::Complete, Gaps::Omit, &mut out, &LoadProgress::default());
-        let _ = compare(&Threads(threads), &image, &device.take(), Placement::default());
+        let _ = compare(&Threads(threads), &image, &device.take(), Placement::default(), &AtomicU64::default());
     }
 }
 
@@ -299,7 +299,7 @@ fn a_file_ends_with_its_last_byte() {
     assert_eq!(disk[19 * 512 + 99], content(19).nth(99).unwrap());
     assert_eq!(disk[19 * 512 + 100], GARBAGE, "not the file's");
     let place = Placement::default();
-    let compared = compare(&SingleThread, &image, &disk, place).unwrap();
+    let compared = compare(&SingleThread, &image, &disk, place, &AtomicU64::default()).unwrap();
     assert_eq!((compared.compared, compared.first), (Bytes(19 * 512 + 100), None));
 
     let mut made = Vec::new();
@@ -325,11 +325,12 @@ fn differences_are_counted() {
     disk[15 * SECTOR] ^= 1;
     disk[15 * SECTOR + 1] ^= 1;
     disk[13 * SECTOR] ^= 1;
-    let found = compare(&SingleThread, &image, &disk, place_at(4)).unwrap();
+    let found = compare(&SingleThread, &image, &disk, place_at(4), &AtomicU64::default()).unwrap();
     assert_eq!(found.first, Some(Sector::from_u32(15)));
     assert_eq!(found.different.get(), 2, "sector 13 is not in the image");
     disk.truncate(20 * SECTOR);
-    let ended = compare(&SingleThread, &image, &disk, place_at(4)).unwrap_err();
+    let ended =
+        compare(&SingleThread, &image, &disk, place_at(4), &AtomicU64::default()).unwrap_err();
     assert_eq!(ended.kind, ErrorKind::Truncated);
 }
 

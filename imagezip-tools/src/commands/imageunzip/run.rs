@@ -1,0 +1,307 @@
+//! What the options of `imageunzip` come to.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context, ensure};
+use imagezip_core::device::ReadAt;
+use imagezip_core::ndz::Image;
+use imagezip_core::pipeline::{Fill, Fit, Gaps, LoadProgress, Loaded, Order};
+use imagezip_core::relocation::Placement;
+use imagezip_core::sector::{SECTOR_BYTES, Sector};
+
+use super::Imageunzip;
+use crate::commands::{Exit, Run, exit};
+use crate::host::{FileDevice, FileKind, Threads};
+use crate::keys::KeyRing;
+use crate::progress::{ChunkDots, Dots, GigabyteDots, Show, watch};
+use crate::signing::Verifier;
+use crate::target;
+use crate::unzip::destination::{Destination, Opened, is_standard_output, partition};
+use crate::unzip::loading::{Loading, Manner};
+use crate::unzip::meter::LoadMeter;
+use crate::unzip::report::{Names, Report, verdict};
+use crate::unzip::source::{Demands, Source};
+use crate::unzip::streaming::Streaming;
+
+impl Run for Imageunzip {
+    fn run(self) -> anyhow::Result<Exit> {
+        self.check()?;
+        let begun = Instant::now();
+        let names = self.names();
+        let demands = self.demands()?;
+        let workers = self.workers();
+        let source = Source::open(&self.image, self.retries.unwrap_or(0), &workers)?;
+        ensure!(
+            !self.needs_whole_image() || matches!(source, Source::File(_)),
+            "{}: -F and --verify need the image in a file: it comes through a pipe",
+            names.image
+        );
+        let image = Image::open_with(source.device(), &demands.keys);
+        let image = image.map_err(|error| names.explain(error))?;
+        let amount = source.check(&image, &demands, &names)?;
+        let meter = LoadMeter { amount, verify: self.verify, ..LoadMeter::default() };
+        let work = Work {
+            options: &self,
+            names: &names,
+            demands: &demands,
+            workers: &workers,
+            source: &source,
+            image: &image,
+            meter: &meter,
+        };
+        let done = self.watch(&meter, || work.run())?;
+        let time = begun.elapsed().as_secs_f64();
+        let mut report = Report::new(&names, &done.loaded, &meter.progress, time);
+        report.verified = done.verified;
+        for note in &done.loaded.notes {
+            eprintln!("{}: {note}", names.image);
+        }
+        if self.detail > 0 {
+            eprintln!("{}", report.text());
+        }
+        let json = self.json.then(|| report.json()).transpose()?;
+        match (done.line, json) {
+            (Some(line), None) => exit::print(&(line + "\n")),
+            (None, Some(json)) if done.stdout_is_free => exit::print(&(json + "\n")),
+            (line, Some(json)) => {
+                eprintln!("{json}");
+                line.map_or(Ok(Exit::OK), |line| exit::print(&(line + "\n")))
+            }
+            (None, None) => Ok(Exit::OK),
+        }
+    }
+}
+
+impl Imageunzip {
+    /// Shows how far `work` is while it is done.
+    fn watch<T>(&self, meter: &LoadMeter, work: impl FnOnce() -> T) -> T {
+        let LoadProgress { chunks, written, filled, skipped, .. } = &meter.progress;
+        let total = meter.amount.chunks.into();
+        let mut each = ChunkDots::new(chunks, total);
+        let mut large = GigabyteDots::new([written, filled, skipped], chunks, total);
+        // Scripts give both; the second then only says what a dot is.
+        let dots: Option<&mut dyn Dots> = if self.gigabyte_dots {
+            Some(&mut large)
+        } else if self.dots {
+            Some(&mut each)
+        } else {
+            None
+        };
+        watch(meter, Show { bar: !self.quiet, dots }, work)
+    }
+
+    /// Refuses what can't be done, with what to do in its place.
+    fn check(&self) -> anyhow::Result<()> {
+        let stdout = is_standard_output(self.target.as_deref());
+        ensure!(!self.crc || stdout, "-C writes no data: leave out the target");
+        ensure!(
+            !self.allocated_only || stdout,
+            "-I writes to standard output: leave out the target"
+        );
+        let to_device = [self.slice.is_some(), self.verify, self.truncate, self.discard];
+        ensure!(
+            !stdout || !to_device.contains(&true),
+            "-s, -E, --verify and --truncate need a disk or file as the target, by name"
+        );
+        ensure!(
+            self.signed_by.is_none() || self.image != Path::new("-"),
+            "--signed-by needs the image in a file, with its signature beside it"
+        );
+        if let Some(target) = &self.target {
+            ensure!(
+                !target::same_file(&self.image, target),
+                "{} can't be loaded onto itself",
+                self.image.display()
+            );
+        }
+        Ok(())
+    }
+
+    fn names(&self) -> Names {
+        let name = |path: &Path, standard: &str| {
+            if path == Path::new("-") { standard.to_owned() } else { path.display().to_string() }
+        };
+        let target = self.target.as_deref().unwrap_or(Path::new("-"));
+        Names {
+            image: name(&self.image, "standard input"),
+            target: name(target, "standard output"),
+        }
+    }
+
+    /// What the image must be; checks what needs only its file.
+    fn demands(&self) -> anyhow::Result<Demands> {
+        if let Some(key) = &self.signed_by {
+            Verifier::load(key)?.verify(&self.image)?;
+        }
+        let mut keys = KeyRing::new();
+        if let Some(path) = &self.checksum_key {
+            keys.add_signature_key(path)?;
+        }
+        if let Some(path) = &self.key {
+            keys.add_cipher_key(path)?;
+        }
+        Ok(Demands { keys, id: self.id })
+    }
+
+    fn workers(&self) -> Threads {
+        let count = if self.single_thread { Some(1) } else { self.threads };
+        count.map_or_else(Threads::all_cpus, Threads::new)
+    }
+
+    fn needs_whole_image(&self) -> bool {
+        self.random_order || self.verify
+    }
+
+    fn fill(&self) -> Fill {
+        match self.pattern {
+            Some(pattern) => Fill::Pattern(pattern),
+            None if self.zero => Fill::Zero,
+            None if self.discard => Fill::Discard,
+            None => Fill::Keep,
+        }
+    }
+
+    fn gaps(&self) -> Gaps {
+        match self.pattern {
+            _ if self.allocated_only => Gaps::Omit,
+            Some(pattern) => Gaps::Pattern(pattern),
+            None => Gaps::Zero,
+        }
+    }
+
+    fn manner(&self) -> Manner {
+        let fit = if self.slice.is_some() && !self.force { Fit::All } else { Fit::Data };
+        // Another order each time, as for any test that is left to chance.
+        let order = if self.random_order {
+            Order::Scattered(std::hash::BuildHasher::hash_one(
+                &std::collections::hash_map::RandomState::new(),
+                0,
+            ))
+        } else {
+            Order::Ascending
+        };
+        Manner {
+            fill: self.fill(),
+            fit,
+            order,
+            direct: self.direct,
+            truncate: self.truncate,
+            partition_type: self.slice.zip(self.partition_type),
+        }
+    }
+}
+
+/// All that is there to work with.
+struct Work<'a> {
+    options: &'a Imageunzip,
+    names: &'a Names,
+    demands: &'a Demands,
+    workers: &'a Threads,
+    source: &'a Source,
+    image: &'a Image<'a, dyn ReadAt + 'a>,
+    meter: &'a LoadMeter,
+}
+
+/// What the work came to.
+struct Done {
+    loaded: Loaded,
+    /// The bytes that were read back.
+    verified: Option<u64>,
+    /// The answer, if the work was to find one.
+    line: Option<String>,
+    /// Whether there are no data on standard output.
+    stdout_is_free: bool,
+}
+
+impl Work<'_> {
+    fn run(&self) -> anyhow::Result<Done> {
+        let options = self.options;
+        let stdout = is_standard_output(options.target.as_deref());
+        if options.crc {
+            let (loaded, sum, len) =
+                self.streaming().checksum(options.gaps(), &self.meter.progress)?;
+            let line = Some(format!("{sum} {len}"));
+            return Ok(Done { loaded, verified: None, line, stdout_is_free: true });
+        }
+        let (loaded, verified) = if options.copy_chunks {
+            let target = options.target.as_deref().unwrap_or(Path::new("-"));
+            (self.streaming().copy_chunks(target, &self.meter.progress)?, None)
+        } else {
+            let target = Opened::open(options.target.as_deref(), options.force)?;
+            let done = self.put(&target.destination)?;
+            target.keep();
+            done
+        };
+        Ok(Done { loaded, verified, line: None, stdout_is_free: !stdout })
+    }
+
+    /// Writes the image's data to the target.
+    fn put(&self, to: &Destination) -> anyhow::Result<(Loaded, Option<u64>)> {
+        let options = self.options;
+        match to {
+            Destination::Device(device) if !options.allocated_only => self.load(device),
+            Destination::Device(device) => Ok((self.write(device.file())?, None)),
+            Destination::Stream(file) => {
+                let to_device = [options.slice.is_some(), options.verify, options.truncate];
+                ensure!(
+                    !to_device.contains(&true),
+                    "{} is neither disk nor file: -s, --verify and --truncate need one",
+                    self.names.target
+                );
+                Ok((self.write(file)?, None))
+            }
+        }
+    }
+
+    fn streaming(&self) -> Streaming<'_> {
+        let Self { names, demands, workers, source, image, .. } = *self;
+        Streaming { source, image, demands, names, workers }
+    }
+
+    fn write(&self, file: impl std::io::Write + Send) -> anyhow::Result<Loaded> {
+        self.streaming().write(file, self.options.gaps(), &self.meter.progress)
+    }
+
+    fn load(&self, device: &FileDevice) -> anyhow::Result<(Loaded, Option<u64>)> {
+        let Self { options, names, demands, workers, source, image, meter } = *self;
+        let place = self.place(device)?;
+        let loading = Loading { source, image, demands, device, names, place, workers };
+        let loaded = loading.load(options.manner(), &meter.progress)?;
+        self.mention_rest(device, &loaded)?;
+        if !options.verify {
+            return Ok((loaded, None));
+        }
+        let compared = loading.verify(&meter.verified)?;
+        verdict(names, &compared)?;
+        Ok((loaded, Some(compared.compared.get())))
+    }
+
+    fn place(&self, device: &FileDevice) -> anyhow::Result<Placement> {
+        let options = self.options;
+        if let Some(number) = options.slice {
+            return partition(device, &self.names.target, number, options.force);
+        }
+        let end = match options.max_sectors {
+            Some(count) => Some(Sector::new(count).context("-M: more sectors than there can be")?),
+            None => None,
+        };
+        Ok(Placement { end, ..Placement::default() })
+    }
+
+    /// Says so if a file that was loaded is longer than it was in the image.
+    fn mention_rest(&self, device: &FileDevice, loaded: &Loaded) -> anyhow::Result<()> {
+        let (name, end) = (&self.names.target, loaded.end.get());
+        if end.is_multiple_of(SECTOR_BYTES) || device.kind() != FileKind::Regular {
+            return Ok(());
+        }
+        let len = device.file().metadata().with_context(|| format!("reading {name}"))?.len();
+        if len > end {
+            eprintln!(
+                "{name}: the file in the image has {end} bytes, what was here before goes on to \
+                 {len}; --truncate cuts it"
+            );
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,140 @@
+//! Images into disks and files, each sector where it belongs.
+
+use std::sync::atomic::AtomicU64;
+
+use anyhow::{Context, ensure};
+use imagezip_core::device::{ReadAt, WriteAt};
+use imagezip_core::ndz::Image;
+use imagezip_core::overlay::Patch;
+use imagezip_core::partition::edit::set_type;
+use imagezip_core::pipeline::{
+    Compared, Fill, Fit, LoadProgress, Loaded, Order, Target, Workers, compare, load,
+};
+use imagezip_core::relocation::Placement;
+use imagezip_core::sector::{Bytes, Sector};
+
+use super::destination::sector_size;
+use super::report::Names;
+use super::source::{Demands, Source};
+use crate::host::{FileDevice, FileKind, TargetFile};
+
+/// An image and the device that it goes to.
+#[derive(Clone, Copy)]
+pub struct Loading<'a> {
+    /// Where the image comes from.
+    pub source: &'a Source,
+    /// The image.
+    pub image: &'a Image<'a, dyn ReadAt + 'a>,
+    /// What it must be.
+    pub demands: &'a Demands,
+    /// The device.
+    pub device: &'a FileDevice,
+    /// What the two are called.
+    pub names: &'a Names,
+    /// Where on the device the image goes.
+    pub place: Placement,
+    /// The threads to work with.
+    pub workers: &'a dyn Workers,
+}
+
+/// How an image is loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    /// What becomes of sectors that the image doesn't hold.
+    pub fill: Fill,
+    /// What of the image must fit the target.
+    pub fit: Fit,
+    /// The order of its chunks.
+    pub order: Order,
+    /// Whether to write around the page cache, if the system lets it.
+    pub direct: bool,
+    /// Whether a regular file that is longer is cut at the image's end.
+    pub truncate: bool,
+    /// The partition, and the type that it gets when the image is loaded.
+    pub partition_type: Option<(u32, u32)>,
+}
+
+impl Loading<'_> {
+    /// Writes the image to the device, and waits until it is on the disk.
+    ///
+    /// # Errors
+    /// If the image is damaged or doesn't fit, or the device can't be written.
+    pub fn load(&self, manner: Manner, progress: &LoadProgress) -> anyhow::Result<Loaded> {
+        let name = &self.names.target;
+        let writing = || format!("writing {name}");
+        let mut file = TargetFile::new(self.device).with_context(writing)?;
+        if manner.direct && !file.write_directly() {
+            eprintln!("{name} can't be written directly; its data go through the cache");
+        }
+        let target = Target {
+            fill: manner.fill,
+            fill_to: self.fill_to(),
+            fit: manner.fit,
+            order: manner.order,
+            ..Target::new(&file, self.place)
+        };
+        let loaded = self.source.with_arrival(self.image, self.demands, |arrival| {
+            load(self.workers, self.image, arrival, target, progress)
+        });
+        let loaded = loaded.map_err(|error| self.names.explain_room(error, self.room(&file)))?;
+        if let Some((number, kind)) = manner.partition_type {
+            self.set_partition_type(&file, number, kind)?;
+        }
+        if manner.truncate {
+            self.truncate(loaded.end)?;
+        }
+        file.finish(loaded.end).with_context(writing)?;
+        Ok(loaded)
+    }
+
+    /// Reads back what [`Loading::load`] has written, from the disk if the system allows it.
+    ///
+    /// # Errors
+    /// If the image or the device can't be read.
+    pub fn verify(&self, done: &AtomicU64) -> anyhow::Result<Compared> {
+        let Names { image, target } = self.names;
+        TargetFile::new(self.device).with_context(|| format!("reading {target}"))?.forget_cache();
+        compare(self.workers, self.image, self.device, self.place, done)
+            .with_context(|| format!("comparing {target} with {image}"))
+    }
+
+    /// Free space is filled up to the end of the whole device, but not of a partition.
+    fn fill_to(&self) -> Option<Bytes> {
+        let end = self.place.end.map(Sector::to_bytes);
+        (!self.place.slice).then(|| end.unwrap_or(self.device.size()))
+    }
+
+    /// Where the target ends for the image.
+    fn room(&self, file: &TargetFile<'_>) -> Option<Bytes> {
+        let (place, device) = (self.place.end.map(Sector::to_bytes), file.end());
+        place.into_iter().chain(device).min()
+    }
+
+    fn set_partition_type(
+        &self,
+        file: &TargetFile<'_>,
+        number: u32,
+        kind: u32,
+    ) -> anyhow::Result<()> {
+        let name = &self.names.target;
+        let setting = || format!("{name}: giving partition {number} the type {kind:#x}");
+        let size = sector_size(self.device, name)?;
+        for Patch { at, bytes } in
+            set_type(self.device, size, number, kind).with_context(setting)?
+        {
+            file.write_at(at, &bytes).with_context(setting)?;
+        }
+        Ok(())
+    }
+
+    fn truncate(&self, end: Bytes) -> anyhow::Result<()> {
+        let name = &self.names.target;
+        ensure!(self.device.kind() == FileKind::Regular, "{name} is no file that can be truncated");
+        let file = self.device.file();
+        let len = file.metadata().with_context(|| format!("truncating {name}"))?.len();
+        if len > end.get() {
+            file.set_len(end.get()).with_context(|| format!("truncating {name}"))?;
+        }
+        Ok(())
+    }
+}
