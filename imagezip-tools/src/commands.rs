@@ -14,6 +14,9 @@ pub mod imageunzip;
 pub mod imagezip;
 pub mod values;
 
+#[cfg(test)]
+mod tests;
+
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
 use std::path::Path;
