@@ -8,8 +8,7 @@ use crate::sector::{Bytes, Sector, SectorCount, SectorRange};
 
 /// Runs of sectors that stay in one chunk, because a relocation concerns several of them.
 ///
-/// All of them are in use. No run is longer than [`Ties::LONGEST`], so what damaged relocations
-/// tie together may be divided.
+/// No run is longer than [`Ties::LONGEST`], so what damaged relocations tie together may be divided.
 pub(super) struct Ties {
     runs: Vec<SectorRange>,
 }
@@ -18,8 +17,9 @@ impl Ties {
     /// Far longer than LILO's tables, and far shorter than a piece or a window.
     const LONGEST: SectorCount = SectorCount::from_u32(16);
 
-    /// The runs that `relocs` tie.
-    pub(super) fn new(relocs: &[Reloc], in_use: &ExtentSet) -> Self {
+    /// The runs that `relocs` tie, all of whose sectors must be in use: what is not in use has no
+    /// window that could save it.
+    pub(super) fn new(relocs: &[Reloc]) -> Self {
         let several = |range: &SectorRange| range.len() > SectorCount::from_u32(1);
         let mut ranges: Vec<_> = relocs.iter().map(Reloc::sectors).filter(several).collect();
         ranges.sort_unstable();
@@ -36,7 +36,6 @@ impl Ties {
                 (None, _) => runs.push(range),
             }
         }
-        runs.retain(|run| in_use.contains(*run));
         Self { runs }
     }
 

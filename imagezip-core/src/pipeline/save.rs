@@ -1,5 +1,6 @@
 //! Making an image: each block is read once, hashed, and compressed from the same buffer.
 
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use embedded_io::Write;
@@ -31,8 +32,8 @@ pub struct Source<'a> {
     pub signature: Option<NewSignature>,
     /// How hard to compress.
     pub level: Level,
-    /// What a reader adjusts when the image goes to another place, ascending by sector of the
-    /// image. Those of sectors that are not saved are left out.
+    /// What a reader adjusts when the image goes to another place; those in the same sector in
+    /// the order in which they apply. Those that concern sectors that are not saved are left out.
     pub relocs: &'a [Reloc],
     /// The version of the image.
     pub format: Format,
@@ -101,8 +102,11 @@ pub fn save<W: Write + Send>(
     let comparison = Comparison::new(&source.map.in_use, source.base, source.signature);
     let slots = (0..workers.count().saturating_mul(2)).map(|_| Slot::new(source.level)).collect();
     let mut windows = comparison.windows();
-    let ties = Ties::new(source.relocs, &source.map.in_use);
-    let cutter = Cutter { format: source.format, relocs: source.relocs, ties };
+    let in_use = |reloc: &&Reloc| source.map.in_use.contains(reloc.sectors());
+    let mut relocs: Vec<Reloc> = source.relocs.iter().filter(in_use).copied().collect();
+    relocs.sort_by_key(|reloc| reloc.sector);
+    let ties = Ties::new(&relocs);
+    let cutter = Cutter { format: source.format, relocs: &relocs, ties };
     let writer = ImageWriter::new(out, source.format).with_id(source.id);
     let mut output = Output::new(writer, comparison.signature().unwrap_or_default());
     ordered(

@@ -184,7 +184,7 @@ impl Slot {
         let short = window.short_sector().filter(|_| input.file);
         let relocs = short.as_slice();
         let extents = ExtentSet::from(window.range);
-        let cutter = Cutter { format: input.format, relocs, ties: Ties::new(relocs, &extents) };
+        let cutter = Cutter { format: input.format, relocs, ties: Ties::new(relocs) };
         self.packer.pack(&extents, &cutter, |extent| window.get(extent))
     }
 }

@@ -5,6 +5,8 @@
 mod checking;
 mod hashing;
 mod image;
+mod relocs;
+mod sequential;
 
 use super::ordered::tests::Threads;
 use super::*;
