@@ -25,6 +25,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, FromArgMatches};
 
+use crate::signals;
 pub use exit::{Exit, Failure, STATUSES, USAGE};
 
 /// The name of the program that is all tools.
@@ -115,7 +116,10 @@ impl Tool {
     fn main(&self, arguments: impl Iterator<Item = OsString>) -> ExitCode {
         let line = std::iter::once(OsString::from(self.name)).chain(arguments);
         match self.command().try_get_matches_from(line) {
-            Ok(matches) => exit::finish(self.name, (self.run)(&matches)),
+            Ok(matches) => {
+                let done = signals::handle().and_then(|()| (self.run)(&matches));
+                exit::finish(self.name, done)
+            }
             Err(error) => self.not_run(&error),
         }
     }

@@ -2,6 +2,7 @@
 //! to SIGUSR1. All on standard error, and all from counters that the work keeps anyway.
 
 mod dots;
+mod meters;
 
 use std::io::{self, IsTerminal, Write};
 use std::thread;
@@ -11,6 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::signals::{Ended, WAKE};
 pub use dots::{ChunkDots, Dots, GigabyteDots};
+pub use meters::{ByteMeter, SaveMeter, save_line};
 
 /// How often the counters are looked at.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -20,7 +22,7 @@ pub trait Meter: Sync {
     /// How many bytes are done, of those in [`Meter::total`].
     fn done(&self) -> u64;
 
-    /// How many bytes are to be done.
+    /// How many bytes are to be done; 0 if nobody knows.
     fn total(&self) -> u64;
 
     /// A line about it, for SIGUSR1; `time` has gone by.
@@ -65,9 +67,11 @@ pub fn watch<'a, T>(meter: &'a dyn Meter, show: Show<'a>, work: impl FnOnce() ->
 }
 
 fn new_bar(meter: &dyn Meter) -> ProgressBar {
-    let style = ProgressStyle::with_template(
-        "{percent:>3}% [{bar:40}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left",
-    );
+    let template = match meter.total() {
+        0 => "{bytes}, {bytes_per_sec}, {elapsed}",
+        _ => "{percent:>3}% [{bar:40}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left",
+    };
+    let style = ProgressStyle::with_template(template);
     let bar = ProgressBar::with_draw_target(Some(meter.total()), ProgressDrawTarget::stderr());
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "))
 }

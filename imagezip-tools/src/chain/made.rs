@@ -18,6 +18,7 @@ use imagezip_core::signature::Signature;
 
 use super::{Options, Stack, signature};
 use crate::output::Output;
+use crate::progress::{SaveMeter, Show, watch};
 
 /// What to write.
 #[derive(Clone, Copy)]
@@ -65,7 +66,11 @@ pub fn make(work: Work<'_>, path: &Path, options: &Options) -> anyhow::Result<Ma
         id,
         ..Source::new(&stack.layers, &map)
     };
-    let saved = save(&workers, source, FromStd::new(&mut output), &Progress::default());
+    let progress = Progress::default();
+    let meter = SaveMeter::new(&progress, work.in_use.sector_count().to_bytes(), &|| 0);
+    let show = Show { bar: !options.quiet, dots: None };
+    let saved =
+        watch(&meter, show, || save(&workers, source, FromStd::new(&mut output), &progress));
     let saved = saved.map_err(|error| match error.kind {
         ErrorKind::Write(_) => output.explain(error),
         _ => stack.explain(error),

@@ -16,6 +16,7 @@ use imagezip_core::signature::Signature;
 use super::dots::Dots;
 use super::request::{Destination, Request};
 use crate::output::{Output, write_atomically};
+use crate::progress::{SaveMeter, Show, watch};
 use crate::signing::Signer;
 
 /// An image that has been written.
@@ -31,6 +32,15 @@ pub struct Written {
     pub time: Duration,
 }
 
+/// What is known about a save before it begins, and while it goes on.
+#[derive(Clone, Copy)]
+pub struct Outlook<'a> {
+    /// How much is to be read; 0 if that isn't known.
+    pub total: Bytes,
+    /// The number of sectors that could not be read so far.
+    pub bad: &'a (dyn Fn() -> u64 + Sync),
+}
+
 /// Where the data of an image go while it is made.
 pub type Sink<'a> = FromStd<&'a mut (dyn Write + Send)>;
 
@@ -43,6 +53,7 @@ pub fn write(
     request: &Request,
     destination: &Destination,
     format: Format,
+    outlook: Outlook<'_>,
     make: impl FnOnce(Sink<'_>, &Progress) -> Result<Saved, Error>,
 ) -> anyhow::Result<Written> {
     let signer = destination.key.as_deref().map(|key| Signer::load(key, None)).transpose()?;
@@ -51,7 +62,9 @@ pub fn write(
     let start = Instant::now();
     let mut dots = Dots::new(&mut output, destination.dots, &progress);
     let sink: &mut (dyn Write + Send) = &mut dots;
-    let saved = make(FromStd::new(sink), &progress);
+    let meter = SaveMeter::new(&progress, outlook.total, outlook.bad);
+    let show = Show { bar: !destination.quiet && !destination.dots, dots: None };
+    let saved = watch(&meter, show, || make(FromStd::new(sink), &progress));
     dots.finish();
     let saved = saved.map_err(|error| match error.kind {
         ErrorKind::Write(_) => output.explain(error),

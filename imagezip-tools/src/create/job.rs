@@ -19,12 +19,13 @@ use imagezip_core::signature::HashBlockSize;
 use super::base::Base;
 use super::choice::Choice;
 use super::hash_stats::{Comparison, HashStats};
-use super::image::{Written, check_signature, write};
+use super::image::{Outlook, Written, check_signature, write};
 use super::prepare::Prepared;
 use super::report::{ImageStatistics, Statistics, describe};
 use super::request::{Destination, Request};
 use super::timed::Timed;
 use crate::host::FileDevice;
+use crate::progress::{save_line, seconds};
 use crate::reading::Forgiving;
 use crate::target::{mounted_read_write, same_file};
 
@@ -71,7 +72,8 @@ pub fn run(
     }
     describe(&prepared, detail);
 
-    let disk = Disk { request, prepared, device, timed: &timed };
+    let bad = || forgiving.bad_sectors().get();
+    let disk = Disk { request, prepared, device, timed: &timed, bad: &bad };
     let mut statistics = disk.save(destination, detail)?;
     statistics.unreadable = forgiving.bad_sectors().get();
     if let Some(first) = forgiving.first_bad_sector() {
@@ -91,6 +93,8 @@ struct Disk<'a> {
     prepared: Prepared,
     device: &'a dyn ReadAt,
     timed: &'a Timed<'a>,
+    /// Counts the sectors that can't be read.
+    bad: &'a (dyn Fn() -> u64 + Sync),
 }
 
 impl Disk<'_> {
@@ -160,7 +164,9 @@ impl Disk<'_> {
             id: request.id.unwrap_or_default(),
             ..Source::new(view, &prepared.map)
         };
-        write(request, destination, prepared.format, |sink, progress| {
+        let total = prepared.map.in_use.sector_count().to_bytes();
+        let outlook = Outlook { total, bad: self.bad };
+        write(request, destination, prepared.format, outlook, |sink, progress| {
             save(&request.workers, source, sink, progress)
         })
     }
@@ -205,7 +211,8 @@ fn run_stream(request: &Request, destination: &Destination) -> anyhow::Result<St
     };
     let most = request.count.map_or(u64::MAX, |count| count.to_bytes().get());
     let mut len = 0;
-    let written = write(request, destination, format, |sink, progress| {
+    let outlook = Outlook { total: request.count.unwrap_or_default().to_bytes(), bad: &|| 0 };
+    let written = write(request, destination, format, outlook, |sink, progress| {
         let from = FromStd::new(io::stdin().take(most));
         let streamed = save_stream(&request.workers, from, input, sink, progress)?;
         len = streamed.len.get();
@@ -229,7 +236,14 @@ fn run_stream(request: &Request, destination: &Destination) -> anyhow::Result<St
 }
 
 fn say_result(destination: &Destination, written: &Written) {
+    let (read, time) = (written.saved.scanned.to_bytes().get(), written.time);
+    let payload = written.saved.image.payload.get();
+    eprintln!("{}", save_line(read, payload, time));
     eprintln!("Image size: {} bytes", written.size);
+    // Bytes in a microsecond are megabytes in a second.
+    let thousandths = u128::from(read) * 1000 / time.as_micros().max(1);
+    eprintln!("{}.{:03} MB/second", thousandths / 1000, thousandths % 1000);
+    eprintln!("Finished in {} seconds", seconds(time));
     if let Some(signature) = &destination.signature {
         let image = destination.image.display();
         eprintln!("{image}: new signature written to {}", signature.display());

@@ -17,7 +17,7 @@ const CHUNK: usize = 1 << 20;
 fn image(chunks: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
     for number in 0..chunks {
-        let header = [0x6969_696b, 0, number, 0, 4096, 1, number, number + 1, 0, number, 1];
+        let header = [0x6969_696b, 64, number, 0, 4096, 1, number, number + 1, 0, number, 1];
         bytes.extend(header.into_iter().flat_map(u32::to_le_bytes));
         bytes.resize(bytes.len().next_multiple_of(CHUNK), 7);
     }
