@@ -3,6 +3,7 @@
 //! Unlike all other readers, this one goes on after damage: it says what is wrong and tells what
 //! can still be told.
 
+mod check;
 mod facts;
 mod gather;
 mod source;

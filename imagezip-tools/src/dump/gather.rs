@@ -2,17 +2,16 @@
 
 use std::fmt::Write;
 
-use imagezip_core::codec::Decompressor;
-use imagezip_core::device::ReadAt;
 use imagezip_core::error::{CorruptKind, ErrorKind, IncompatibleKind, Place};
-use imagezip_core::ndz::{
-    CHUNK_BYTES, ChunkBuffer, ChunkHeader, HEADER_BYTES, Image, Keys, Seal, Version,
-};
-use imagezip_core::sector::{Bytes, Sector, SectorRange};
+use imagezip_core::ndz::{CHUNK_BYTES, ChunkHeader, HEADER_BYTES, Seal, Version};
+use imagezip_core::pipeline::Workers;
+use imagezip_core::sector::{Sector, SectorRange};
 
+use super::check::check_all;
 use super::facts::{ChunkFacts, Covered, Facts, MapEntry, RegionFacts, RelocFacts};
 use super::source::{ChunkSource, Filled};
 use super::{Detail, Wanted};
+use crate::host::Threads;
 
 /// More faults than this in one file are not listed.
 const PROBLEMS_MAX: usize = 100;
@@ -20,25 +19,49 @@ const PROBLEMS_MAX: usize = 100;
 /// Gathers the facts about the image that `source` gives. What is wrong with it is among them.
 pub fn gather(name: &str, mut source: ChunkSource, wanted: Wanted<'_>) -> Facts {
     let mut gathering = Gathering::new(name, wanted);
-    let mut chunk = vec![0; CHUNK_BYTES];
-    loop {
-        match source.next(&mut chunk, wanted.check.is_some()) {
-            Ok(Filled::Whole) => gathering.chunk(&chunk),
-            Ok(Filled::Partial) => {
-                gathering.problem("its size is not a multiple of 1 MiB: cut off, or not an image");
-                break;
-            }
-            Ok(Filled::End) => break,
-            Err(error) => {
-                gathering.problem(format!("reading failed: {error}"));
-                break;
+    let workers = Threads::all_cpus();
+    let batch = if wanted.check.is_some() { workers.count() * BATCH } else { 1 };
+    let mut chunks = vec![Vec::new(); batch];
+    let mut fault = None;
+    let mut ended = false;
+    while !ended {
+        let mut filled = 0;
+        while filled < batch && !ended {
+            chunks[filled].resize(CHUNK_BYTES, 0);
+            match source.next(&mut chunks[filled], wanted.check.is_some()) {
+                Ok(Filled::Whole) => filled += 1,
+                other => {
+                    ended = true;
+                    fault = match other {
+                        Err(error) => Some(format!("reading failed: {error}")),
+                        Ok(Filled::Partial) => Some(CUT_OFF.to_owned()),
+                        Ok(_) => None,
+                    };
+                }
             }
         }
+        let chunks = &chunks[..filled];
+        let findings = match wanted.check {
+            Some(keys) => check_all(chunks, keys, workers),
+            None => vec![Ok(()); filled],
+        };
+        for (chunk, finding) in chunks.iter().zip(findings) {
+            gathering.chunk(chunk, finding);
+        }
+    }
+    if let Some(fault) = fault {
+        gathering.problem(fault);
     }
     let mut facts = gathering.facts;
     facts.bytes = source.bytes();
     facts
 }
+
+/// How many chunks each CPU checks at a time.
+const BATCH: usize = 8;
+
+/// What is said about a file that ends inside a chunk.
+const CUT_OFF: &str = "its size is not a multiple of 1 MiB: cut off, or not an image";
 
 /// The facts so far, and what is needed to judge the next chunk.
 struct Gathering<'a> {
@@ -46,7 +69,6 @@ struct Gathering<'a> {
     wanted: Wanted<'a>,
     before: Option<Common>,
     end: Option<Sector>,
-    scratch: Option<(Decompressor, ChunkBuffer)>,
 }
 
 /// What all chunks of an image have in common.
@@ -72,9 +94,7 @@ impl Common {
 
 impl<'a> Gathering<'a> {
     fn new(name: &str, wanted: Wanted<'a>) -> Self {
-        let scratch = wanted.check.map(|_| (Decompressor::new(), ChunkBuffer::new()));
-        let facts = Facts::of(name.to_owned());
-        Self { facts, wanted, before: None, end: None, scratch }
+        Self { facts: Facts::of(name.to_owned()), wanted, before: None, end: None }
     }
 
     fn problem(&mut self, what: impl Into<String>) {
@@ -92,8 +112,9 @@ impl<'a> Gathering<'a> {
         self.problem(kind.clone().at(Place::Chunk(number)).to_string());
     }
 
-    /// Takes in the next chunk, of which at least the header area is there.
-    fn chunk(&mut self, chunk: &[u8]) {
+    /// Takes in the next chunk, of which at least the header area is there, and what was found
+    /// when its data were checked.
+    fn chunk(&mut self, chunk: &[u8], finding: Result<(), ErrorKind>) {
         let number = self.facts.chunks;
         self.facts.chunks += 1;
         let Some(area) = chunk.first_chunk::<HEADER_BYTES>() else { return };
@@ -102,9 +123,7 @@ impl<'a> Gathering<'a> {
                 self.check_place(&header, number);
                 self.count(&header);
                 self.list(&header, number);
-                if let Some(keys) = self.wanted.check {
-                    self.check_data(chunk, &header, keys);
-                }
+                self.judge_data(finding);
             }
             Err(kind) => {
                 self.problem_here(&kind);
@@ -226,15 +245,9 @@ impl<'a> Gathering<'a> {
         self.facts.chunk_list.push(facts);
     }
 
-    /// Checks the checksum and decompresses the data.
-    fn check_data(&mut self, chunk: &[u8], header: &ChunkHeader<'_>, keys: &dyn Keys) {
-        let Some((decompressor, buffer)) = &mut self.scratch else { return };
-        let alone = Alone::new(chunk, header);
-        let result = Image::open_with(&alone, keys).and_then(|image| {
-            let chunk = image.chunk(header.number(), buffer)?;
-            chunk.decode(decompressor, &mut |_, _| Ok(()))
-        });
-        match result.map_err(|error| error.kind) {
+    /// Takes in what was found in the data.
+    fn judge_data(&mut self, finding: Result<(), ErrorKind>) {
+        match finding {
             Ok(()) => {}
             Err(ErrorKind::Incompatible(IncompatibleKind::Encrypted)) => {
                 // The checksum comes first, and was right.
@@ -245,34 +258,6 @@ impl<'a> Gathering<'a> {
             }
             Err(kind) => self.problem_here(&kind),
         }
-    }
-}
-
-/// A file that has only one chunk, at the place where its header says it is.
-struct Alone<'a> {
-    chunk: &'a [u8],
-    number: u64,
-    size: u64,
-}
-
-impl<'a> Alone<'a> {
-    fn new(chunk: &'a [u8], header: &ChunkHeader<'_>) -> Self {
-        let number = u64::from(header.number());
-        // Only version 1 says how many chunks there are.
-        let total = if header.version().has_bounds() { 0 } else { u64::from(header.total()) };
-        Self { chunk, number, size: total.max(number + 1) }
-    }
-}
-
-impl ReadAt for Alone<'_> {
-    fn size(&self) -> Bytes {
-        Bytes(self.size * CHUNK_BYTES as u64)
-    }
-
-    fn read_at(&self, offset: Bytes, buf: &mut [u8]) -> imagezip_core::Result<()> {
-        let start = offset.get().checked_sub(self.number * CHUNK_BYTES as u64);
-        let truncated = ErrorKind::Truncated.at(Place::Byte(offset));
-        self.chunk.read_at(Bytes(start.ok_or(truncated)?), buf)
     }
 }
 
