@@ -2,6 +2,9 @@
 //!
 //! The work is done by `imagezip-core`; this crate gives it files, threads and paths.
 
+#[macro_use]
+mod say;
+
 pub mod chain;
 pub mod commands;
 pub mod create;
