@@ -22,10 +22,10 @@ pub(super) fn check_all(
     let findings: Vec<_> = chunks.iter().map(|_| OnceLock::new()).collect();
     workers.run(&|_| {
         let (mut decompressor, mut buffer) = (Decompressor::new(), ChunkBuffer::new());
-        while let Some((chunk, finding)) = {
+        loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            chunks.get(number).zip(findings.get(number))
-        } {
+            let place = chunks.get(number).zip(findings.get(number));
+            let Some((chunk, finding)) = place else { return };
             let found = check_data(chunk, keys, &mut decompressor, &mut buffer);
             finding.get_or_init(|| found);
         }
