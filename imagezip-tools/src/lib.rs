@@ -9,6 +9,7 @@ pub mod chain;
 pub mod commands;
 pub mod create;
 pub mod dump;
+pub mod hash;
 pub mod host;
 pub mod keys;
 pub mod load;

@@ -1,0 +1,15 @@
+//! Signatures of images and files, and disks compared with them: what `imagehash` does.
+
+mod consistency;
+mod device;
+mod findings;
+mod show;
+mod signature_file;
+mod subject;
+
+pub use consistency::{Consistency, compare};
+pub use device::Disk;
+pub use findings::{Bytes, Findings, Stretch};
+pub use show::{Columns, dump, report};
+pub use signature_file::{Age, age, path_of, read};
+pub use subject::Subject;
