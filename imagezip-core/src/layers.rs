@@ -1,4 +1,4 @@
-//! A base image and the deltas on top of it as one device.
+//! A base image and the deltas on top of it as one device (docs/format.md, "Chain").
 //!
 //! Each sector comes from the topmost image that holds it; sectors that no image holds read as
 //! zeros. Chunks are decoded when they are read, and memory stays bounded, however far a chunk

@@ -1,4 +1,4 @@
-//! Which sectors of a chain of deltas are still in use: what the last delta's full signature
+//! Which sectors of a chain are still in use (docs/format.md, "Chain"): what the last full signature
 //! covers.
 
 use anyhow::{bail, ensure};

@@ -30,6 +30,8 @@ const DIFFERENCES: &[&str] = &[
     "A delta's signature may cover blocks that are partly in the delta, partly in the base image \
      and partly free, as imagezip's do; the classic program aborts.",
     "The new signature is written without -S, too; the classic program leaves an empty file.",
+    "-V compares all digests. Signatures that the classic imagezip -H -U wrote may cover freed \
+     sectors whose data are in no image any more, and are then found wrong.",
     "A signature that covers the delta alone is refused with -S: the result would be the delta.",
     "Relocations of base image and deltas are kept; in images of the classic program they are \
      lost.",

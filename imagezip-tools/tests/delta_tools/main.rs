@@ -8,3 +8,4 @@ mod imagedelta;
 mod imagerezip;
 mod imageundelta;
 mod model;
+mod vast;
