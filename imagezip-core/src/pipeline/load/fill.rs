@@ -1,5 +1,5 @@
 //! What becomes of the sectors that an image describes but doesn't hold
-//! (docs/format.md, "Coverage").
+//! (docs/format.md, "Tiling").
 
 use alloc::vec;
 use alloc::vec::Vec;
