@@ -55,7 +55,6 @@ const DIFFERENCES: &[&str] = &[
     "-p has the pattern's low byte first on every machine.",
     "-W is accepted, but data never wait in memory beyond a few MiB for each thread.",
     "-f writes what is not aligned, such as the end of a file, through the cache, with its length.",
-    "-h ends with status 0.",
 ];
 
 /// Load an image onto a disk, into a partition or into a file.

@@ -58,7 +58,6 @@ const DIFFERENCES: &[&str] = &[
     "An existing image is replaced only when the new one is complete.",
     "A signature that can't be written is an error; it is not written to another place instead.",
     "What can't be saved completely makes the exit status other than 0.",
-    "-h exits with 0.",
 ];
 
 /// Save what is in use on a disk, a partition or a file as a compressed image.
@@ -167,7 +166,7 @@ pub struct Imagezip {
     /// With --base: a full image if more than so many percent of the data differ
     #[arg(short = 'P', long, value_name = "PERCENT", help_heading = "Deltas and signatures")]
     pub max_delta: Option<u32>,
-    /// Sign the image with this minisign secret key, in a file IMAGE.minisig
+    /// Sign the image with this minisign secret key, in IMAGE.sha256 and IMAGE.sha256.minisig
     #[arg(long, value_name = "KEY", help_heading = "Deltas and signatures")]
     pub sign: Option<PathBuf>,
 
