@@ -12,6 +12,7 @@ pub mod imagerezip;
 pub mod imageundelta;
 pub mod imageunzip;
 pub mod imagezip;
+pub mod json;
 pub mod values;
 
 #[cfg(test)]

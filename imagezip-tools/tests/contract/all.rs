@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use imagezip_tools::commands::Tool;
+use imagezip_tools::commands::{Tool, json};
+use serde_json::Value;
 
 use crate::bench::Bench;
 use crate::call::Call;
@@ -24,6 +25,8 @@ pub(crate) struct Contract {
     /// The exit statuses for damaged input.
     pub(crate) corrupt: i32,
     pub(crate) truncated: i32,
+    /// Arguments with which it prints JSON.
+    pub(crate) json: &'static [&'static [&'static str]],
     /// A value that an option doesn't take.
     pub(crate) bad_value: (&'static str, &'static str),
 }
@@ -221,5 +224,42 @@ pub(crate) fn messages_that_cannot_be_written_are_no_failure(test: &str, tool: &
         let expected = bench.call(tool.name, arguments).run().status;
         let outcome = bench.call(tool.name, arguments).with_full_stderr().run();
         assert_eq!(outcome.status, expected, "{}", outcome.line);
+    }
+}
+
+pub(crate) fn json_keys_are_in_the_manual(test: &str, tool: &Contract) {
+    let bench = tool.bench(test);
+    let known: Vec<_> = json::keys(tool.name).iter().map(|(key, _)| (*key).to_owned()).collect();
+    let mut seen = Vec::new();
+    for arguments in tool.json {
+        let outcome = bench.call(tool.name, arguments).run();
+        let json: Value = serde_json::from_str(&outcome.stdout)
+            .unwrap_or_else(|error| panic!("{}: {error}: {}", outcome.line, outcome.stderr));
+        // imagedump prints an array, with an object for each file.
+        for object in json.as_array().unwrap_or(&vec![json.clone()]) {
+            paths(object, "", &mut seen);
+        }
+    }
+    assert!(!seen.is_empty());
+    for path in &seen {
+        assert!(known.contains(path), "{}: {path} is not explained", tool.name);
+    }
+}
+
+/// The paths of all values in `json`, as manual pages have them.
+fn paths(json: &Value, path: &str, seen: &mut Vec<String>) {
+    match json {
+        Value::Object(object) => {
+            for (key, value) in object {
+                let dot = if path.is_empty() { "" } else { "." };
+                paths(value, &format!("{path}{dot}{key}"), seen);
+            }
+        }
+        Value::Array(array) if array.first().is_some_and(Value::is_object) => {
+            array.iter().for_each(|value| paths(value, &format!("{path}[]"), seen));
+        }
+        // Of an empty array, nobody knows what it would hold.
+        Value::Array(array) if array.is_empty() => {}
+        _ => seen.push(path.to_owned()),
     }
 }

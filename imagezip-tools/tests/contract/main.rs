@@ -36,6 +36,7 @@ macro_rules! contracts {
                     unwritable_output_is_refused
                     a_full_disk_leaves_nothing
                     a_reader_that_has_gone_is_no_reason_to_panic
+                    json_keys_are_in_the_manual
                     messages_that_cannot_be_written_are_no_failure
                 );
             }
@@ -61,6 +62,7 @@ contracts! {
         damage: SIGNATURE,
         corrupt: 6,
         truncated: 5,
+        json: &[&["--json", "-r", "-H", "disk.ndz.sig", "-U", "", "changed.img", "out.ndz"]],
         bad_value: ("--level", "11"),
     };
     imageunzip: Contract {
@@ -72,6 +74,7 @@ contracts! {
         damage: IMAGE,
         corrupt: 6,
         truncated: 5,
+        json: &[&["--json", "--verify", "disk.ndz", "out.img"]],
         bad_value: ("--slice", "x"),
     };
     imagehash: Contract {
@@ -83,6 +86,12 @@ contracts! {
         damage: IMAGE,
         corrupt: 2,
         truncated: 2,
+        json: &[
+            &["--json", "-c", "-o", "out.sig", "disk.ndz"],
+            &["--json", "disk.ndz", "changed.img"],
+            &["--json", "-D", "raw", "disk.ndz", "changed.img"],
+            &["--json", "-S", "disk.ndz"],
+        ],
         bad_value: ("--block-size", "513"),
     };
     imagedelta: Contract {
@@ -94,6 +103,7 @@ contracts! {
         damage: IMAGE,
         corrupt: 6,
         truncated: 5,
+        json: &[&["--json", "disk.ndz", "changed.ndz", "out.ndz"]],
         bad_value: ("--digest", "crc"),
     };
     imageundelta: Contract {
@@ -105,6 +115,7 @@ contracts! {
         damage: IMAGE,
         corrupt: 6,
         truncated: 5,
+        json: &[&["--json", "disk.ndz", "delta.ndz", "out.ndz"]],
         bad_value: ("--level", "x"),
     };
     imagerebase: Contract {
@@ -116,6 +127,7 @@ contracts! {
         damage: IMAGE,
         corrupt: 6,
         truncated: 5,
+        json: &[&["--json", "disk.ndz", "delta.ndz", "out.ndz"]],
         bad_value: ("--block-size", "0"),
     };
     imagerezip: Contract {
@@ -127,6 +139,7 @@ contracts! {
         damage: IMAGE,
         corrupt: 6,
         truncated: 5,
+        json: &[&["--json", "disk.ndz", "out.ndz"]],
         bad_value: ("--level", "-1"),
     };
     imagedump: Contract {
@@ -138,6 +151,7 @@ contracts! {
         damage: IMAGE,
         corrupt: 1,
         truncated: 1,
+        json: &[&["--json", "-dd", "-m", "-c", "disk.ndz"]],
         bad_value: ("--checksum-key", ""),
     };
 }

@@ -1,7 +1,7 @@
 //! Manual pages, from the same tables as `--help`.
 
 use clap::{Arg, ArgAction, Command};
-use imagezip_tools::commands::{COMMON_DIFFERENCES, STATUSES, Tool};
+use imagezip_tools::commands::{COMMON_DIFFERENCES, STATUSES, Tool, json};
 use roff::{Inline, Roff, bold, italic, roman};
 
 /// The manual page of a tool, for section 1.
@@ -16,6 +16,7 @@ pub(super) fn page(tool: &Tool) -> String {
     operands(&mut roff, &command);
     options(&mut roff, &command);
     exit_statuses(&mut roff, tool);
+    json_keys(&mut roff, tool);
     definitions(&mut roff, "FILES", tool.files);
     examples(&mut roff, tool);
     differences(&mut roff, tool);
@@ -143,6 +144,20 @@ fn exit_statuses(roff: &mut Roff, tool: &Tool) {
     statuses.sort_unstable();
     for (status, meaning) in statuses {
         entry(roff, [bold(status.to_string())], &sentence(&upper_first(meaning)));
+    }
+}
+
+fn json_keys(roff: &mut Roff, tool: &Tool) {
+    section(roff, "JSON").text([
+        roman("The keys that "),
+        bold("--json"),
+        roman(
+            " prints, where they apply. Sectors are of 512 bytes; where something ends is the \
+             sector or byte after its last. More keys may come; those that are there stay.",
+        ),
+    ]);
+    for (key, meaning) in json::keys(tool.name) {
+        entry(roff, [bold(*key)], &sentence(&upper_first(meaning)));
     }
 }
 
