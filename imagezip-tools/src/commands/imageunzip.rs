@@ -1,6 +1,7 @@
 //! `imageunzip`: loads an image onto a disk.
 
 mod run;
+mod work;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -35,6 +35,11 @@ pub struct Opened {
 }
 
 impl Opened {
+    /// Whether it is a file that was made for this.
+    pub fn is_new(&self) -> bool {
+        self.created.is_some()
+    }
+
     /// The target has what it should: a file that was made stays.
     pub fn keep(self) {
         if let Some(guard) = self.created {
@@ -74,7 +79,9 @@ impl Opened {
         };
         let Some(metadata) = there else {
             let destination = Destination::Device(FileDevice::open_or_create(path)?);
-            let created = Some(Guard::new(path).with_context(opening)?);
+            // Through a link that leads nowhere, the file is made there.
+            let made = fs::canonicalize(path).with_context(opening)?;
+            let created = Some(Guard::new(&made).with_context(opening)?);
             return Ok(Self { destination, created });
         };
         ensure!(!metadata.is_dir(), "{} is a directory", path.display());

@@ -68,7 +68,8 @@ mod tests {
 
     #[test]
     fn it_says_how_far_the_work_is() {
-        let amount = Amount { chunks: 9, data: SectorCount::from_u32(100) };
+        let data = SectorCount::from_u32(100);
+        let amount = Amount { version: None, chunks: 9, data };
         let meter = LoadMeter { amount, verify: true, ..LoadMeter::default() };
         meter.progress.chunks.store(3, Ordering::Relaxed);
         meter.progress.written.store(4096, Ordering::Relaxed);

@@ -5,10 +5,10 @@ use std::io::{self, Seek};
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use imagezip_core::device::ReadAt;
 use imagezip_core::error::Result;
-use imagezip_core::ndz::{ChunkHeader, HEADER_BYTES, Image};
+use imagezip_core::ndz::{ChunkHeader, HEADER_BYTES, Image, Version};
 use imagezip_core::pipeline::{Arrival, Workers};
 use imagezip_core::sector::SectorCount;
 
@@ -38,10 +38,30 @@ pub struct Demands {
 /// How much an image is, as far as it is there.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Amount {
+    /// The version of its first chunk, if it has any.
+    pub version: Option<Version>,
     /// Its chunks.
     pub chunks: u32,
     /// The sectors that it holds.
     pub data: SectorCount,
+}
+
+impl Demands {
+    fn check_identity(&self, found: Option<[u8; 16]>, names: &Names) -> anyhow::Result<()> {
+        match (self.id, found) {
+            (None, _) => Ok(()),
+            (Some(wanted), Some(id)) if id == wanted.0 => Ok(()),
+            (Some(_), Some(id)) => bail!(
+                "{} has the identity {:032x}, not the one that -u demands",
+                names.image,
+                u128::from_be_bytes(id)
+            ),
+            (Some(_), None) => bail!(
+                "{} has no identity, but -u demands one; only versions 4 and 5 have it",
+                names.image
+            ),
+        }
+    }
 }
 
 impl Source {
@@ -98,33 +118,14 @@ impl Source {
             };
             image.headers(&mut { count }).map_err(|error| names.explain(error))?;
         }
-        self.check_identity(image, demands, names)?;
-        Ok(amount)
-    }
-
-    fn check_identity(
-        &self,
-        image: &Image<'_, dyn ReadAt + '_>,
-        demands: &Demands,
-        names: &Names,
-    ) -> anyhow::Result<()> {
-        let Some(wanted) = demands.id.filter(|_| self.device().size().get() > 0) else {
-            return Ok(());
-        };
-        // All chunks of an image have the same identity, which is checked as they are read.
-        let header = image.read_header(0, &mut [0; HEADER_BYTES]).map(|header| header.image_id());
-        match header.map_err(|error| names.explain(error))? {
-            Some(id) if id == wanted.0 => Ok(()),
-            Some(id) => anyhow::bail!(
-                "{} has the identity {}, not the one that -u demands",
-                names.image,
-                hexadecimal(id)
-            ),
-            None => anyhow::bail!(
-                "{} has no identity, but -u demands one; only versions 4 and 5 have it",
-                names.image
-            ),
+        if self.device().size().get() > 0 {
+            let mut area = [0; HEADER_BYTES];
+            let header = image.read_header(0, &mut area).map_err(|error| names.explain(error))?;
+            amount.version = Some(header.version());
+            // All chunks of an image have the same identity, which is checked as they are read.
+            demands.check_identity(header.image_id(), names)?;
         }
+        Ok(amount)
     }
 
     /// Calls `work` with how the image arrives, and with each chunk checked as it does.
@@ -147,8 +148,4 @@ impl Source {
         };
         work(Arrival::InOrder(&arrived))
     }
-}
-
-fn hexadecimal(id: [u8; 16]) -> String {
-    format!("{:032x}", u128::from_be_bytes(id))
 }

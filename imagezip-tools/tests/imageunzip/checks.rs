@@ -2,14 +2,16 @@
 
 use std::process::Stdio;
 
-use crate::bench::{Bench, GARBAGE};
+use imagezip_tools::signing::Signer;
+
+use crate::bench::{Bench, untouched};
 
 /// Calls imageunzip for an existing file, which must stay as it is, and for a new one, which must
 /// not stay.
 fn refused(bench: &Bench, arguments: &[&str], status: i32, words: &[&str]) {
     bench.garbage("old", 20_971_520);
     bench.refuses(&[arguments, &["old"]].concat(), status, words);
-    assert!(bench.get("old").iter().all(|byte| *byte == GARBAGE), "{arguments:?}");
+    assert!(untouched(&bench.get("old")), "{arguments:?}");
     bench.refuses(&[arguments, &["new"]].concat(), status, words);
     assert!(!bench.exists("new"), "{arguments:?}");
 }
@@ -40,6 +42,13 @@ fn damaged_data_are_an_error() {
     bench.put("damaged.ndz", &image);
     bench.refuses(&["damaged.ndz", "new"], 6, &["damaged.ndz", "chunk 0"]);
     assert!(!bench.exists("new"), "a file that is not complete does not stay");
+    // What was written of a file that was there can't be taken back, but it is said.
+    bench.garbage("old", 20_971_520);
+    bench.refuses(&["damaged.ndz", "old"], 6, &["old is not complete", "chunk 0"]);
+    // Nor does a file that is made at the end of a link, but the link does.
+    std::os::unix::fs::symlink("new", bench.path("link")).unwrap();
+    bench.refuses(&["damaged.ndz", "link"], 6, &["chunk 0"]);
+    assert!(!bench.exists("new") && bench.path("link").is_symlink());
 }
 
 #[test]
@@ -65,6 +74,19 @@ fn signed_by_demands_a_signature() {
     let bench = Bench::new("formats", &["base.ndz"]);
     let key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
     refused(&bench, &["--signed-by", key, "base.ndz"], 1, &["base.ndz"]);
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/src/signing/fixtures");
+    let (secret, public) = (format!("{fixtures}/plain.secret"), format!("{fixtures}/public.key"));
+    Signer::load(secret.as_ref(), None).unwrap().sign(&bench.path("base.ndz")).unwrap();
+    refused(&bench, &["--signed-by", key, "base.ndz"], 1, &["base.ndz"]);
+    bench.unzip(&["--signed-by", &public, "base.ndz", "new"]);
+    assert!(bench.exists("new"));
+    std::fs::remove_file(bench.path("new")).unwrap();
+    let mut image = bench.get("base.ndz");
+    image[4096 + 100] ^= 1;
+    bench.put("base.ndz", &image);
+    refused(&bench, &["--signed-by", &public, "base.ndz"], 1, &["base.ndz"]);
+    let bench = Bench::new("formats", &["base.ndz"]);
+    bench.refuses(&["--signed-by", &public, "-", "new"], 1, &["--signed-by"]);
 }
 
 #[test]

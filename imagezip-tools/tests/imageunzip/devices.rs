@@ -1,6 +1,6 @@
 //! Disks as targets: loop devices.
 
-use crate::bench::{Bench, GARBAGE, assert_loaded};
+use crate::bench::{Bench, GARBAGE, assert_loaded, untouched};
 use crate::golden;
 
 #[test]
@@ -60,7 +60,15 @@ fn what_is_too_large_is_refused_with_both_sizes() {
     bench.garbage("disk", 4 << 20);
     let device = bench.attach("disk", 512);
     bench.refuses(&["-z", "base.ndz", "disk.dev"], 8, &["4194304", &end.to_string(), "disk.dev"]);
-    assert!(bench.get("disk").iter().all(|byte| *byte == GARBAGE));
+    assert!(untouched(&bench.get("disk")));
+    drop(device);
+
+    // Only free space is beyond the end of this one.
+    bench.garbage("large", usize::try_from(end).unwrap() + 4096);
+    std::fs::remove_file(bench.path("disk")).unwrap();
+    let device = bench.attach("large", 512);
+    let said = bench.unzip(&["-z", "base.ndz", "large.dev"]).stderr;
+    assert!(said.contains("20971520") && said.contains("free space"), "{said}");
     drop(device);
 
     let sectors = (end / 512).to_string();
@@ -74,7 +82,7 @@ fn what_is_too_large_is_refused_with_both_sizes() {
     let (inside, outside) = found.split_at(usize::try_from(end).unwrap());
     let disk = golden::file("truncfile", "base.img");
     assert_loaded(inside, &disk, &bench.extents("base.ndz"), 0);
-    assert!(outside.iter().all(|byte| *byte == GARBAGE));
+    assert!(untouched(outside));
 }
 
 #[test]

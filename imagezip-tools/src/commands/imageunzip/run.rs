@@ -3,26 +3,23 @@
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context, ensure};
-use imagezip_core::device::ReadAt;
-use imagezip_core::ndz::Image;
-use imagezip_core::pipeline::{Fill, Fit, Gaps, LoadProgress, Loaded, Order};
-use imagezip_core::relocation::Placement;
-use imagezip_core::sector::{SECTOR_BYTES, Sector};
+use anyhow::ensure;
+use imagezip_core::ndz::{Image, Version};
+use imagezip_core::pipeline::{Fill, Fit, Gaps, LoadProgress, Order};
 
 use super::Imageunzip;
+use super::work::Work;
 use crate::commands::{Exit, Run, exit};
-use crate::host::{FileDevice, FileKind, Threads};
+use crate::host::Threads;
 use crate::keys::KeyRing;
 use crate::progress::{ChunkDots, Dots, GigabyteDots, Show, watch};
 use crate::signing::Verifier;
 use crate::target;
-use crate::unzip::destination::{Destination, Opened, is_standard_output, partition};
-use crate::unzip::loading::{Loading, Manner};
+use crate::unzip::destination::is_standard_output;
+use crate::unzip::loading::Manner;
 use crate::unzip::meter::LoadMeter;
-use crate::unzip::report::{Names, Report, verdict};
+use crate::unzip::report::{Names, Report};
 use crate::unzip::source::{Demands, Source};
-use crate::unzip::streaming::Streaming;
 
 impl Run for Imageunzip {
     fn run(self) -> anyhow::Result<Exit> {
@@ -40,6 +37,12 @@ impl Run for Imageunzip {
         let image = Image::open_with(source.device(), &demands.keys);
         let image = image.map_err(|error| names.explain(error))?;
         let amount = source.check(&image, &demands, &names)?;
+        if amount.version == Some(Version::V1) && self.fill() != Fill::Keep {
+            eprintln!(
+                "{}: version 1 tells only of free space inside its chunks: no other is filled",
+                names.image
+            );
+        }
         let meter = LoadMeter { amount, verify: self.verify, ..LoadMeter::default() };
         let work = Work {
             options: &self,
@@ -162,7 +165,7 @@ impl Imageunzip {
         }
     }
 
-    fn gaps(&self) -> Gaps {
+    pub(super) fn gaps(&self) -> Gaps {
         match self.pattern {
             _ if self.allocated_only => Gaps::Omit,
             Some(pattern) => Gaps::Pattern(pattern),
@@ -170,7 +173,7 @@ impl Imageunzip {
         }
     }
 
-    fn manner(&self) -> Manner {
+    pub(super) fn manner(&self) -> Manner {
         let fit = if self.slice.is_some() && !self.force { Fit::All } else { Fit::Data };
         // Another order each time, as for any test that is left to chance.
         let order = if self.random_order {
@@ -189,119 +192,5 @@ impl Imageunzip {
             truncate: self.truncate,
             partition_type: self.slice.zip(self.partition_type),
         }
-    }
-}
-
-/// All that is there to work with.
-struct Work<'a> {
-    options: &'a Imageunzip,
-    names: &'a Names,
-    demands: &'a Demands,
-    workers: &'a Threads,
-    source: &'a Source,
-    image: &'a Image<'a, dyn ReadAt + 'a>,
-    meter: &'a LoadMeter,
-}
-
-/// What the work came to.
-struct Done {
-    loaded: Loaded,
-    /// The bytes that were read back.
-    verified: Option<u64>,
-    /// The answer, if the work was to find one.
-    line: Option<String>,
-    /// Whether there are no data on standard output.
-    stdout_is_free: bool,
-}
-
-impl Work<'_> {
-    fn run(&self) -> anyhow::Result<Done> {
-        let options = self.options;
-        let stdout = is_standard_output(options.target.as_deref());
-        if options.crc {
-            let (loaded, sum, len) =
-                self.streaming().checksum(options.gaps(), &self.meter.progress)?;
-            let line = Some(format!("{sum} {len}"));
-            return Ok(Done { loaded, verified: None, line, stdout_is_free: true });
-        }
-        let (loaded, verified) = if options.copy_chunks {
-            let target = options.target.as_deref().unwrap_or(Path::new("-"));
-            (self.streaming().copy_chunks(target, &self.meter.progress)?, None)
-        } else {
-            let target = Opened::open(options.target.as_deref(), options.force)?;
-            let done = self.put(&target.destination)?;
-            target.keep();
-            done
-        };
-        Ok(Done { loaded, verified, line: None, stdout_is_free: !stdout })
-    }
-
-    /// Writes the image's data to the target.
-    fn put(&self, to: &Destination) -> anyhow::Result<(Loaded, Option<u64>)> {
-        let options = self.options;
-        match to {
-            Destination::Device(device) if !options.allocated_only => self.load(device),
-            Destination::Device(device) => Ok((self.write(device.file())?, None)),
-            Destination::Stream(file) => {
-                let to_device = [options.slice.is_some(), options.verify, options.truncate];
-                ensure!(
-                    !to_device.contains(&true),
-                    "{} is neither disk nor file: -s, --verify and --truncate need one",
-                    self.names.target
-                );
-                Ok((self.write(file)?, None))
-            }
-        }
-    }
-
-    fn streaming(&self) -> Streaming<'_> {
-        let Self { names, demands, workers, source, image, .. } = *self;
-        Streaming { source, image, demands, names, workers }
-    }
-
-    fn write(&self, file: impl std::io::Write + Send) -> anyhow::Result<Loaded> {
-        self.streaming().write(file, self.options.gaps(), &self.meter.progress)
-    }
-
-    fn load(&self, device: &FileDevice) -> anyhow::Result<(Loaded, Option<u64>)> {
-        let Self { options, names, demands, workers, source, image, meter } = *self;
-        let place = self.place(device)?;
-        let loading = Loading { source, image, demands, device, names, place, workers };
-        let loaded = loading.load(options.manner(), &meter.progress)?;
-        self.mention_rest(device, &loaded)?;
-        if !options.verify {
-            return Ok((loaded, None));
-        }
-        let compared = loading.verify(&meter.verified)?;
-        verdict(names, &compared)?;
-        Ok((loaded, Some(compared.compared.get())))
-    }
-
-    fn place(&self, device: &FileDevice) -> anyhow::Result<Placement> {
-        let options = self.options;
-        if let Some(number) = options.slice {
-            return partition(device, &self.names.target, number, options.force);
-        }
-        let end = match options.max_sectors {
-            Some(count) => Some(Sector::new(count).context("-M: more sectors than there can be")?),
-            None => None,
-        };
-        Ok(Placement { end, ..Placement::default() })
-    }
-
-    /// Says so if a file that was loaded is longer than it was in the image.
-    fn mention_rest(&self, device: &FileDevice, loaded: &Loaded) -> anyhow::Result<()> {
-        let (name, end) = (&self.names.target, loaded.end.get());
-        if end.is_multiple_of(SECTOR_BYTES) || device.kind() != FileKind::Regular {
-            return Ok(());
-        }
-        let len = device.file().metadata().with_context(|| format!("reading {name}"))?.len();
-        if len > end {
-            eprintln!(
-                "{name}: the file in the image has {end} bytes, what was here before goes on to \
-                 {len}; --truncate cuts it"
-            );
-        }
-        Ok(())
     }
 }

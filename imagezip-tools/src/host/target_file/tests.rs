@@ -1,5 +1,7 @@
 //! Writing to real files and loop devices; their sizes and holes are what the system says.
 
+#![expect(clippy::cast_possible_truncation, reason = "the files are small")]
+
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
