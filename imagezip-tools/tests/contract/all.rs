@@ -256,7 +256,9 @@ fn paths(json: &Value, path: &str, seen: &mut Vec<String>) {
             }
         }
         Value::Array(array) if array.first().is_some_and(Value::is_object) => {
-            array.iter().for_each(|value| paths(value, &format!("{path}[]"), seen));
+            for value in array {
+                paths(value, &format!("{path}[]"), seen);
+            }
         }
         // Of an empty array, nobody knows what it would hold.
         Value::Array(array) if array.is_empty() => {}
