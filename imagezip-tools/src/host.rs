@@ -11,7 +11,7 @@ use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::Path;
 use std::thread;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use imagezip_core::device::ReadAt;
 use imagezip_core::error::{ErrorKind, Place};
 use imagezip_core::partition::LogicalSectorSize;
@@ -73,6 +73,9 @@ impl FileDevice {
 
     fn open_with(path: &Path, options: &OpenOptions) -> anyhow::Result<Self> {
         let file = options.open(path).with_context(|| format!("opening {}", path.display()))?;
+        // One can be opened, and has a size.
+        let directory = file.metadata().is_ok_and(|metadata| metadata.is_dir());
+        ensure!(!directory, "{} is a directory", path.display());
         Self::new(file).with_context(|| format!("finding the size of {}", path.display()))
     }
 

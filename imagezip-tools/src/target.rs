@@ -82,6 +82,17 @@ pub fn mounted_read_write(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(points.collect())
 }
 
+/// Whether a file that is written to one path would take the place of what is, or will be, at the
+/// other.
+pub fn same_place(one: &Path, other: &Path) -> bool {
+    let place = |path: &Path| {
+        let name = path.file_name()?.to_owned();
+        let directory = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+        Some((fs::canonicalize(directory.unwrap_or(Path::new("."))).ok()?, name))
+    };
+    same_file(one, other) || place(one).is_some_and(|one| Some(one) == place(other))
+}
+
 /// Whether both paths lead to the same file or device, through links of any kind.
 pub fn same_file(one: &Path, other: &Path) -> bool {
     let identity = |path: &Path| {

@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::{ArgAction, CommandFactory, Parser, ValueEnum};
 use imagezip_core::digest::HashType;
 use imagezip_core::pipeline::{Hashing, Joining};
@@ -16,6 +16,7 @@ use crate::hash::{self, Age, Columns, Subject};
 use crate::host::Threads;
 use crate::keys::KeyRing;
 use crate::output::write_atomically;
+use crate::target::same_place;
 
 mod check;
 mod statistics;
@@ -129,10 +130,11 @@ pub struct Imagehash {
 
     /// The image is of this partition of the device
     #[arg(long, value_name = "N", help_heading = "Where the image is", requires = "device")]
+    #[arg(conflicts_with_all = ["create", "check", "report"])]
     pub partition: Option<u32>,
     /// The image begins at this sector of the device
     #[arg(long, value_name = "SECTOR", help_heading = "Where the image is", alias = "base")]
-    #[arg(requires = "device", conflicts_with = "partition")]
+    #[arg(requires = "device", conflicts_with_all = ["partition", "create", "check", "report"])]
     pub offset: Option<u64>,
 
     /// Show signatures tersely
@@ -210,6 +212,10 @@ impl Imagehash {
     fn create(&self, image: &Path) -> anyhow::Result<Exit> {
         let output = self.signature_path(image);
         let making = || Failure::new(NO_SIGNATURE, format!("no signature for {}", image.display()));
+        if same_place(&output, image) {
+            let error = anyhow!("{}: it would overwrite the image", output.display());
+            return Err(error).with_context(making);
+        }
         let how = self.hashing(None);
         let version = if self.v1 { Version::V1 } else { Version::V2 };
         // Before the image is read, which takes time.

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use embedded_io_adapters::std::FromStd;
 use imagezip_core::error::{Error, ErrorKind, Limit, Place};
 use imagezip_core::ndz::Format;
@@ -18,6 +19,7 @@ use super::request::{Destination, Request};
 use crate::output::{Output, write_atomically};
 use crate::progress::{SaveMeter, Show, watch};
 use crate::signing::Signer;
+use crate::target::same_place;
 
 /// An image that has been written.
 #[derive(Debug)]
@@ -98,17 +100,30 @@ pub fn write(
 /// Checks before a long save that the signature can be written after it.
 ///
 /// # Errors
-/// If the sectors have no numbers in signature files, or there is no such directory.
-pub fn check_signature(destination: &Destination, end: Option<Sector>) -> anyhow::Result<()> {
+/// If the sectors have no numbers in signature files, there is no such directory, or the signature
+/// would take the place of the image or of what it is made of.
+pub fn check_signature(
+    request: &Request,
+    destination: &Destination,
+    end: Option<Sector>,
+) -> anyhow::Result<()> {
     let Some(signature) = &destination.signature else { return Ok(()) };
     let name = signature.display();
+    let device = fs::metadata(signature).is_ok_and(|file| file.file_type().is_char_device());
+    for other in [&destination.image, &request.source] {
+        ensure!(
+            device || !same_place(signature, other),
+            "{name}: -U would overwrite {}: give another name",
+            other.display()
+        );
+    }
     if let Some(end) = end.filter(|end| end.get() > 1 << 32) {
         let error = ErrorKind::TooLarge(Limit::Sector32).at(Place::Sector(end));
         return Err(anyhow::Error::new(error).context(format!("{name}: leave out -U")));
     }
     let directory = signature.parent().filter(|path| !path.as_os_str().is_empty());
     let directory = directory.unwrap_or(Path::new("."));
-    fs::read_dir(directory).with_context(|| format!("{name}: {}", directory.display()))?;
+    fs::metadata(directory).with_context(|| format!("{name}: {}", directory.display()))?;
     Ok(())
 }
 

@@ -152,7 +152,7 @@ impl Disk<'_> {
         destination: &Destination,
     ) -> anyhow::Result<Written> {
         let Self { request, prepared, .. } = self;
-        check_signature(destination, prepared.map.in_use.end())?;
+        check_signature(request, destination, prepared.map.in_use.end())?;
         let like_base = base.map(|base| NewSignature::like(&base.signature));
         let wanted = destination.signature.as_ref();
         let source = Source {
@@ -197,7 +197,7 @@ fn run_stream(request: &Request, destination: &Destination) -> anyhow::Result<St
         request.base.is_none(),
         "-H: a delta of what comes through a pipe can't be made: save it to a file first"
     );
-    check_signature(destination, None)?;
+    check_signature(request, destination, None)?;
     let format = request.format.unwrap_or(match request.id {
         None => Format::V3,
         Some(_) => Format::V5,

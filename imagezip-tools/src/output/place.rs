@@ -62,6 +62,11 @@ pub(super) fn directory(path: &Path) -> &Path {
 /// A file with a temporary name in the directory of `path`, with the owner and mode of the file
 /// that it is to replace, if there is one.
 pub(super) fn temporary(path: &Path) -> io::Result<NamedTempFile> {
+    // The error without the temporary name, which tells nobody anything.
+    create_temporary(path).map_err(|error| error.kind().into())
+}
+
+fn create_temporary(path: &Path) -> io::Result<NamedTempFile> {
     let mut options = tempfile::Builder::new();
     options.prefix(OsStr::new(".imagezip-")).suffix(".tmp");
     let Ok(old) = fs::metadata(path) else {

@@ -138,6 +138,13 @@ fn links_lead_to_the_same_file() {
     assert!(!same_file(&file, &other));
     assert!(!same_file(Path::new("/nowhere"), Path::new("/nowhere")));
     assert!(same_file(Path::new("/dev/null"), Path::new("/dev/../dev/null")));
+    // Not there yet, but where the other will be.
+    let [one, other] = ["new", "./new"].map(|name| dir.path().join(name));
+    assert!(same_place(&one, &other) && same_place(&file, &hard));
+    assert!(!same_place(&one, &dir.path().join("newer")) && !same_file(&one, &other));
+    assert!(
+        !same_place(Path::new("new"), &one) && same_place(Path::new("new"), Path::new("./new"))
+    );
     assert!(!same_file(Path::new("/dev/null"), Path::new("/dev/zero")));
 }
 
