@@ -76,7 +76,6 @@ pub fn scan(device: &dyn ReadAt, selection: Selection, options: Options<'_>) -> 
             disk
         }
     };
-    scan.note_absent();
     Ok(scan.finish(selected))
 }
 
@@ -133,8 +132,13 @@ impl<'a> Scan<'a> {
         for partition in &table.partitions {
             self.examine(partition, disk)?;
         }
+        for target in self.options.ignored.iter().chain(self.options.raw) {
+            if table.find(target.partition).is_none() {
+                self.notes.push(format!("there is no partition {target}"));
+            }
+        }
         self.free.extend(self.options.unused.unwrap_or(&table.unused));
-        self.notes = table.notes;
+        self.notes.extend(table.notes);
         Ok(())
     }
 
@@ -183,15 +187,6 @@ impl<'a> Scan<'a> {
         match self.options.count {
             Some(count) => selected.split_at(selected.start().saturating_add(count)).0,
             None => selected,
-        }
-    }
-
-    /// Says what the caller named that isn't there.
-    fn note_absent(&mut self) {
-        for target in self.options.ignored.iter().chain(self.options.raw) {
-            if !self.reports.iter().any(|report| report.number == target.partition) {
-                self.notes.push(format!("there is no partition {} to treat", target.partition));
-            }
         }
     }
 

@@ -90,7 +90,9 @@ fn what_is_to_be_raw_is_not_examined() {
 fn a_partition_that_is_not_there_is_noted() {
     let (ignored, raw) = ([target("4")], [target("9b")]);
     let map = whole(&three(), Options { raw: &raw, ignored: &ignored, ..PLAIN });
-    assert_eq!(map.notes, ["there is no partition 4 to treat", "there is no partition 9 to treat"]);
+    let alone = scan(&three(), Selection::Partition(1), Options { ignored: &ignored, ..PLAIN });
+    assert!(alone.unwrap().notes.is_empty());
+    assert_eq!(map.notes, ["there is no partition 4", "there is no partition 9b"]);
 }
 
 #[test]

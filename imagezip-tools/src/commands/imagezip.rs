@@ -13,6 +13,7 @@ use imagezip_core::sector::SectorCount;
 
 use super::values::{ImageId, Part, c_number};
 use super::{Exit, Run, Tool, exit};
+use crate::create::image::STDOUT_SIGNATURE;
 use crate::create::{self, Destination, Relocations, Request};
 use crate::host::Threads;
 
@@ -311,7 +312,7 @@ impl Imagezip {
         );
         let signature = self.signature.clone().map(|name| match name.as_os_str() {
             name if !name.is_empty() => PathBuf::from(name),
-            _ if to_stdout => PathBuf::from("/tmp/stdout.sig"),
+            _ if to_stdout => PathBuf::from(STDOUT_SIGNATURE),
             _ => {
                 let mut name = image.clone().into_os_string();
                 name.push(".sig");

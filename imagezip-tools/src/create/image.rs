@@ -43,6 +43,9 @@ pub struct Outlook<'a> {
     pub bad: &'a (dyn Fn() -> u64 + Sync),
 }
 
+/// The signature of an image that goes to standard output, if nobody names another file.
+pub const STDOUT_SIGNATURE: &str = "/tmp/stdout.sig";
+
 /// Where the data of an image go while it is made.
 pub type Sink<'a> = FromStd<&'a mut (dyn Write + Send)>;
 
@@ -135,5 +138,19 @@ fn write_signature(signature: &Signature, path: &Path, image: Option<&Path>) -> 
         let modified = fs::metadata(image).and_then(|metadata| metadata.modified());
         modified.with_context(|| image.display().to_string())
     });
+    if path == Path::new(STDOUT_SIGNATURE) {
+        return write_where_others_may(path, &bytes);
+    }
     write_atomically(path, &bytes, modified.transpose()?)
+}
+
+/// Writes a file in a directory where others may have put something under its name: no link is
+/// followed, and nobody else gets to own it.
+fn write_where_others_may(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let writing = || format!("writing {}", path.display());
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let mut file = tempfile::NamedTempFile::new_in(directory).with_context(writing)?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).with_context(writing)?;
+    file.persist(path).map_err(|error| error.error).with_context(writing)?;
+    Ok(())
 }

@@ -172,8 +172,8 @@ pub fn describe(prepared: &Prepared, detail: u8) {
         if detail > 0 {
             eprintln!("{report}");
         }
-        for note in &report.notes {
-            eprintln!("P{}: WARNING: {note}", report.number);
+        for note in saved_whole(report).iter().chain(&report.notes) {
+            eprintln!("{}WARNING: {note}", prefix(report.number));
         }
     }
     if detail > 0 {
@@ -187,6 +187,24 @@ pub fn describe(prepared: &Prepared, detail: u8) {
         for extent in &map.in_use {
             eprintln!("  {extent}");
         }
+    }
+}
+
+/// What the classic tool calls a partition.
+fn prefix(number: u32) -> String {
+    if number == 0 { "imagezip: ".to_owned() } else { format!("P{number}: ") }
+}
+
+/// Why a partition is saved whole, where that may surprise.
+fn saved_whole(report: &Report) -> Option<String> {
+    match &report.verdict {
+        Verdict::Raw(
+            reason @ (RawReason::Damaged(_)
+            | RawReason::Ambiguous(_)
+            | RawReason::Hibernated
+            | RawReason::Limits(_)),
+        ) => Some(format!("saved whole: {reason}")),
+        _ => None,
     }
 }
 

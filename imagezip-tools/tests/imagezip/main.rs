@@ -11,5 +11,7 @@ mod formats;
 mod pipes;
 mod refusals;
 mod selection;
+mod signals;
+mod signatures;
 mod signs;
 mod troubles;
