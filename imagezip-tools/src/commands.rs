@@ -166,6 +166,9 @@ pub fn main(mut line: impl Iterator<Item = OsString>) -> ExitCode {
         tool.main(line)
     } else if name == "-h" || name == "--help" {
         exit::finish(PROGRAM, exit::print(&list()))
+    } else if name == "-v" || name == "--version" {
+        eprintln!("{PROGRAM} {VERSION}");
+        ExitCode::SUCCESS
     } else {
         eprint!("{PROGRAM}: no tool '{}'\n\n{}", name.display(), list());
         ExitCode::from(USAGE)

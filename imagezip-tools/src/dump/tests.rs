@@ -83,6 +83,46 @@ fn a_good_image() {
     assert!(text.ends_with("A: [00000064-0000006b]\nF: [0000006c-000000c7]\n"), "{text}");
 }
 
+/// A chunk of version 5 with one sector of zeros far out, and a short sector there.
+fn chunk_of_version_5(sector: u64) -> Vec<u8> {
+    let payload = stored_zeros(1);
+    let len = u32::try_from(payload.len()).unwrap();
+    let mut bytes: Vec<u8> = [0x6969_696d, len, 0, 0, 4096, 1, 0, 0, 1, 0]
+        .into_iter()
+        .flat_map(u32::to_le_bytes)
+        .collect();
+    bytes.extend([0, sector + 2].into_iter().flat_map(u64::to_le_bytes));
+    bytes.extend(0..16);
+    bytes.extend([sector, 1].into_iter().flat_map(u64::to_le_bytes));
+    bytes.extend([6_u32, 0].into_iter().flat_map(u32::to_le_bytes));
+    bytes.extend([sector, 100].into_iter().flat_map(u64::to_le_bytes));
+    bytes.resize(4096, 0);
+    bytes.extend(payload);
+    bytes.resize(CHUNK_BYTES, 0);
+    bytes
+}
+
+#[test]
+fn numbers_may_have_64_bits() {
+    // The highest sector whose bytes still have 64-bit numbers is a little further.
+    for sector in [5, 1 << 40, u64::MAX / 512 - 2] {
+        let facts = facts_of(&chunk_of_version_5(sector), ALL);
+        assert_eq!(facts.problems, Vec::<String>::new());
+        assert_eq!(facts.id.as_deref(), Some("000102030405060708090a0b0c0d0e0f"));
+        assert_eq!(facts.covered, Some(Covered { start: 0, end: sector + 2 }));
+        let text = report(&facts);
+        for line in [
+            "x.ndz: 1048576 bytes, 1 chunks, version 5\n  uuid: 000102030405060708090a0b0c0d0e0f\n",
+            &format!("\n    Region 0: 1 sectors [{sector}-{sector}]\n"),
+            &format!("\n    Reloc 0: SHORTSECTOR sector {sector}, offset 0-100\n"),
+            "\n  1 relocations covering 100 bytes\n",
+            &format!("\nA: [{sector:08x}-{sector:08x}]\n"),
+        ] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+    }
+}
+
 #[test]
 fn an_empty_file_is_an_image() {
     let facts = facts_of(&[], ALL);

@@ -173,6 +173,8 @@ fn the_first_argument_names_a_tool_where_the_programs_name_does_not() {
     assert_eq!((named.status, &named.stdout), (0, &argument.stdout));
     let path = bench.call("/proj/testbed/bin/imagedump", &["disk.ndz"]).run();
     assert_eq!(path.stdout, named.stdout);
+    let version = bench.call("imagezip-tools", &["--version"]).run();
+    assert!(version.status == 0 && version.stderr.starts_with("imagezip-tools "));
     for (arguments, status) in [(&["--help"][..], 0), (&[], 1), (&["imagesmash"], 1)] {
         let list = bench.call("imagezip-tools", arguments).run();
         let text = if status == 0 { &list.stdout } else { &list.stderr };
