@@ -8,7 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
+use signal_hook::flag::register;
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
@@ -104,6 +105,8 @@ pub fn handle() -> anyhow::Result<()> {
         let bit = 1_u64 << (signal - 1);
         ignored & bit == 0
     });
+    // A file that may not grow is an error of the write, not the end of the program.
+    register(SIGXFSZ, Arc::default()).context("handling signals")?;
     let mut signals = Signals::new(wanted).context("handling signals")?;
     let thread = thread::Builder::new().name("signals".to_owned());
     thread

@@ -1,0 +1,8 @@
+//! The tools where things go wrong: they are killed, disks are full, names are odd, outputs are
+//! inputs. Whatever happens, nothing that was there is lost and nothing half-made looks complete.
+
+mod bench;
+mod names;
+mod room;
+mod signals;
+mod streams;
