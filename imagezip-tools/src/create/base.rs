@@ -11,19 +11,23 @@ use imagezip_core::pipeline::check;
 use imagezip_core::sector::{Sector, SectorCount};
 use imagezip_core::signature::{Entry, Signature};
 
+use super::hash_stats::Comparison;
 use super::prepare::Prepared;
 use crate::host::{FileDevice, Threads};
 
 /// The signature of a base image.
 #[derive(Clone, Debug)]
 pub struct Base {
-    /// Its entries.
+    /// Its entries that can be compared.
     pub signature: Signature,
     /// The name of its file.
     pub name: String,
     /// When the file was modified, in seconds.
     pub modified: u64,
-    /// How many of its entries are about sectors after the end of what is saved.
+    /// How many sectors all of its entries are about.
+    pub sectors: SectorCount,
+    /// How many of its entries are about sectors after the end of what is saved; they are left out
+    /// of `signature`.
     pub beyond: usize,
 }
 
@@ -43,7 +47,15 @@ impl Base {
         let end = Sector::ZERO.saturating_add(sectors);
         let signature = with_entries(&all, |entry| entry.range.end() <= end)?;
         let beyond = all.len() - signature.len();
-        Ok(Self { signature, name, modified, beyond })
+        let sectors = all.iter().map(|entry| entry.range.len());
+        let sectors = sectors.fold(SectorCount::ZERO, SectorCount::saturating_add);
+        Ok(Self { signature, name, modified, sectors, beyond })
+    }
+
+    /// What comes out of the comparison when the sectors `changed` are not as they were.
+    pub fn comparison(&self, in_use: &ExtentSet, changed: &ExtentSet) -> Comparison {
+        let original = self.sectors.get();
+        Comparison { original, ..Comparison::new(&self.signature, in_use, changed) }
     }
 
     /// The sectors that a delta would hold.

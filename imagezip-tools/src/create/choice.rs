@@ -30,7 +30,7 @@ impl Choice {
         request: &Request,
     ) -> anyhow::Result<Self> {
         let changed = base.changed(&request.workers, view, prepared, &AtomicU64::new(0))?;
-        let comparison = Comparison::new(&base.signature, &prepared.map.in_use, &changed);
+        let comparison = base.comparison(&prepared.map.in_use, &changed);
         let full = request.max_delta.is_some_and(|most| is_too_much(&comparison, most));
         Ok(Self { comparison, full })
     }

@@ -130,7 +130,7 @@ impl Disk<'_> {
         let written = self.write(&view, base.as_ref(), full, destination)?;
         if let Some(base) = base.as_ref().filter(|_| !full) {
             let (in_use, changed) = (&prepared.map.in_use, written.saved.proof.extents());
-            statistics.comparison = Some(Comparison::new(&base.signature, in_use, changed));
+            statistics.comparison = Some(base.comparison(in_use, changed));
         }
         if base.is_some() || destination.signature.is_some() {
             let first = Comparison::first(prepared.map.in_use.sector_count());

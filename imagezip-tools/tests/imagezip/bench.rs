@@ -25,6 +25,16 @@ pub(crate) struct Said {
     pub(crate) stderr: String,
 }
 
+/// Something that is undone at the end of a test, whatever happens.
+pub(crate) struct Undo<'a>(pub(crate) &'a Bench, pub(crate) &'static str, pub(crate) Vec<String>);
+
+impl Drop for Undo<'_> {
+    fn drop(&mut self) {
+        let arguments: Vec<_> = self.2.iter().map(String::as_str).collect();
+        self.0.run(self.1, &arguments);
+    }
+}
+
 /// What an image holds.
 pub(crate) struct Content {
     /// The sectors that it is about, with what they hold after it was loaded.
@@ -121,6 +131,15 @@ impl Bench {
         let disk = fs::read(&target).unwrap();
         fs::remove_file(&target).unwrap();
         Content { disk, extents: image.extents().unwrap(), relocs }
+    }
+
+    /// Makes a device of the file `disk`, with sectors of so many bytes.
+    pub(crate) fn attach(&self, sector: u32) -> (String, Undo<'_>) {
+        let size = format!("--sector-size={sector}");
+        let arguments = ["--find", "--show", "--nooverlap", "--partscan", &size, "disk"];
+        let device = self.run("losetup", &arguments).trim().to_owned();
+        let detach = vec!["--detach".to_owned(), device.clone()];
+        (device, Undo(self, "losetup", detach))
     }
 
     /// A file for a program to read.

@@ -161,6 +161,7 @@ fn a_disk_that_is_smaller_than_its_base() {
     bench.write("smaller", &bytes);
     let said = bench.save(&["-r", "-d", "-H", "base.sig", "-U", "s.sig", "smaller", "delta"]);
     assert!(said.stderr.contains("entries are about sectors after the end"), "{}", said.stderr);
+    assert!(said.stderr.contains("Original sectors:            49152\n"), "{}", said.stderr);
     // Only what was part of the block that is cut.
     assert_eq!(bench.content("delta").extents.as_slice(), [crate::bench::range(39_936, 40_001)]);
     assert_eq!(signature(&bench, "s.sig").end(), Sector::new(40_001));

@@ -8,6 +8,7 @@ mod bench;
 mod deltas;
 mod disks;
 mod formats;
+mod large_sectors;
 mod pipes;
 mod refusals;
 mod selection;

@@ -1,17 +1,7 @@
 //! Disks that are broken or in use.
 
-use crate::bench::Bench;
+use crate::bench::{Bench, Undo};
 use crate::disks::{disk, noise};
-
-/// Something that is undone at the end of a test, whatever happens.
-struct Undo<'a>(&'a Bench, &'static str, Vec<String>);
-
-impl Drop for Undo<'_> {
-    fn drop(&mut self) {
-        let arguments: Vec<_> = self.2.iter().map(String::as_str).collect();
-        self.0.run(self.1, &arguments);
-    }
-}
 
 fn mount<'a>(bench: &'a Bench, options: &str, what: &str, at: &str) -> Undo<'a> {
     std::fs::create_dir_all(bench.path(at)).unwrap();
@@ -80,8 +70,7 @@ fn sectors_that_cannot_be_read() {
 fn a_disk_that_is_in_use_is_worth_a_warning() {
     let bench = disk();
     let run = |line: &str| bench.run("sh", &["-c", line]).trim().to_owned();
-    let device = run("losetup --find --show --nooverlap --partscan disk");
-    let _attached = Undo(&bench, "losetup", vec!["--detach".to_owned(), device.clone()]);
+    let (device, _attached) = bench.attach(512);
     let said = bench.save(&[&device, "out"]);
     assert!(!said.stderr.contains("WARNING"), "{}", said.stderr);
     assert_eq!(bench.content("out").disk.len() as u64, crate::disks::SECTORS * 512);
