@@ -70,7 +70,7 @@ pub const COMMON_DIFFERENCES: &[&str] = &[
      were aborted.",
     "-h is no error: it prints to standard output and ends with status 0.",
     "All options have long names, too.",
-    "A file that is written is complete or not there: one that is new is no image until its last \
+    "A new image or signature is complete or not there: a new file is no image until its last \
      byte is on the disk, one that was there stays until then.",
     "Images of all versions from 1 to 5 are read. Version 4 is not written: its checksums are \
      signed with RSA keys of 512 bits, and its cipher, Blowfish, is as weak.",

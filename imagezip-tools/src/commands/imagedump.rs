@@ -87,7 +87,7 @@ pub struct Imagedump {
     #[arg(long, value_name = "FILE", requires = "checksums", help_heading = "Checks")]
     pub key: Option<PathBuf>,
     /// Check that the image is signed with this minisign key, a file or the key itself
-    #[arg(long, value_name = "KEY", help_heading = "Checks")]
+    #[arg(long, visible_alias = "signed-by", value_name = "KEY", help_heading = "Checks")]
     pub verify: Option<OsString>,
 
     /// The images; - for standard input

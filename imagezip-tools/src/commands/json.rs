@@ -59,7 +59,7 @@ const IMAGEZIP: &[Key] = &[
 const IMAGEUNZIP: &[Key] = &[
     ("image", "the image's file"),
     ("target", "what it was written to"),
-    ("chunks", "its chunks"),
+    ("chunks", "the image's chunks"),
     ("written", "bytes of data that were written"),
     ("filled", "bytes that were written where the image holds nothing"),
     ("discarded", "bytes that were discarded there"),

@@ -10,6 +10,8 @@ pub(super) fn page(tool: &Tool) -> String {
     // Adds what clap adds itself, such as --help.
     command.build();
     let mut roff = Roff::new();
+    // Words aren't torn apart: names and options are to be found and copied.
+    roff.control("nh", []).control("ad", ["l"]);
     title(&mut roff, &command);
     synopsis(&mut roff, &command);
     description(&mut roff, &command);
