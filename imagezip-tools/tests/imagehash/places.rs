@@ -28,8 +28,8 @@ fn an_image_of_a_partition_is_compared_with_the_partition() {
 
     // As a file of its own, and only that long.
     let disk = bench.get("base.img");
-    let bytes = (start * 512) as usize..((start + len) * 512) as usize;
-    bench.put("part", &disk[bytes]);
+    let [from, to] = [start, start + len].map(|sector| usize::try_from(sector * 512).unwrap());
+    bench.put("part", &disk[from..to]);
     assert_eq!(bench.call(&["base.s2.ndz", "part"]).status, 0);
 
     bench.refuses(
