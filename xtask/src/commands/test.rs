@@ -77,8 +77,51 @@ const QUICK: &[Step] = &[
         &["test", "--workspace", "--locked", "--test", "partition_oracle"],
     ),
     step(
-        "golden files of the reference programs",
+        "manual pages and completions",
+        5,
+        &["test", "--workspace", "--locked", "--test", "tools_documents"],
+    ),
+    step(
+        "the tools, static",
+        20,
+        &["run", "--quiet", "--locked", "--package", "xtask", "--", "tools"],
+    ),
+    step(
+        "the tools' command lines",
         8,
+        &["test", "--workspace", "--locked", "--test", "contract", "--test", "static_tools"],
+    ),
+    step(
+        "the tools on disks, files and pipes",
+        15,
+        &[
+            "test",
+            "--workspace",
+            "--locked",
+            "--test",
+            "imagezip",
+            "--test",
+            "imageunzip",
+            "--test",
+            "imagehash",
+            "--test",
+            "imagedump",
+            "--test",
+            "delta_tools",
+            "--test",
+            "hostile",
+            "--test",
+            "large_disks",
+        ],
+    ),
+    step(
+        "the tools as scripts call them",
+        10,
+        &["test", "--workspace", "--locked", "--test", "create_swapimage"],
+    ),
+    step(
+        "golden files of the reference programs",
+        20,
         &["test", "--workspace", "--locked", "--test", "golden_*"],
     ),
     step(
@@ -106,8 +149,9 @@ const GUESTS: &[Step] = &[
 impl Test {
     pub(crate) fn run(self) -> Result<()> {
         let mut steps: Vec<&Step> = QUICK.iter().collect();
-        apt::ensure(apt::DISK_TOOLS)?;
-        apt::ensure(apt::SIGNING)?;
+        for packages in [apt::DISK_TOOLS, apt::SIGNING, apt::DOCUMENT_TOOLS, apt::BINARY_TOOLS] {
+            apt::ensure(packages)?;
+        }
         if !self.quick {
             for packages in [apt::KERNEL_TOOLS, apt::QEMU, apt::GANESHA] {
                 apt::ensure(packages)?;
@@ -174,3 +218,6 @@ fn wait(mut child: Child, limit: Duration) -> Result<Option<ExitStatus>> {
         thread::sleep(LOOK);
     }
 }
+
+#[cfg(test)]
+mod tests;
