@@ -19,8 +19,10 @@ use crate::output::write_atomically;
 use crate::target::same_place;
 
 mod check;
+mod signing;
 mod statistics;
 
+pub use signing::Signing;
 use statistics::Work;
 
 /// The tool.
@@ -47,8 +49,15 @@ pub const TOOL: Tool = Tool {
         ("Which bytes differ", "imagehash -D raw disk.ndz /dev/sda"),
         ("The signature of an image", "imagehash -c -X disk.ndz"),
         ("What a signature says", "imagehash -o disk.ndz.sig"),
+        ("Sign an image", "imagehash --sign ~/.minisign/minisign.key disk.ndz"),
     ],
-    files: &[("IMAGE.sig", "the signature of IMAGE, unless -o names another")],
+    files: &[
+        ("IMAGE.sig", "the signature of IMAGE, unless -o names another"),
+        (
+            "IMAGE.sha256, IMAGE.sha256.minisig",
+            "the digests of a signed image, and who signed them",
+        ),
+    ],
 };
 
 const DIFFERENCES: &[&str] = &[
@@ -157,6 +166,10 @@ pub struct Imagehash {
     #[arg(short = 'k', long, value_name = "FILE", help_heading = "Keys")]
     pub key: Option<PathBuf>,
 
+    /// Signed images.
+    #[command(flatten)]
+    pub signing: Signing,
+
     /// The image
     #[arg(value_name = "IMAGE", required_unless_present = "output")]
     pub image: Option<PathBuf>,
@@ -185,6 +198,19 @@ const ENTRIES_DIFFER: u8 = 255;
 
 impl Run for Imagehash {
     fn run(self) -> anyhow::Result<Exit> {
+        let Some(image) = &self.image else { return self.act() };
+        let signer = self.signing.begin(image)?;
+        let exit = self.act()?;
+        if let Some(signer) = signer {
+            signer.sign(image)?;
+        }
+        Ok(exit)
+    }
+}
+
+impl Imagehash {
+    /// Does everything but signing.
+    fn act(&self) -> anyhow::Result<Exit> {
         let raw = self.digest == Some(Method::Raw);
         match (&self.image, &self.device, &self.output) {
             (Some(_), None, _) if raw => {
@@ -198,6 +224,7 @@ impl Run for Imagehash {
             (_, None, Some(signature)) if !self.create && !self.check && self.report == 0 => {
                 self.dump(signature)
             }
+            (Some(_), None, None) if self.signing.is_wanted() => Ok(Exit::OK),
             (Some(image), None, None) => bail!(
                 "nothing to do with {}: name a device to check, or use -c to make its signature",
                 image.display()
@@ -205,9 +232,7 @@ impl Run for Imagehash {
             _ => bail!("an image is needed"),
         }
     }
-}
 
-impl Imagehash {
     /// Makes a signature file.
     fn create(&self, image: &Path) -> anyhow::Result<Exit> {
         let output = self.signature_path(image);

@@ -170,6 +170,9 @@ pub struct Imagezip {
     /// Sign the image with this minisign secret key, in IMAGE.sha256 and IMAGE.sha256.minisig
     #[arg(long, value_name = "KEY", help_heading = "Deltas and signatures")]
     pub sign: Option<PathBuf>,
+    /// The file with the password of that key
+    #[arg(long, value_name = "FILE", help_heading = "Deltas and signatures", requires = "sign")]
+    pub password_file: Option<PathBuf>,
 
     /// Write version 1
     #[arg(short = '1', long, help_heading = "Format", conflicts_with_all = ["v3", "v5", "id"])]
@@ -249,6 +252,10 @@ impl Imagezip {
             !self.relocations || self.slice.is_some() || (modes == 1 && !self.raw && !self.file),
             "-L: relocations are about a partition: use it with -s, -l, -b, -n or -S"
         );
+        ensure!(
+            self.filesystem.is_none_or(|kind| kind <= 0xff),
+            "-S: a partition type of an MBR is a number up to 255"
+        );
         let by_pipe = self.source == Path::new("-");
         ensure!(
             !by_pipe || self.raw || self.file,
@@ -323,6 +330,7 @@ impl Imagezip {
             image,
             signature,
             key: self.sign.clone(),
+            password_file: self.password_file.clone(),
             sync: !self.no_sync,
             verify: !self.no_verify,
             dots: self.dots,

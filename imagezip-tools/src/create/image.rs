@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -61,7 +61,9 @@ pub fn write(
     outlook: Outlook<'_>,
     make: impl FnOnce(Sink<'_>, &Progress) -> Result<Saved, Error>,
 ) -> anyhow::Result<Written> {
-    let signer = destination.key.as_deref().map(|key| Signer::load(key, None)).transpose()?;
+    let password_file = destination.password_file.as_deref();
+    let load = |key: &PathBuf| Signer::load(key, password_file);
+    let signer = destination.key.as_ref().map(load).transpose()?;
     let mut output = Output::create(&destination.image)?.synced(destination.sync);
     let progress = Progress::default();
     let start = Instant::now();

@@ -74,6 +74,8 @@ pub struct Destination {
     pub signature: Option<PathBuf>,
     /// The secret key to sign the image with.
     pub key: Option<PathBuf>,
+    /// The file with the password of that key.
+    pub password_file: Option<PathBuf>,
     /// Whether to wait until the image is on the disk.
     pub sync: bool,
     /// Whether to read the image back.

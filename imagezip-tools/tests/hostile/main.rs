@@ -6,4 +6,5 @@ mod bench;
 mod names;
 mod room;
 mod signals;
+mod signed;
 mod streams;
