@@ -7,9 +7,10 @@ mod show;
 mod signature_file;
 mod subject;
 
+pub use crate::chain::signature::path_of;
 pub use consistency::{Consistency, compare};
 pub use device::Disk;
 pub use findings::{Bytes, Findings, Stretch};
 pub use show::{Columns, dump, report};
-pub use signature_file::{Age, age, path_of, read};
+pub use signature_file::{Age, age, read};
 pub use subject::Subject;

@@ -150,7 +150,7 @@ fn in_form(form: Form, signature: &Signature) -> Vec<u8> {
         let begin = bytes.len();
         match form {
             Form::Classic => {
-                bytes.extend([start as u32, size as u32].map(u32::to_le_bytes).concat())
+                bytes.extend([start as u32, size as u32].map(u32::to_le_bytes).concat());
             }
             Form::Wide => {
                 bytes.extend(start.to_le_bytes());

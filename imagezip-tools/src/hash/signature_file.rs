@@ -1,7 +1,7 @@
 //! The file that a signature is in.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
@@ -12,13 +12,6 @@ use crate::host::FileDevice;
 /// How far the times of an image and its signature may be apart: what file systems and programs
 /// that copy files do to them.
 const TOLERANCE: Duration = Duration::from_secs(2);
-
-/// The name of the signature of `image`, unless another is given.
-pub fn path_of(image: &Path) -> PathBuf {
-    let mut name = image.as_os_str().to_owned();
-    name.push(".sig");
-    name.into()
-}
 
 /// Reads a signature.
 ///
