@@ -43,8 +43,8 @@ impl Exit {
     pub const NO: Self = Self(1);
 }
 
-/// An error with an exit status of the tool's own: put it into the chain with
-/// `error.context(Status(2))` or return it as the error.
+/// An error with an exit status of the tool's own: returned by itself, or put around its cause
+/// with `error.context(Failure::new(…))`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The status to end with.
