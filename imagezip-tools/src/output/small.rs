@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 
 use super::place::{Destination, destination, sync_directory, temporary};
+use crate::unfinished::Guard;
 
 /// Makes `bytes` the content of `path`: the file is there with all of them or as it was before.
 /// With `modified` it gets that time of modification, in whole seconds, by which a signature is
@@ -37,12 +38,14 @@ fn write(path: &Path, bytes: &[u8], modified: Option<SystemTime>) -> io::Result<
         Destination::Regular(path) => path,
     };
     let mut file = temporary(&path)?;
+    let guard = Guard::new(file.path())?;
     file.write_all(bytes)?;
     if let Some(modified) = modified {
         file.as_file().set_modified(whole_seconds(modified))?;
     }
     file.as_file().sync_all()?;
     file.persist(&path).map_err(|error| error.error)?;
+    guard.disarm();
     sync_directory(&path)
 }
 
