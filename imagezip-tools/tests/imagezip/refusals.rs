@@ -56,6 +56,7 @@ fn words_that_mean_nothing() {
         &["-I", "1z", "disk", "none"],
         &["-s", "129", "disk", "none"],
         &["-S", "x", "disk", "none"],
+        &["-S", "256", "disk", "none"],
         &["-B", "0", "disk", "none"],
         &["-P", "x", "disk", "none"],
         &["--no-such-option", "disk", "none"],
