@@ -12,7 +12,7 @@ use super::ordered::tests::Threads;
 use super::*;
 use crate::allocation::DiskMap;
 use crate::codec::Decompressor;
-use crate::digest::Sha256;
+use crate::digest::{HashType, Sha256};
 use crate::error::{CorruptKind, ErrorKind, Limit};
 use crate::extent::ExtentSet;
 use crate::ndz::Image;
@@ -129,6 +129,24 @@ proptest! {
         prop_assert!(delta.is_empty());
         prop_assert_eq!(again.image.chunks, 0);
         prop_assert_eq!(again.signature.len(), saved.signature.len());
+    }
+
+    /// SHA-256 can be read but not written: the base is compared with it, the result has SHA-1.
+    #[test]
+    fn a_base_with_sha256_is_compared(state in state(), at in 0..SECTORS) {
+        let (full, saved) = state.save(None);
+        let how = Hashing { hash_type: HashType::Sha256, ..Hashing::default() };
+        let whole = Image::open(&full).unwrap();
+        let base = hash_image(&SingleThread, &whole, how, &AtomicU64::new(0)).unwrap();
+        let (delta, again) = state.save(Some(&base));
+        prop_assert!(delta.is_empty());
+        let entries = |s: &Signature| s.iter().map(|e| (e.range, e.digest)).collect::<Vec<_>>();
+        prop_assert_eq!(entries(&again.signature), entries(&saved.signature));
+        let mut changed = state;
+        changed.values[at as usize] ^= 0x80;
+        let (with_sha256, _) = changed.save(Some(&base));
+        let (with_sha1, _) = changed.save(Some(&saved.signature));
+        prop_assert!(with_sha256 == with_sha1);
     }
 
     /// One changed sector brings its hash block's sectors in use into the delta, and no others.
