@@ -52,9 +52,8 @@ impl Bench {
     fn run(&self, line: &str) -> ExitCode {
         let mut words = line.split(' ');
         let program = words.next().map(OsString::from);
-        let word = |word: &str| match word.starts_with('-') {
-            true => OsString::from(word),
-            false => self.dir.path().join(word).into(),
+        let word = |word: &str| -> OsString {
+            if word.starts_with('-') { word.into() } else { self.dir.path().join(word).into() }
         };
         commands::main(program.into_iter().chain(words.map(word)))
     }
