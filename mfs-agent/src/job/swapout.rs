@@ -121,15 +121,17 @@ fn allocation(device: &DiskDevice<'_>, disk: &Disk, part: &Part) -> Result<DiskM
         0 => Selection::WholeDisk,
         number => Selection::Partition(number.into()),
     };
-    let map = scan(device, selection, Options::new(sector_size)).map_err(|error| match error.kind {
-        ErrorKind::Corrupt(CorruptKind::NoSuchPartition) => {
-            FailureKind::PartitionAbsent.because(format_args!(
-                "disk {} has no partition {}, which LOADPART= of .part asks for",
-                disk.name, part.load_partition
-            ))
-        }
-        _ => Failure::of_core(&error, format_args!("reading the file systems of {}", disk.name)),
-    })?;
+    let map =
+        scan(device, selection, Options::new(sector_size)).map_err(|error| match error.kind {
+            ErrorKind::Corrupt(CorruptKind::NoSuchPartition) => FailureKind::PartitionAbsent
+                .because(format_args!(
+                    "disk {} has no partition {}, which LOADPART= of .part asks for",
+                    disk.name, part.load_partition
+                )),
+            _ => {
+                Failure::of_core(&error, format_args!("reading the file systems of {}", disk.name))
+            }
+        })?;
     for note in &map.notes {
         log::warn!("partition table: {note}");
     }
