@@ -125,7 +125,7 @@ impl Run for Imagedump {
             }
         }
         if self.json {
-            print(&(serde_json::to_string_pretty(&all_facts)? + "\n"))?;
+            print(&(serde_json::to_string(&all_facts)? + "\n"))?;
         }
         Ok(Exit(bad))
     }

@@ -190,7 +190,7 @@ impl Imagehash {
     /// Prints statistics, if wanted.
     pub(super) fn tell(&self, statistics: &Statistics) -> anyhow::Result<Exit> {
         if self.json {
-            return print(&(serde_json::to_string_pretty(statistics)? + "\n"));
+            return print(&(serde_json::to_string(statistics)? + "\n"));
         }
         if !self.quiet {
             eprint!("{statistics}");
