@@ -114,17 +114,16 @@ impl Drop for Attached {
 }
 
 /// The file system of a disk, mounted.
-struct Mounted(tempfile::TempDir);
+struct Mounted(tempfile::TempDir, #[expect(dead_code, reason = "detached when dropped")] Attached);
 
 impl Mounted {
     fn new(disk: &Disk, mode: &str) -> Result<Self> {
+        // Not `mount -o loop`: that refuses a file whose last loop device is not yet gone, as
+        // when something looks at the device while it is detached.
+        let root = Attached::new(&disk.file, ROOT.0, ROOT.1)?;
         let place = tempfile::tempdir()?;
-        let options = format!("loop,{mode},offset={},sizelimit={}", ROOT.0, ROOT.1);
-        stdout(
-            tool("mount").args(["-t", "ext4", "-o", &options]).arg(&disk.file).arg(place.path()),
-        )
-        .context("needs root and loop devices")?;
-        Ok(Self(place))
+        stdout(tool("mount").args(["-t", "ext4", "-o", mode]).arg(&root.device).arg(place.path()))?;
+        Ok(Self(place, root))
     }
 }
 
