@@ -112,7 +112,7 @@ impl<'a> Scan<'a> {
     }
 
     fn partition(&mut self, number: u32) -> Result<SectorRange> {
-        let place = Place::Entry(u64::from(number));
+        let place = Place::Partition(number);
         let missing = || ErrorKind::Corrupt(CorruptKind::NoSuchPartition).at(place);
         let table = partition::read(self.device, self.options.sector_size)?.ok_or_else(missing)?;
         let partition = table.find(number).ok_or_else(missing)?;

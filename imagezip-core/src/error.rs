@@ -231,6 +231,8 @@ pub enum Place {
     Chunk(u64),
     /// An entry of a table or list, by its number.
     Entry(u64),
+    /// A partition, by its number.
+    Partition(u32),
     /// A chunk of one of several images on top of each other.
     Layer {
         /// The image's number; the lowest is 0.
@@ -290,6 +292,7 @@ impl fmt::Display for Place {
             Self::Sector(at) => write!(f, " at sector {at}"),
             Self::Chunk(number) => write!(f, " in chunk {number}"),
             Self::Entry(number) => write!(f, " in entry {number}"),
+            Self::Partition(number) => write!(f, " (partition {number})"),
             Self::Layer { layer, chunk } => write!(f, " in chunk {chunk} of image {layer}"),
         }
     }

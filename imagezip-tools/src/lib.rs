@@ -14,6 +14,7 @@ pub mod host;
 pub mod keys;
 pub mod load;
 pub mod output;
+pub mod partition;
 pub mod progress;
 pub mod reading;
 pub mod signals;

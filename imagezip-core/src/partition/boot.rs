@@ -49,7 +49,7 @@ struct Plan<'a> {
 /// that has to stay has no clear limits, `Incompatible(BootRoot)` if the root is a logical
 /// partition or one for a boot loader, and whatever [`super::read`] reports.
 pub fn plan(device: &dyn ReadAt, size: LogicalSectorSize, root: u32) -> Result<BootImage> {
-    let place = Place::Entry(u64::from(root));
+    let place = Place::Partition(root);
     let missing = || ErrorKind::Corrupt(CorruptKind::NoSuchPartition).at(place);
     let table = super::read(device, size)?.ok_or_else(missing)?;
     let partition = table.find(root).ok_or_else(missing)?;
@@ -85,7 +85,7 @@ fn kept(table: &PartitionTable, root: u32) -> Vec<&Partition> {
 
 /// Whether a partition can stay in a table that is made anew.
 fn check(partition: &Partition, disk_id: DiskId) -> Result<()> {
-    let place = Place::Entry(u64::from(partition.number));
+    let place = Place::Partition(partition.number);
     if partition.doubt.is_some() {
         return Err(ErrorKind::Corrupt(CorruptKind::PartitionLimits).at(place));
     }

@@ -35,7 +35,7 @@ pub fn set_type(
     number: u32,
     code: u32,
 ) -> Result<Vec<Patch>> {
-    let place = Place::Entry(u64::from(number));
+    let place = Place::Partition(number);
     let table = super::read(device, size)?;
     let found = table.as_ref().and_then(|table| Some((table.disk_id, table.find(number)?)));
     let (disk_id, partition) =
@@ -78,7 +78,7 @@ fn gpt_patches(
 impl Copy {
     /// Gives the entry of partition `number` a type and its name.
     fn set_type(&mut self, number: u32, code: &TypeCode) -> Result<()> {
-        let place = Place::Entry(u64::from(number));
+        let place = Place::Partition(number);
         let missing = || ErrorKind::Corrupt(CorruptKind::NoSuchPartition).at(place);
         let entry = self.entry_mut(number).ok_or_else(missing)?;
         let Guid(guid) = code.guid;

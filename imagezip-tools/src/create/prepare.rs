@@ -6,11 +6,12 @@ use imagezip_core::device::{ReadAt, Window};
 use imagezip_core::extent::ExtentSet;
 use imagezip_core::ndz::{Format, Reloc};
 use imagezip_core::overlay::{Overlay, Patch};
-use imagezip_core::partition::{self, LogicalSectorSize, PartitionKind, boot};
+use imagezip_core::partition::{LogicalSectorSize, Partition, PartitionKind, boot};
 use imagezip_core::relocation::{self, Fixups};
 use imagezip_core::sector::{Sector, SectorCount, SectorRange};
 
 use super::request::{Relocations, Request};
+use crate::partition::find;
 
 /// What an image holds, and in which form.
 #[derive(Clone, Debug)]
@@ -47,6 +48,13 @@ impl Prepared {
             count: request.count,
             ..Options::new(sector_size)
         };
+        let name = request.source.display().to_string();
+        let partition = match (request.selection, request.boot) {
+            (Selection::Partition(number), _) | (_, Some(number)) => {
+                Some(find(device, &name, sector_size, number)?)
+            }
+            _ => None,
+        };
         let (map, patches) = match request.boot {
             Some(root) => boot_image(device, options, root)?,
             None => (scan(device, request.selection, options)?, Vec::new()),
@@ -63,7 +71,7 @@ impl Prepared {
         if request.zero_forgotten {
             this.zeroed = this.map.forgotten.absolute_from(this.map.base());
         }
-        this.add_relocations(device, sector_size, request)?;
+        this.add_relocations(device, partition.as_ref(), request)?;
         Ok(this)
     }
 
@@ -75,18 +83,15 @@ impl Prepared {
     fn add_relocations(
         &mut self,
         device: &dyn ReadAt,
-        sector_size: LogicalSectorSize,
+        partition: Option<&Partition>,
         request: &Request,
     ) -> anyhow::Result<()> {
-        let (kind, start) = match (request.relocations, request.selection) {
-            (Relocations::Never, _) => return Ok(()),
-            (_, Selection::Partition(number)) => {
-                let table = partition::read(device, sector_size)?;
-                let partition = table.as_ref().and_then(|table| table.find(number));
-                let partition = partition.context("the partition has gone")?;
+        let (kind, start) = match (request.relocations, request.selection, partition) {
+            (Relocations::Never, _, _) => return Ok(()),
+            (_, Selection::Partition(_), Some(partition)) => {
                 (partition.kind, partition.range.start())
             }
-            (Relocations::Always, Selection::FileSystem(Some(kind))) => {
+            (Relocations::Always, Selection::FileSystem(Some(kind)), _) => {
                 (PartitionKind::Mbr(kind), Sector::ZERO)
             }
             _ => return Ok(()),

@@ -46,8 +46,11 @@ pub fn gather(name: &str, mut source: ChunkSource, wanted: Wanted<'_>) -> Facts 
             None => vec![Ok(()); filled],
         };
         for (chunk, finding) in chunks.iter().zip(findings) {
-            gathering.chunk(chunk, finding);
+            if !gathering.no_image {
+                gathering.chunk(chunk, finding);
+            }
         }
+        ended |= gathering.no_image;
     }
     if let Some(fault) = fault {
         gathering.problem(fault);
@@ -69,6 +72,8 @@ struct Gathering<'a> {
     wanted: Wanted<'a>,
     before: Option<Common>,
     end: Option<Sector>,
+    /// The file doesn't even begin as an image: then the rest of it is of no interest.
+    no_image: bool,
 }
 
 /// What all chunks of an image have in common.
@@ -94,7 +99,7 @@ impl Common {
 
 impl<'a> Gathering<'a> {
     fn new(name: &str, wanted: Wanted<'a>) -> Self {
-        Self { facts: Facts::of(name.to_owned()), wanted, before: None, end: None }
+        Self { facts: Facts::of(name.to_owned()), wanted, before: None, end: None, no_image: false }
     }
 
     fn problem(&mut self, what: impl Into<String>) {
@@ -126,6 +131,7 @@ impl<'a> Gathering<'a> {
                 self.judge_data(finding);
             }
             Err(kind) => {
+                self.no_image = number == 0 && kind == ErrorKind::Corrupt(CorruptKind::ChunkMagic);
                 self.problem_here(&kind);
                 self.end = None;
             }

@@ -5,10 +5,10 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use imagezip_core::device::ReadAt;
 use imagezip_core::error::{ErrorKind, Place};
-use imagezip_core::partition;
-use imagezip_core::sector::{Bytes, SECTOR_BYTES, Sector, SectorRange};
+use imagezip_core::sector::{Bytes, SECTOR_BYTES, Sector};
 
 use crate::host::FileDevice;
+use crate::partition::find;
 
 /// A disk from the sector on where an image should be.
 ///
@@ -38,18 +38,12 @@ impl Disk {
     /// If the disk can't be read or has no such partition.
     pub fn partition(path: &Path, number: u32) -> anyhow::Result<Self> {
         let whole = Self::from_sector(path, Sector::ZERO)?;
-        let range = range_of(&whole, number)
-            .with_context(|| format!("partition {number} of {}", path.display()))?;
+        let name = path.display().to_string();
+        let size = whole.file.logical_sector_size();
+        let size = size.map_err(|bytes| anyhow!("{name} has sectors of {bytes} bytes"))?;
+        let range = find(&whole, &name, size, number)?.range;
         Ok(Self { start: range.start().to_bytes(), size: range.len().to_bytes(), ..whole })
     }
-}
-
-fn range_of(disk: &Disk, number: u32) -> anyhow::Result<SectorRange> {
-    let size = disk.file.logical_sector_size();
-    let size = size.map_err(|bytes| anyhow!("the disk has sectors of {bytes} bytes"))?;
-    let table = partition::read(disk, size)?.context("the disk has no partition table")?;
-    let found = table.find(number).context("there is no such partition")?;
-    Ok(found.range)
 }
 
 impl ReadAt for Disk {

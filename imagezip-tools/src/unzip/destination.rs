@@ -8,11 +8,12 @@ use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
 use imagezip_core::device::ReadAt;
-use imagezip_core::partition::{self, LogicalSectorSize};
+use imagezip_core::partition::LogicalSectorSize;
 use imagezip_core::relocation::Placement;
 use rustix::fs::OFlags;
 
 use crate::host::{FileDevice, FileKind};
+use crate::partition::find;
 use crate::target;
 use crate::unfinished::Guard;
 
@@ -130,13 +131,7 @@ pub fn partition(
 ) -> anyhow::Result<Placement> {
     let size = sector_size(device, name)?;
     ensure!(device.size().get() > 0, "{name} is empty; -s needs a disk with a partition table");
-    let table = partition::read(device, size)
-        .with_context(|| format!("reading the partition table of {name}"))?
-        .with_context(|| format!("{name} has no partition table; -s needs one"))?;
-    let Some(found) = table.find(number) else {
-        let numbers: Vec<_> = table.partitions.iter().map(|p| p.number.to_string()).collect();
-        bail!("{name} has no partition {number}, only {}", numbers.join(", "));
-    };
+    let found = find(device, name, size, number)?;
     if let Some(doubt) = found.doubt.filter(|_| !force) {
         bail!("partition {number} of {name} {doubt}; use --force to load into it");
     }
