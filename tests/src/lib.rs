@@ -3,4 +3,6 @@
 pub mod disk;
 pub mod golden;
 pub mod host_tools;
+pub mod strict;
+pub mod tools;
 pub mod trial;
