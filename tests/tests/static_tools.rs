@@ -37,7 +37,7 @@ fn runs_alone(program: &Path) -> Result<()> {
     for name in ["imagezip", "imagedump"] {
         fs::copy(program, root.path().join(name))?;
     }
-    fs::write(root.path().join("disk.img"), [7; 100 * 512])?;
+    fs::write(root.path().join("disk.img"), vec![7; 100 * 512])?;
     let run = |line: &[&str]| stdout(tool("chroot").arg(root.path()).args(line));
     run(&["/imagezip", "-r", "-U", "", "/disk.img", "/disk.ndz"])?;
     let report = run(&["/imagedump", "-c", "/disk.ndz"])?;
