@@ -6,6 +6,8 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, RenameFlags};
+use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
 use crate::unfinished;
@@ -93,6 +95,23 @@ pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Gives a file the name `path` if no file has that name; whether it has it then.
+///
+/// NFS and most file systems in user space can't do both in one step. There a file that somebody
+/// else makes in between would be replaced, as it would be when this one is finished. A second,
+/// hard link would do, but leaves NFS with the first name, and others with two ideas of the size.
+fn rename_to_new(from: &Path, path: &Path) -> bool {
+    match rustix::fs::renameat_with(CWD, from, CWD, path, RenameFlags::NOREPLACE) {
+        Ok(()) => true,
+        Err(Errno::EXIST) => false,
+        Err(_) => {
+            let free = fs::symlink_metadata(path)
+                .is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+            free && fs::rename(from, path).is_ok()
+        }
+    }
+}
+
 /// A regular file in the making. Dropping it removes it.
 #[derive(Debug)]
 pub(super) struct NamedFile {
@@ -111,14 +130,9 @@ impl NamedFile {
         let path = std::path::absolute(path)?;
         let temporary = temporary(&path)?;
         temporary.as_file().write_all_at(&[0], 0)?;
-        let (file, now) = match temporary.persist_noclobber(&path) {
-            Ok(file) => (file, unfinished::Guard::new(&path)?),
-            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
-                let (file, name) = error.file.keep().map_err(|error| error.error)?;
-                (file, unfinished::Guard::new(&name)?)
-            }
-            Err(error) => return Err(error.error),
-        };
+        let (file, name) = temporary.keep().map_err(|error| error.error)?;
+        let in_place = rename_to_new(&name, &path);
+        let now = unfinished::Guard::new(if in_place { &path } else { &name })?;
         Ok(Self { file, now, path })
     }
 
