@@ -46,11 +46,11 @@ pub fn gather(name: &str, mut source: ChunkSource, wanted: Wanted<'_>) -> Facts 
             None => vec![Ok(()); filled],
         };
         for (chunk, finding) in chunks.iter().zip(findings) {
-            if !gathering.no_image {
+            if !gathering.is_no_image() {
                 gathering.chunk(chunk, finding);
             }
         }
-        ended |= gathering.no_image;
+        ended |= gathering.is_no_image();
     }
     if let Some(fault) = fault {
         gathering.problem(fault);
@@ -63,6 +63,9 @@ pub fn gather(name: &str, mut source: ChunkSource, wanted: Wanted<'_>) -> Facts 
 /// How many chunks each CPU checks at a time.
 const BATCH: usize = 8;
 
+/// If none of so many chunks at the start is one, it is another kind of file.
+const STRANGE_MAX: u64 = 8;
+
 /// What is said about a file that ends inside a chunk.
 const CUT_OFF: &str = "its size is not a multiple of 1 MiB: cut off, or not an image";
 
@@ -72,8 +75,6 @@ struct Gathering<'a> {
     wanted: Wanted<'a>,
     before: Option<Common>,
     end: Option<Sector>,
-    /// The file doesn't even begin as an image: then the rest of it is of no interest.
-    no_image: bool,
 }
 
 /// What all chunks of an image have in common.
@@ -99,7 +100,13 @@ impl Common {
 
 impl<'a> Gathering<'a> {
     fn new(name: &str, wanted: Wanted<'a>) -> Self {
-        Self { facts: Facts::of(name.to_owned()), wanted, before: None, end: None, no_image: false }
+        Self { facts: Facts::of(name.to_owned()), wanted, before: None, end: None }
+    }
+
+    /// Whether the file begins as no image does. Then the rest of it, which may be a whole disk,
+    /// is of no interest; behind one damaged chunk it is.
+    fn is_no_image(&self) -> bool {
+        self.before.is_none() && self.facts.chunks >= STRANGE_MAX
     }
 
     fn problem(&mut self, what: impl Into<String>) {
@@ -131,7 +138,6 @@ impl<'a> Gathering<'a> {
                 self.judge_data(finding);
             }
             Err(kind) => {
-                self.no_image = number == 0 && kind == ErrorKind::Corrupt(CorruptKind::ChunkMagic);
                 self.problem_here(&kind);
                 self.end = None;
             }

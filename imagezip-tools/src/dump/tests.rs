@@ -165,8 +165,23 @@ fn a_piece_of_an_image_is_good_if_asked_for() {
 
 #[test]
 fn faults_without_end_are_not_all_listed() {
-    let facts = facts_of(&vec![0; 130 * CHUNK_BYTES], Wanted { check: None, ..ALL });
+    let mut file = chunk(0, [0, 64], &[[0, 8]]);
+    file.resize(130 * CHUNK_BYTES, 0);
+    let facts = facts_of(&file, Wanted { check: None, ..ALL });
     assert_eq!((facts.chunks, facts.problems.len()), (130, 101));
+}
+
+#[test]
+fn a_disk_is_not_read_to_its_end() {
+    let mut file = vec![0; 30 * CHUNK_BYTES];
+    for check in [None, ALL.check] {
+        let facts = facts_of(&file, Wanted { check, ..ALL });
+        assert_eq!((facts.chunks, facts.problems.len()), (8, 8));
+    }
+    let good = chunk(7, [0, 64], &[[0, 8]]);
+    file[7 * CHUNK_BYTES..8 * CHUNK_BYTES].copy_from_slice(&good);
+    let facts = facts_of(&file, Wanted { check: None, ..ALL });
+    assert_eq!((facts.chunks, facts.allocated.count), (30, 1));
 }
 
 proptest! {
