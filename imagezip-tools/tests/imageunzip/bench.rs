@@ -119,8 +119,11 @@ impl Bench {
 
     /// A loop device over a file, with sectors of so many bytes. Its name in the directory is
     /// that of the file with `.dev`.
+    ///
+    /// One that was there for the same file may not be gone yet, so it is not taken instead
+    /// (`losetup --nooverlap`): it has the file's former size.
     pub(crate) fn attach(&self, name: &str, sector: u32) -> Loop<'_> {
-        let arguments = format!("--find --show --nooverlap --partscan --sector-size={sector}");
+        let arguments = format!("--find --show --partscan --sector-size={sector}");
         let device = self.shell(&format!("losetup {arguments} {name}")).trim().to_owned();
         std::os::unix::fs::symlink(&device, self.path(&format!("{name}.dev"))).unwrap();
         Loop { bench: self, device }

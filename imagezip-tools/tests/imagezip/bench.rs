@@ -136,7 +136,7 @@ impl Bench {
     /// Makes a device of the file `disk`, with sectors of so many bytes.
     pub(crate) fn attach(&self, sector: u32) -> (String, Undo<'_>) {
         let size = format!("--sector-size={sector}");
-        let arguments = ["--find", "--show", "--nooverlap", "--partscan", &size, "disk"];
+        let arguments = ["--find", "--show", "--partscan", &size, "disk"];
         let device = self.run("losetup", &arguments).trim().to_owned();
         let detach = vec!["--detach".to_owned(), device.clone()];
         (device, Undo(self, "losetup", detach))
