@@ -82,7 +82,7 @@ impl Disk {
     /// Attaches the disk as a device with sectors of 4096 bytes, has a program run on it, and
     /// returns what it said.
     pub(crate) fn with_large_sectors(&self, program: &str, args: &[&str]) -> Outcome<String> {
-        let attach = ["--find", "--show", "--nooverlap", "--sector-size=4096"];
+        let attach = ["--find", "--show", "--sector-size=4096"];
         let device = self.program("losetup", &attach, "")?;
         let device = device.trim();
         let link = self.dir.path().join("device");
