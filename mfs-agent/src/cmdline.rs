@@ -1,16 +1,26 @@
 //! The kernel command line: who this node is, and what it shall do.
 //!
+//! What no word says is asked of boss (see [`crate::tmcd`]); with `mfs.job=` and the words that the
+//! job needs, boss isn't asked.
+//!
 //! | Word | Meaning |
 //! |---|---|
-//! | `mfs.job=swapout` or `idle` | what to do; `idle` boots, does what network and mount are given for, and waits |
+//! | `mfs.job=swapout`, `selftest` or `idle` | what to do; else boss's startup command says it. `idle` boots, does what network and mount are given for, and waits |
+//! | `mfs.save=delta`, `full` or `statistics` | what a swapout writes: what differs from the base, all that is in use, or nothing but the numbers; else `delta` |
 //! | `mfs.pid=` `mfs.eid=` `mfs.vname=` | project, experiment and the node's name in it |
-//! | `mfs.proj=<server>:<export>` | what is mounted on `/proj`: the directory with the projects in it, so that `/proj/<pid>/exp/<eid>/swapinfo` exists; the server by its IPv4 address |
-//! | `mfs.nfs=<options>` | more options of the NFS mount, such as `port=2049,mountport=2049` |
+//! | `mfs.proj=<server>:<export>` | what is mounted on `/proj`: the directory with the projects in it, so that `/proj/<pid>/exp/<eid>/swapinfo` exists |
+//! | `mfs.projgroups=<server>:<export>` | what is mounted on `/groups`, where the experiments of subgroups are |
+//! | `mfs.nfs=<options>` | more options of the NFS mounts, such as `vers=4.2` or `port=2049,mountport=2049` |
 //! | `mfs.uid=` `mfs.gid=` `mfs.groups=` | as whom to use `/proj`; `mfs.groups=` is a comma list, the experiment's group is best first |
-//! | `mfs.then=reboot`, `poweroff` or `halt` | what to do at the end, whatever it is; else reboot |
+//! | `mfs.boss=<host>[:<port>]` | where boss answers; else at the name server or the DHCP server |
+//! | `mfs.override=1` | the site allows a project's own `/proj/<pid>/bin/imagezip` to make the image |
+//! | `mfs.then=reboot`, `poweroff`, `halt` or `stay` | what to do at the end, whatever it is; else reboot, or stay if the job came from boss |
 //! | `mfs.progress=<seconds>` | after so long without any progress the run is given up; else 180 |
 //! | `mfs.mntwait=<seconds>` | how long to try to mount `/proj`; else 120 |
-//! | `ip=` | the address, as the kernel's own parameter ([`ip`]) |
+//! | `mfs.netwait=<seconds>` | how long to wait for an interface, its carrier and an address; else 120 |
+//! | `mfs.vlan=<id>` | the VLAN of the control network, 1 to 4094, if the port is tagged |
+//! | `mfs.mtu=<bytes>` | the MTU, 576 to 9216 |
+//! | `ip=` | the address, as the kernel's own parameter ([`ip`]); else DHCP |
 //! | `BOOTIF=01-<mac>` | the interface that the node was booted from, as PXE loaders pass it |
 //!
 //! The last of several equal words counts. Other words are the kernel's and other programs'.
@@ -19,22 +29,40 @@ pub mod ip;
 mod words;
 
 use core::fmt;
+use core::num::NonZeroU16;
 use core::time::Duration;
 
 use crate::failure::{FailureKind, Os, Result};
 use crate::names::Name;
-use ip::{Address, Mac};
+use ip::{Addressing, Mac};
 
 /// The longest command line that Linux hands to x86 programs, and some.
 pub const LONGEST: usize = 4096;
+
+/// A host's name or IPv4 address: letters, digits, `-` and `.`.
+pub type Host = heapless::String<253>;
 
 /// What the agent shall do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Job {
     /// Save the disk.
-    Swapout,
+    Swapout(Save),
+    /// Show what this machine has, and whether it can be used.
+    Selftest,
     /// Wait.
     Idle,
+}
+
+/// What a swapout writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Save {
+    /// What differs from the base image.
+    #[default]
+    Delta,
+    /// All that is in use; no signature of a base is needed.
+    Full,
+    /// Nothing: it is only counted what a delta would hold.
+    Statistics,
 }
 
 /// What to do with the machine at the end.
@@ -47,6 +75,8 @@ pub enum Then {
     PowerOff,
     /// Stop it.
     Halt,
+    /// Go on running and wait for who turns it off or resets it.
+    Stay,
 }
 
 /// Which node of which experiment this is.
@@ -60,21 +90,28 @@ pub struct Node {
     pub vname: Name,
 }
 
-/// What to mount on `/proj`.
+/// A directory of a file server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Export {
     /// The server.
-    pub server: core::net::Ipv4Addr,
+    pub server: Host,
     /// The directory there.
     pub path: heapless::String<256>,
-    /// More mount options, a comma list.
-    pub options: heapless::String<256>,
 }
 
 impl fmt::Display for Export {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.server, self.path)
     }
+}
+
+/// Where boss answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Boss {
+    /// Its name or address.
+    pub host: Host,
+    /// Its port, if it isn't one of the usual ones.
+    pub port: Option<NonZeroU16>,
 }
 
 /// As whom to use the files on `/proj`.
@@ -88,25 +125,48 @@ pub struct Credentials {
     pub groups: heapless::Vec<u32, 15>,
 }
 
+/// What the command line says of the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkWords {
+    /// `ip=`; without it the address comes by DHCP.
+    pub addressing: Option<Addressing>,
+    /// `BOOTIF=`.
+    pub boot_interface: Option<Mac>,
+    /// `mfs.vlan=`, 1 to 4094.
+    pub vlan: Option<u16>,
+    /// `mfs.mtu=`, in bytes.
+    pub mtu: Option<u32>,
+    /// `mfs.netwait=`.
+    pub limit: Duration,
+}
+
 /// The words of a command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandLine {
-    /// `mfs.job=`.
-    pub job: Job,
-    /// `mfs.pid=`, `mfs.eid=` and `mfs.vname=`; always there for [`Job::Swapout`].
+    /// `mfs.job=` and `mfs.save=`; without them boss says what to do.
+    pub job: Option<Job>,
+    /// `mfs.pid=`, `mfs.eid=` and `mfs.vname=`.
     pub node: Option<Node>,
-    /// `mfs.proj=` and `mfs.nfs=`; always there for [`Job::Swapout`].
-    pub export: Option<Export>,
+    /// `mfs.proj=`.
+    pub project: Option<Export>,
+    /// `mfs.projgroups=`.
+    pub groups: Option<Export>,
+    /// `mfs.nfs=`, a comma list.
+    pub nfs_options: heapless::String<256>,
     /// `mfs.uid=`, `mfs.gid=` and `mfs.groups=`; without them the files are root's.
     pub credentials: Option<Credentials>,
+    /// `mfs.boss=`.
+    pub boss: Option<Boss>,
+    /// `mfs.override=1`.
+    pub own_engine: bool,
+    /// `mfs.then=`.
+    pub then: Option<Then>,
     /// `mfs.progress=`.
     pub progress_limit: Duration,
     /// `mfs.mntwait=`.
     pub mount_limit: Duration,
-    /// `ip=`; always there for [`Job::Swapout`].
-    pub address: Option<Address>,
-    /// `BOOTIF=`.
-    pub boot_interface: Option<Mac>,
+    /// `ip=`, `BOOTIF=` and what else is about the network.
+    pub network: NetworkWords,
     /// `mfs.drill=`, of programs that are built with the feature of that name.
     pub drill: Option<Drill>,
 }
@@ -140,30 +200,16 @@ impl CommandLine {
     /// # Errors
     /// `CommandLine`: which word is missing or wrong, and why.
     pub fn parse(text: &str, warn: &mut dyn FnMut(fmt::Arguments<'_>)) -> Result<Self> {
-        let line = words::Words::collect(text, warn).command_line()?;
-        if line.job == Job::Swapout {
-            let missing =
-                |word| FailureKind::CommandLine.because(format_args!("{word} is missing"));
-            if line.node.is_none() {
-                return Err(missing("mfs.pid="));
-            }
-            if line.export.is_none() {
-                return Err(missing("mfs.proj="));
-            }
-            if line.address.is_none() {
-                return Err(missing("ip= (there is no DHCP client)"));
-            }
-        }
-        Ok(line)
+        words::Words::collect(text, warn).command_line()
     }
 }
 
 impl Then {
     /// What the last good `mfs.then=` says, also on a command line that is otherwise wrong.
-    pub fn find(text: &str) -> Self {
+    pub fn find(text: &str) -> Option<Self> {
         let values =
             text.split_ascii_whitespace().filter_map(|word| word.strip_prefix("mfs.then="));
-        values.filter_map(Self::from_name).next_back().unwrap_or_default()
+        values.filter_map(Self::from_name).next_back()
     }
 
     fn from_name(name: &str) -> Option<Self> {
@@ -171,6 +217,7 @@ impl Then {
             "reboot" => Some(Self::Reboot),
             "poweroff" => Some(Self::PowerOff),
             "halt" => Some(Self::Halt),
+            "stay" => Some(Self::Stay),
             _ => None,
         }
     }

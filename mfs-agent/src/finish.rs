@@ -14,13 +14,16 @@ use crate::report::console;
 /// Works in every thread, also in those that use the file server as somebody else.
 pub fn now(then: Then) -> ! {
     let (command, name) = match then {
-        Then::Reboot => (RebootCommand::Restart, "reboot"),
-        Then::PowerOff => (RebootCommand::PowerOff, "poweroff"),
-        Then::Halt => (RebootCommand::Halt, "halt"),
+        Then::Reboot => (Some(RebootCommand::Restart), "reboot"),
+        Then::PowerOff => (Some(RebootCommand::PowerOff), "poweroff"),
+        Then::Halt => (Some(RebootCommand::Halt), "halt"),
+        Then::Stay => (None, "stay"),
     };
     console::line(format_args!("mfs-end: {name}"));
-    let _ = credentials::become_root();
-    let _ = reboot(command);
+    if let Some(command) = command {
+        let _ = credentials::become_root();
+        let _ = reboot(command);
+    }
     // Halt may return to the last thread; otherwise the kernel refused, and the watchdog is all
     // that is left.
     loop {

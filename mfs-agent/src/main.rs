@@ -14,6 +14,7 @@ use core::time::Duration;
 
 use imagezip_core::swapinfo::Phase;
 use mfs_agent::boot::{modules, mounts, watchdog::Watchdog};
+use mfs_agent::cmdline::ip::Addressing;
 use mfs_agent::cmdline::{self, CommandLine, Job, Then};
 use mfs_agent::failure::{FailureKind, Result};
 use mfs_agent::job::{idle, swapout};
@@ -40,7 +41,7 @@ fn run() -> Result<String> {
     mounts::mount_all()?;
     console::open();
     let text = cmdline::of_kernel()?;
-    let then = *THEN.get_or_init(|| Then::find(&text));
+    let then = *THEN.get_or_init(|| Then::find(&text).unwrap_or_default());
     console::calm(&text);
     log::info!("mfs-agent {} on Linux {}", env!("CARGO_PKG_VERSION"), kernel());
     let line = CommandLine::parse(&text, &mut |warning| log::warn!("command line: {warning}"))?;
@@ -51,15 +52,19 @@ fn run() -> Result<String> {
     if let Some(watchdog) = Watchdog::arm() {
         MONITOR.feed(watchdog);
     }
-    if let Some(address) = &line.address {
-        net::bring_up(line.boot_interface, address, &PROGRESS)?;
+    if let Some(Addressing::Static(address)) = &line.network.addressing {
+        net::bring_up(line.network.boot_interface, address, &PROGRESS)?;
     }
-    if let Some(export) = &line.export {
+    if let Some(export) = &line.project {
         PROGRESS.enter(Phase::Mount);
-        mount::mount_project(export, line.mount_limit, &PROGRESS)?;
+        let server = export.server.parse().map_err(|_| {
+            FailureKind::CommandLine.because(format_args!("mfs.proj={export}: no names yet"))
+        })?;
+        let remote = mount::Remote { export, server, options: &line.nfs_options };
+        mount::mount_project(remote, line.mount_limit, &PROGRESS)?;
     }
     match (line.job, &line.node) {
-        (Job::Swapout, Some(node)) => swapout::run(&line, node, &KernelThreads, &PROGRESS),
+        (Some(Job::Swapout(_)), Some(node)) => swapout::run(&line, node, &KernelThreads, &PROGRESS),
         _ => idle::run(&PROGRESS),
     }
 }

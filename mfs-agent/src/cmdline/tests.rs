@@ -19,50 +19,51 @@ fn a_whole_line() {
     let (line, warnings) = parse(GOOD);
     let line = line.unwrap();
     assert_eq!(warnings, Vec::<String>::new());
-    assert_eq!(line.job, Job::Swapout);
+    assert_eq!(line.job, Some(Job::Swapout(Save::Delta)));
     let node = line.node.unwrap();
     assert_eq!(
         (node.pid.as_str(), node.eid.as_str(), node.vname.as_str()),
         ("testbed", "exp1", "node-1")
     );
-    let export = line.export.unwrap();
-    assert_eq!(export.to_string(), "10.0.2.2:/proj");
-    assert_eq!(export.options, "port=2049,mountport=2049");
+    assert_eq!(line.project.unwrap().to_string(), "10.0.2.2:/proj");
+    assert_eq!(line.nfs_options, "port=2049,mountport=2049");
     let credentials = line.credentials.unwrap();
     assert_eq!((credentials.uid, credentials.gid), (20001, 6000));
     assert_eq!(credentials.groups.as_slice(), [6000, 6001]);
     assert_eq!(line.progress_limit.as_secs(), 180);
     assert_eq!(line.mount_limit.as_secs(), 120);
-    assert_eq!(Then::find(GOOD), Then::PowerOff);
+    assert_eq!(line.network.limit.as_secs(), 120);
+    assert_eq!((line.then, Then::find(GOOD)), (Some(Then::PowerOff), Some(Then::PowerOff)));
 }
 
 #[test]
 fn each_fault_names_its_word() {
     let expectations = [
-        ("mfs.job=swapout", "mfs.job=clone", "mfs.job=clone: must be swapout or idle"),
-        ("mfs.job=swapout", "", "mfs.job= is missing"),
+        ("mfs.job=swapout", "mfs.job=clone", "mfs.job=clone: must be swapout, selftest or idle"),
+        ("mfs.job=swapout", "mfs.save=full", "mfs.job= is missing: mfs.save= needs"),
+        ("quiet", "mfs.save=some", "mfs.save=some: must be delta, full or statistics"),
         ("mfs.pid=testbed", "", "mfs.pid= is missing"),
         ("mfs.pid=testbed", "mfs.pid=../x", "mfs.pid=../x: has a character"),
         ("mfs.eid=exp1", "mfs.eid=x", "mfs.eid=x: must have 2 to 19 characters"),
         ("mfs.vname=node-1", "mfs.vname=", "mfs.vname=: must have 1 to 32"),
-        ("mfs.proj=10.0.2.2:/proj", "", "mfs.proj= is missing"),
-        ("mfs.proj=10.0.2.2:/proj", "mfs.proj=fs:/proj", "must be an IPv4 address"),
+        ("mfs.proj=10.0.2.2:/proj", "mfs.proj=a_b:/proj", "must be an IPv4 address or a host"),
         ("mfs.proj=10.0.2.2:/proj", "mfs.proj=10.0.2.2", "must be <server>:<export>"),
         ("mfs.proj=10.0.2.2:/proj", "mfs.proj=10.0.2.2:proj", "must begin with /"),
+        ("quiet", "mfs.projgroups=fs", "mfs.projgroups=fs: must be <server>:<export>"),
         ("mfs.uid=20001", "mfs.uid=root", "mfs.uid=root: must be a number"),
         ("mfs.uid=20001", "", "mfs.uid= is missing"),
         ("mfs.gid=6000", "", "mfs.gid= is missing"),
         ("mfs.gid=6000", "mfs.gid=-1", "mfs.gid=-1: must be a number"),
         ("mfs.groups=6000,6001", "mfs.groups=6000,", "mfs.groups=6000,: must be numbers"),
-        ("mfs.then=poweroff", "mfs.then=sleep", "mfs.then=sleep: must be reboot, poweroff or halt"),
+        ("mfs.then=poweroff", "mfs.then=sleep", "mfs.then=sleep: must be reboot, poweroff, halt"),
         ("quiet", "mfs.progress=0", "mfs.progress=0: must be at least one second"),
         ("quiet", "mfs.mntwait=2m", "mfs.mntwait=2m: must be a number of seconds"),
-        ("ip=10.0.2.15::10.0.2.2:255.255.255.0:::off", "ip=dhcp", "ip=dhcp: must be a static"),
-        (
-            "ip=10.0.2.15::10.0.2.2:255.255.255.0:::off",
-            "",
-            "ip= (there is no DHCP client) is missing",
-        ),
+        ("quiet", "mfs.boss=", "mfs.boss=: the server must be"),
+        ("quiet", "mfs.boss=boss:0", "mfs.boss=boss:0: the port must be"),
+        ("quiet", "mfs.override=yes", "mfs.override=yes: must be 0 or 1"),
+        ("quiet", "mfs.vlan=4095", "mfs.vlan=4095: must be a number from 1 to 4094"),
+        ("quiet", "mfs.mtu=100", "mfs.mtu=100: must be a number from 576"),
+        ("ip=10.0.2.15::10.0.2.2:255.255.255.0:::off", "ip=eth0", "ip=eth0: must be dhcp, off or"),
         ("BOOTIF=01-52-54-00-12-34-56", "BOOTIF=eth0", "BOOTIF=eth0: must be 01-"),
     ];
     for (good, bad, message) in expectations {
@@ -73,9 +74,15 @@ fn each_fault_names_its_word() {
 }
 
 #[test]
-fn an_idle_node_needs_nothing_else() {
-    let line = parse("mfs.job=idle").0.unwrap();
-    assert_eq!((line.job, line.node, line.export), (Job::Idle, None, None));
+fn what_no_word_says_is_left_open() {
+    let line = parse("console=ttyS0 mfs.boss=boss.example.org").0.unwrap();
+    assert_eq!((line.job, line.node, line.project), (None, None, None));
+    assert_eq!((line.network.addressing, line.then, line.own_engine), (None, None, false));
+    assert_eq!(line.boss, Some(Boss { host: "boss.example.org".try_into().unwrap(), port: None }));
+    let line = parse("mfs.job=swapout mfs.save=full mfs.boss=10.0.0.1:8 ip=dhcp").0.unwrap();
+    assert_eq!(line.job, Some(Job::Swapout(Save::Full)));
+    assert_eq!(line.boss.unwrap().port, NonZeroU16::new(8));
+    assert_eq!(line.network.addressing, Some(Addressing::Dhcp("".try_into().unwrap())));
 }
 
 #[test]
@@ -90,8 +97,8 @@ fn odd_words_are_warned_of() {
 
 #[test]
 fn the_end_is_known_even_if_nothing_else_is() {
-    assert_eq!(Then::find("mfs.job= mfs.then=halt mfs.then=x"), Then::Halt);
-    assert_eq!(Then::find(""), Then::Reboot);
+    assert_eq!(Then::find("mfs.job= mfs.then=halt mfs.then=x"), Some(Then::Halt));
+    assert_eq!(Then::find(""), None);
 }
 
 proptest! {

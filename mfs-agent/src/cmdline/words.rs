@@ -1,11 +1,14 @@
 //! The words one by one, before it is known whether they make sense together.
 
 use core::fmt;
+use core::num::NonZeroU16;
 use core::str::FromStr;
 use core::time::Duration;
 
-use super::ip::{Address, Mac};
-use super::{CommandLine, Credentials, Drill, Export, Job, Node, Then};
+use super::ip::{Addressing, Mac};
+use super::{
+    Boss, CommandLine, Credentials, Drill, Export, Host, Job, NetworkWords, Node, Save, Then,
+};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::names::{Name, NameKind};
 
@@ -15,19 +18,26 @@ pub(super) struct Words<'a> {
     values: [Option<&'a str>; KEYS.len()],
 }
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 22] = [
     "mfs.job",
+    "mfs.save",
     "mfs.pid",
     "mfs.eid",
     "mfs.vname",
     "mfs.proj",
+    "mfs.projgroups",
     "mfs.nfs",
     "mfs.uid",
     "mfs.gid",
     "mfs.groups",
+    "mfs.boss",
+    "mfs.override",
     "mfs.then",
     "mfs.progress",
     "mfs.mntwait",
+    "mfs.netwait",
+    "mfs.vlan",
+    "mfs.mtu",
     "mfs.drill",
     "ip",
     "BOOTIF",
@@ -77,39 +87,47 @@ impl<'a> Words<'a> {
     }
 
     pub(super) fn command_line(&self) -> Result<CommandLine> {
-        if let Some(value) = self.get("mfs.then")
-            && Then::from_name(value).is_none()
-        {
-            return Err(wrong("mfs.then", value, "must be reboot, poweroff or halt"));
-        }
         Ok(CommandLine {
             job: self.job()?,
             node: self.node()?,
-            export: self.export()?,
+            project: self.export("mfs.proj")?,
+            groups: self.export("mfs.projgroups")?,
+            nfs_options: self.nfs_options()?,
             credentials: self.credentials()?,
-            progress_limit: self.seconds("mfs.progress", 180)?,
-            mount_limit: self.seconds("mfs.mntwait", 120)?,
-            address: self
-                .get("ip")
-                .map(|value| Address::parse(value).map_err(|why| wrong("ip", value, why)))
-                .transpose()?,
-            boot_interface: self
-                .get("BOOTIF")
+            boss: self.boss()?,
+            own_engine: self.own_engine()?,
+            then: self
+                .get("mfs.then")
                 .map(|value| {
-                    let why = "must be 01- and six bytes in hexadecimal, with - between them";
-                    Mac::from_bootif(value).ok_or_else(|| wrong("BOOTIF", value, why))
+                    let why = "must be reboot, poweroff, halt or stay";
+                    Then::from_name(value).ok_or_else(|| wrong("mfs.then", value, why))
                 })
                 .transpose()?,
+            progress_limit: self.seconds("mfs.progress", 180)?,
+            mount_limit: self.seconds("mfs.mntwait", 120)?,
+            network: self.network()?,
             drill: self.drill()?,
         })
     }
 
-    fn job(&self) -> Result<Job> {
+    fn job(&self) -> Result<Option<Job>> {
+        let save = match self.get("mfs.save") {
+            None | Some("delta") => Save::Delta,
+            Some("full") => Save::Full,
+            Some("statistics") => Save::Statistics,
+            Some(other) => {
+                return Err(wrong("mfs.save", other, "must be delta, full or statistics"));
+            }
+        };
         match self.get("mfs.job") {
-            Some("swapout") => Ok(Job::Swapout),
-            Some("idle") => Ok(Job::Idle),
-            Some(other) => Err(wrong("mfs.job", other, "must be swapout or idle")),
-            None => Err(missing("mfs.job", "say mfs.job=swapout or mfs.job=idle")),
+            Some("swapout") => Ok(Some(Job::Swapout(save))),
+            Some("selftest") => Ok(Some(Job::Selftest)),
+            Some("idle") => Ok(Some(Job::Idle)),
+            Some(other) => Err(wrong("mfs.job", other, "must be swapout, selftest or idle")),
+            None if self.get("mfs.save").is_some() => {
+                Err(missing("mfs.job", "mfs.save= needs mfs.job=swapout"))
+            }
+            None => Ok(None),
         }
     }
 
@@ -133,23 +151,81 @@ impl<'a> Words<'a> {
         }
     }
 
-    fn export(&self) -> Result<Option<Export>> {
-        let options = self.get("mfs.nfs").unwrap_or_default();
-        let Some(value) = self.get("mfs.proj") else {
+    fn export(&self, key: &str) -> Result<Option<Export>> {
+        let Some(value) = self.get(key) else {
             return Ok(None);
         };
-        let bad = |why| wrong("mfs.proj", value, why);
+        let bad = |why| wrong(key, value, why);
         let (server, path) =
             value.split_once(':').ok_or_else(|| bad("must be <server>:<export>"))?;
-        let server = server.parse().map_err(|_| bad("the server must be an IPv4 address"))?;
+        let server = host(server).map_err(bad)?;
         if !path.starts_with('/') {
             return Err(bad("the export must begin with /"));
         }
         let path = path.try_into().map_err(|_| bad("the export is longer than 256 bytes"))?;
-        let options = options
-            .try_into()
-            .map_err(|_| wrong("mfs.nfs", options, "is longer than 256 bytes"))?;
-        Ok(Some(Export { server, path, options }))
+        Ok(Some(Export { server, path }))
+    }
+
+    fn nfs_options(&self) -> Result<heapless::String<256>> {
+        let options = self.get("mfs.nfs").unwrap_or_default();
+        options.try_into().map_err(|_| wrong("mfs.nfs", options, "is longer than 256 bytes"))
+    }
+
+    fn boss(&self) -> Result<Option<Boss>> {
+        let Some(value) = self.get("mfs.boss") else {
+            return Ok(None);
+        };
+        let bad = |why| wrong("mfs.boss", value, why);
+        let (name, port) = match value.split_once(':') {
+            None => (value, None),
+            Some((name, port)) => {
+                let port = port.parse::<NonZeroU16>();
+                (name, Some(port.map_err(|_| bad("the port must be a number, 1 to 65535"))?))
+            }
+        };
+        Ok(Some(Boss { host: host(name).map_err(bad)?, port }))
+    }
+
+    fn own_engine(&self) -> Result<bool> {
+        match self.get("mfs.override") {
+            None | Some("0") => Ok(false),
+            Some("1") => Ok(true),
+            Some(other) => Err(wrong("mfs.override", other, "must be 0 or 1")),
+        }
+    }
+
+    fn network(&self) -> Result<NetworkWords> {
+        let addressing = self
+            .get("ip")
+            .map(|value| Addressing::parse(value).map_err(|why| wrong("ip", value, why)))
+            .transpose()?;
+        let boot_interface = self
+            .get("BOOTIF")
+            .map(|value| {
+                let why = "must be 01- and six bytes in hexadecimal, with - between them";
+                Mac::from_bootif(value).ok_or_else(|| wrong("BOOTIF", value, why))
+            })
+            .transpose()?;
+        let vlan = self.ranged("mfs.vlan", 1..=4094, "a number from 1 to 4094")?;
+        let mtu = self.ranged("mfs.mtu", 576..=9216, "a number from 576 to 9216")?;
+        let limit = self.seconds("mfs.netwait", 120)?;
+        Ok(NetworkWords { addressing, boot_interface, vlan, mtu, limit })
+    }
+
+    /// The number for `key`, if the word is there.
+    fn ranged<T: FromStr + PartialOrd>(
+        &self,
+        key: &str,
+        range: core::ops::RangeInclusive<T>,
+        what: &str,
+    ) -> Result<Option<T>> {
+        match self.parsed(key, what)? {
+            Some(number) if !range.contains(&number) => {
+                let value = self.get(key).unwrap_or_default();
+                Err(wrong(key, value, format_args!("must be {what}")))
+            }
+            number => Ok(number),
+        }
     }
 
     fn credentials(&self) -> Result<Option<Credentials>> {
@@ -202,4 +278,14 @@ impl<'a> Words<'a> {
             Some(other) => Err(wrong("mfs.drill", other, "this program was built without drills")),
         }
     }
+}
+
+/// Checks what stands for a host.
+fn host(text: &str) -> core::result::Result<Host, &'static str> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+    let why = "the server must be an IPv4 address or a host's name";
+    if text.is_empty() || text.starts_with(['-', '.']) || !text.bytes().all(allowed) {
+        return Err(why);
+    }
+    Host::try_from(text).map_err(|_| why)
 }

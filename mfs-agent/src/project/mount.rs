@@ -3,7 +3,7 @@
 use alloc::ffi::CString;
 use alloc::format;
 use core::ffi::CStr;
-use core::net::SocketAddrV4;
+use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 
 use rustix::io::Errno;
@@ -22,20 +22,31 @@ pub const PROJ: &CStr = c"/proj";
 /// The first and the longest pause between two attempts.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 
-/// Mounts `export` on `/proj`; tries again for up to `limit`.
+/// A directory of a file server whose address is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Remote<'a> {
+    /// The directory.
+    pub export: &'a Export,
+    /// The server's address.
+    pub server: Ipv4Addr,
+    /// More mount options, a comma list.
+    pub options: &'a str,
+}
+
+/// Mounts a directory on `/proj`; tries again for up to `limit`.
 ///
 /// # Errors
 /// `Mount`, with the last reason.
-pub fn mount_project(export: &Export, limit: Duration, progress: &Progress) -> Result<()> {
-    let source = format!("{export}");
-    let options = CString::new(options(export))
+pub fn mount_project(remote: Remote<'_>, limit: Duration, progress: &Progress) -> Result<()> {
+    let source = format!("{}", remote.export);
+    let options = CString::new(options(remote))
         .map_err(|_| FailureKind::Mount.because("the options hold a zero byte"))?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::NOATIME;
     let start = now();
     let (mut pause, longest) = PAUSES;
     let mut attempt = 1_u32;
     loop {
-        let mounted = reach(export)
+        let mounted = reach(remote)
             .and_then(|()| mount(source.as_str(), PROJ, c"nfs", flags, options.as_c_str()));
         let errno = match mounted {
             Ok(()) => {
@@ -63,10 +74,10 @@ pub fn mount_project(export: &Export, limit: Duration, progress: &Progress) -> R
 
 /// Asks whether the server takes connections: mount(2) itself waits for minutes for a machine that
 /// is not there.
-fn reach(export: &Export) -> rustix::io::Result<()> {
+fn reach(remote: Remote<'_>) -> rustix::io::Result<()> {
     let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     set_socket_timeout(&socket, Timeout::Send, Some(Duration::from_secs(5)))?;
-    match connect(&socket, &SocketAddrV4::new(export.server, port(&export.options))) {
+    match connect(&socket, &SocketAddrV4::new(remote.server, port(remote.options))) {
         Err(Errno::INPROGRESS | Errno::AGAIN) => Err(Errno::TIMEDOUT),
         result => result,
     }
@@ -80,8 +91,8 @@ fn port(options: &str) -> u16 {
 
 /// Data is not given up: `hard`. There is no daemon for locks: `nolock`. An attempt to reach the
 /// server may take a minute before the client says so: `timeo` is in tenths of a second.
-fn options(export: &Export) -> alloc::string::String {
-    let Export { server, options, .. } = export;
+fn options(remote: Remote<'_>) -> alloc::string::String {
+    let Remote { server, options, .. } = remote;
     let comma = if options.is_empty() { "" } else { "," };
     format!("vers=3,proto=tcp,mountproto=tcp,nolock,hard,timeo=600,addr={server}{comma}{options}")
 }
@@ -127,15 +138,12 @@ mod tests {
 
     #[test]
     fn extra_options_come_last() {
-        let mut export = Export {
-            server: [10, 0, 2, 2].into(),
-            path: "/proj".try_into().unwrap(),
-            options: heapless::String::new(),
-        };
-        assert!(options(&export).ends_with(",addr=10.0.2.2"));
-        assert_eq!(port(&export.options), 2049);
-        export.options.push_str("mountport=1,port=12049,vers=4.2").unwrap();
-        assert!(options(&export).ends_with(",addr=10.0.2.2,mountport=1,port=12049,vers=4.2"));
-        assert_eq!(port(&export.options), 12049);
+        let export = Export { server: "fs".try_into().unwrap(), path: "/proj".try_into().unwrap() };
+        let remote = |options| Remote { export: &export, server: [10, 0, 2, 2].into(), options };
+        assert!(options(remote("")).ends_with(",addr=10.0.2.2"));
+        assert_eq!(port(""), 2049);
+        let more = "mountport=1,port=12049,vers=4.2";
+        assert!(options(remote(more)).ends_with(",addr=10.0.2.2,mountport=1,port=12049,vers=4.2"));
+        assert_eq!(port(more), 12049);
     }
 }
