@@ -5,6 +5,7 @@
 
 pub mod apt;
 pub mod command;
+pub mod deb;
 pub mod experiment;
 pub mod mfs;
 pub mod nfs;

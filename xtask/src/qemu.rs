@@ -9,10 +9,12 @@
 pub mod console;
 pub mod control;
 pub mod exit;
+pub mod program;
 pub mod running;
 
 pub use console::Line;
 pub use exit::Exit;
+pub use program::Program;
 pub use running::Running;
 
 use crate::nfs::namespace::Namespace;
@@ -21,9 +23,6 @@ use anyhow::{Context, Result};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-
-/// The program.
-pub const PROGRAM: &str = "qemu-system-x86_64";
 
 /// The host's address as a guest with a network sees it. What listens on the host's
 /// 127.0.0.1 answers here.
@@ -38,6 +37,7 @@ const COMMAND_LINE: &str = "console=ttyS0 panic=-1";
 /// A guest to be started.
 #[derive(Debug)]
 pub struct Machine {
+    program: Program,
     kernel: PathBuf,
     initramfs: PathBuf,
     command_line: String,
@@ -97,6 +97,7 @@ impl Machine {
     /// A guest with 256 MiB, one CPU, a network and no disk. All that it says goes to `log`.
     pub fn new(kernel: &Path, initramfs: &Path, log: &Path) -> Self {
         Self {
+            program: Program::installed(),
             kernel: kernel.to_owned(),
             initramfs: initramfs.to_owned(),
             command_line: COMMAND_LINE.to_owned(),
@@ -160,14 +161,21 @@ impl Machine {
         self
     }
 
+    /// Uses another QEMU than the installed one.
+    #[must_use]
+    pub fn program(mut self, program: Program) -> Self {
+        self.program = program;
+        self
+    }
+
     /// Starts the guest.
     pub fn start(&self) -> Result<Running> {
-        self.start_with(tied_command(PROGRAM))
+        self.start_with(tied_command(&self.program.path.to_string_lossy()))
     }
 
     /// Starts the guest in a network of its own, where it meets the servers that run there.
     pub fn start_inside(&self, namespace: &Namespace) -> Result<Running> {
-        self.start_with(namespace.command(PROGRAM))
+        self.start_with(namespace.command(&self.program.path.to_string_lossy()))
     }
 
     fn start_with(&self, mut command: Command) -> Result<Running> {
@@ -179,6 +187,7 @@ impl Machine {
     }
 
     fn arguments(&self, command: &mut Command) {
+        command.args(&self.program.arguments);
         command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
         command.args(["-machine", "pc,accel=tcg", "-cpu", "qemu64,+arat"]);
         command.args(["-smp", &self.cpus.to_string(), "-m", &format!("{}M", self.memory_mib)]);
@@ -237,7 +246,7 @@ mod tests {
                 serial: "NODE1".into(),
                 access: Access::ReadOnly,
             });
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(program::PROGRAM);
         machine.arguments(&mut command);
         let line = command::line(&command);
         for part in [
