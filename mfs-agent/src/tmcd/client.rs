@@ -46,6 +46,18 @@ pub(super) struct Silence {
     pub(super) why: Why,
 }
 
+impl Silence {
+    /// Whether `fault` tells more. What a server has said is worth more than that another one is
+    /// silent, and that the time is over says nothing of the server.
+    fn is_told_by(&self, fault: Fault, deadline: Deadline) -> bool {
+        match self.why {
+            Why::Bad(_) => false,
+            Why::Fault(Fault::NotTried) => true,
+            Why::Fault(_) => fault != Fault::NotTried && deadline.left().is_some(),
+        }
+    }
+}
+
 pub(super) enum Why {
     Fault(Fault),
     Bad(String),
@@ -220,8 +232,7 @@ impl Client {
                         answered = true;
                         silence = Silence { server, why: Why::Bad(why) };
                     }
-                    // What a server has said is worth more than that another one is silent.
-                    Err(fault) if !matches!(silence.why, Why::Bad(_)) => {
+                    Err(fault) if silence.is_told_by(fault, deadline) => {
                         silence = Silence { server, why: Why::Fault(fault) };
                     }
                     Err(_) => {}
