@@ -1,4 +1,5 @@
-//! The machinery behind `cargo xtask`: the MFS image, QEMU guests, NFS servers, packages.
+//! The machinery behind `cargo xtask`: the MFS image, QEMU guests, NFS servers, boss'
+//! tmcd, packages.
 //!
 //! The commands are thin and live in the binary (`commands/`, one file each); what they and
 //! the workspace's tests share lives here.
@@ -13,4 +14,5 @@ pub mod node_disk;
 pub mod paths;
 pub mod process;
 pub mod qemu;
+pub mod tmcd;
 pub mod tools;

@@ -120,6 +120,11 @@ const QUICK: &[Step] = &[
         &["test", "--workspace", "--locked", "--test", "create_swapimage"],
     ),
     step(
+        "the agent and a boss that misbehaves",
+        4,
+        &["test", "--workspace", "--locked", "--test", "tmcd"],
+    ),
+    step(
         "golden files of the reference programs",
         20,
         &["test", "--workspace", "--locked", "--test", "golden_*"],
