@@ -47,6 +47,10 @@ pub enum FailureKind {
     ProjectFile,
     /// Memory, threads or another resource of the node ran out.
     Resource,
+    /// More than one disk could be the one that should be saved.
+    DiskAmbiguous,
+    /// The disk that should be saved is of a kind that is not saved: removable, or no disk.
+    DiskRefused,
 }
 
 impl FailureKind {
@@ -70,6 +74,8 @@ impl FailureKind {
             Self::Panic => 33,
             Self::ProjectFile => 34,
             Self::Resource => 35,
+            Self::DiskAmbiguous => 36,
+            Self::DiskRefused => 37,
         }
     }
 
@@ -199,6 +205,8 @@ mod tests {
             FailureKind::Panic,
             FailureKind::ProjectFile,
             FailureKind::Resource,
+            FailureKind::DiskAmbiguous,
+            FailureKind::DiskRefused,
         ];
         for (index, kind) in kinds.iter().enumerate() {
             assert_eq!(usize::from(kind.code()), 20 + index, "{kind:?}");
