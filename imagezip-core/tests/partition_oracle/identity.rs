@@ -19,11 +19,11 @@ fn the_guid_of_a_gpt() -> Outcome {
             disk.program("sgdisk", &[&format!("--disk-guid={GUID}")], "")?;
         }
         let id = disk_id(&disk, LogicalSectorSize::B512)?;
-        let by_sfdisk = disk.program("sfdisk", &["--disk-id"], "")?;
-        assert_eq!(id.to_string(), by_sfdisk.trim());
-        assert_eq!(DiskId::parse(by_sfdisk.trim()), Some(id));
-        let by_sgdisk = disk.program("sgdisk", &["--print"], "")?;
-        assert!(by_sgdisk.contains(&format!("Disk identifier (GUID): {id}")), "{by_sgdisk}");
+        let shown = disk.program("sfdisk", &["--disk-id"], "")?;
+        assert_eq!(id.to_string(), shown.trim());
+        assert_eq!(DiskId::parse(shown.trim()), Some(id));
+        let printed = disk.program("sgdisk", &["--print"], "")?;
+        assert!(printed.contains(&format!("Disk identifier (GUID): {id}")), "{printed}");
         assert!(!set || id.to_string() == GUID, "{id}");
     }
     Ok(())
@@ -44,7 +44,7 @@ fn the_signature_of_an_mbr() -> Outcome {
     let disk = Disk::partitioned(8, "label: dos\nlabel-id: 0x0123abcd\nsize=1M\n")?;
     let id = disk_id(&disk, LogicalSectorSize::B512)?;
     assert_eq!(id, DiskId::Mbr(0x0123_abcd));
-    let by_sfdisk = disk.program("sfdisk", &["--disk-id"], "")?;
-    assert_eq!(DiskId::parse(by_sfdisk.trim()), Some(id));
+    let shown = disk.program("sfdisk", &["--disk-id"], "")?;
+    assert_eq!(DiskId::parse(shown.trim()), Some(id));
     Ok(())
 }
