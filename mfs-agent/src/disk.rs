@@ -284,7 +284,8 @@ pub(crate) fn wait_for_all(
 fn check(disk: &Disk, part: &Part) -> Result<()> {
     let other = |key: &str, wanted: u64, found: u64| {
         FailureKind::DiskAbsent.because(format_args!(
-            "disk {} is not the one that .part describes: {key}={wanted}, but it has {found}",
+            "disk {} is not the one that .part describes: {key}={wanted}, but it has {found}; no \
+             other one is saved in its place",
             disk.name
         ))
     };

@@ -7,7 +7,8 @@
 //! |---|---|---|
 //! | virtio | `serial` | |
 //! | NVMe | `device/serial`, of the controller | `wwid` |
-//! | SCSI, SAS, SATA, USB, RAID controllers | `device/vpd_pg80`, newer kernels also `device/serial` | `device/wwid` |
+//! | SCSI, SAS, SATA, RAID controllers | `device/vpd_pg80`, newer kernels also `device/serial` | `device/wwid` |
+//! | USB | most often only `serial` of the USB device, four levels above the SCSI one | `device/wwid` |
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -100,26 +101,38 @@ impl Attributes {
             let page = file::open(format!("{}/device/vpd_pg80", self.directory)).ok()?;
             serial_of_page(&file::read_all(page, file::SMALL).ok()?)
         };
-        self.text("serial").or_else(|| self.text("device/serial")).or_else(page)
+        let usb = || self.is_usb().then(|| self.text("device/../../../../serial")).flatten();
+        let serial = self.text("serial").or_else(|| self.text("device/serial"));
+        serial.or_else(page).or_else(usb)
     }
 
     fn kind(&self, name: &str) -> Kind {
-        let link = readlinkat(CWD, &self.directory, Vec::new()).unwrap_or_default();
-        let path = link.to_string_lossy();
-        let is_bus = |part: &str, bus: &str| {
-            let number = part.strip_prefix(bus).unwrap_or_default();
-            !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
-        };
         let made_up = ["loop", "ram", "zram", "dm-", "md", "nbd", "sr", "fd"];
-        if path.contains("/virtual/block/") || made_up.iter().any(|kind| name.starts_with(kind)) {
+        if self.place().contains("/virtual/block/")
+            || made_up.iter().any(|kind| name.starts_with(kind))
+        {
             Kind::NoDisk
         } else if self.number("removable") == Ok(1) {
             Kind::Removable
-        } else if path.split('/').any(|part| is_bus(part, "usb")) {
+        } else if self.is_usb() {
             Kind::Usb
         } else {
             Kind::Fixed
         }
+    }
+
+    /// Whether a bus `usb1`, `usb2` … is on the way to the disk.
+    fn is_usb(&self) -> bool {
+        self.place().split('/').any(|part| {
+            let number = part.strip_prefix("usb").unwrap_or_default();
+            !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+        })
+    }
+
+    /// Where the disk is plugged in, as a path through `/sys/devices`.
+    fn place(&self) -> String {
+        let link = readlinkat(CWD, &self.directory, Vec::new()).unwrap_or_default();
+        link.to_string_lossy().into_owned()
     }
 }
 

@@ -51,8 +51,14 @@ impl Machine {
     pub(crate) fn disk(&self, name: &str, bus: &str, sectors: u64) -> PathBuf {
         let path = self.root.path().join("devices").join(bus).join(name);
         let partition = format!("{name}1");
-        for directory in ["queue", "holders", "device"] {
+        for directory in ["queue", "holders"] {
             fs::create_dir_all(path.join(directory)).unwrap();
+        }
+        // In /sys it is always a link, but here several disks share a bus.
+        if bus == USB {
+            symlink("../..", path.join("device")).unwrap();
+        } else {
+            fs::create_dir(path.join("device")).unwrap();
         }
         fs::create_dir_all(path.join(&partition).join("holders")).unwrap();
         fs::write(path.join(&partition).join("partition"), "1\n").unwrap();
@@ -123,7 +129,7 @@ fn each_bus_has_its_places() {
     fs::write(sata.join("device/vpd_pg80"), b"\0\x80\0\x14             QM00001").unwrap();
     fs::write(sata.join("device/wwid"), "t10.ATA     QEMU HARDDISK    QM00001 \n").unwrap();
     let usb = machine.disk("sdb", USB, SECTORS);
-    fs::write(usb.join("device/serial"), "USB-1\n").unwrap();
+    fs::write(usb.join("../../../../../../serial"), "USB-1\n").unwrap();
     fs::write(usb.join("device/wwid"), "naa.5000c500a1b2c3d4\n").unwrap();
     let lio = machine.disk("loop0", VIRTUAL, SECTORS);
     fs::write(lio.join("serial"), "USB-1\n").unwrap();

@@ -126,7 +126,7 @@ fn node(
         "memory",
         format_args!("{} MiB, {} MiB of it free", mib(memory.totalram), mib(memory.freeram)),
     );
-    page.row("address", address.unwrap_or("none, the network is not up"));
+    page.row("address", address.unwrap_or("none"));
     for (key, work) in [("sha1", Work::Hash), ("compress", Work::Compress)] {
         let one = measure(&SingleThread, work, sources.work_time, progress);
         let many = measure(&all, work, sources.work_time, progress);

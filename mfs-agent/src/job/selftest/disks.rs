@@ -1,11 +1,13 @@
 //! Disks: what they are, what is on them, and how fast they are.
 
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::fmt;
 
 use imagezip_core::allocation::{Options, Selection, scan};
 use imagezip_core::partition::{self, DiskId, LogicalSectorSize};
+use imagezip_core::swapinfo::Part;
 
 use super::page::Page;
 use super::{Sources, speed};
@@ -49,7 +51,7 @@ fn describe(page: &mut Page<'_>, sources: &Sources<'_>, disk: &Disk) {
     page.row("model", if model.is_empty() { "unknown" } else { model });
     page.row("serial", disk.serial.as_deref().unwrap_or("none"));
     page.row("wwn", disk.wwn.as_deref().unwrap_or("none"));
-    page.row("size", format_args!("{} bytes, {} GiB", disk.size, Gib(disk.size)));
+    page.row("size", format_args!("{} bytes, {}", disk.size, Size(disk.size)));
     let physical = attributes.number("queue/physical_block_size").unwrap_or(0);
     page.row("sectors", format_args!("{} logical, {physical} physical", disk.sector_size));
     let kind = match disk.kind {
@@ -77,15 +79,16 @@ fn examine(
         return Err(FailureKind::DiskAbsent
             .because(format_args!("sectors of {} bytes, not 512 or 4096", disk.sector_size)));
     };
-    let table = match partition::read(&device, size) {
-        Ok(None) => String::from("none"),
-        Ok(Some(table)) => match table.disk_id {
-            DiskId::Mbr(_) => format!("MBR {}", table.disk_id),
-            DiskId::Gpt(_) => format!("GPT {}", table.disk_id),
-        },
-        Err(error) => format!("{error}"),
-    };
-    page.row("table", table);
+    let id = partition::read(&device, size).map_err(of_core)?.map(|table| table.disk_id);
+    match id {
+        None => page.row("table", "none"),
+        Some(id @ DiskId::Mbr(_)) => page.row("table", format_args!("MBR {id}")),
+        Some(id @ DiskId::Gpt(_)) => page.row("table", format_args!("GPT {id}")),
+    }
+    // What can be taken out is never saved.
+    if disk.kind != Kind::Removable {
+        page.row("words", words(disk, id));
+    }
     let map = scan(&device, Selection::WholeDisk, Options::new(size)).map_err(of_core)?;
     for note in &map.notes {
         page.row("note", note);
@@ -99,12 +102,32 @@ fn examine(
     Ok(())
 }
 
-/// Shows bytes in GiB.
-struct Gib(u64);
+/// The words about the disk that can be put into a `.part` as they stand.
+fn words(disk: &Disk, guid: Option<DiskId>) -> String {
+    // Names that the kernel makes up from other texts are long, and say no more than those.
+    let is_short = |wwn: &&String| ["naa.", "eui.", "uuid."].iter().any(|it| wwn.starts_with(it));
+    let part = Part {
+        disk: String::from("any"),
+        load_partition: 0,
+        boot_partition: 1,
+        serial: disk.serial.clone(),
+        wwn: disk.wwn.as_ref().filter(is_short).cloned(),
+        disk_guid: guid,
+        disk_size: Some(disk.size),
+        sector_size: Some(disk.sector_size),
+    };
+    let line = part.to_string();
+    line.split_once("BOOTPART=1 ").map(|(_, words)| String::from(words)).unwrap_or_default()
+}
 
-impl core::fmt::Display for Gib {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let tenths = u128::from(self.0).saturating_mul(10) >> 30;
-        write!(f, "{}.{}", tenths / 10, tenths % 10)
+/// Shows a size in MiB or GiB.
+struct Size(u64);
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 >> 30 {
+            0..10 => write!(f, "{} MiB", self.0 >> 20),
+            gib => write!(f, "{gib} GiB"),
+        }
     }
 }

@@ -1,8 +1,7 @@
 //! The layout of the page.
 
-use core::fmt::{self, Write};
-
 use alloc::string::{String, ToString};
+use core::fmt;
 
 /// The longest line, in characters.
 pub(super) const WIDTH: usize = 78;
@@ -28,24 +27,23 @@ impl<'a> Page<'a> {
     }
 
     /// A fact about the device: on several lines if it is too long for one, each of them with the
-    /// device and the key.
+    /// device and the key. Lines end where words do, unless a word is longer than a line.
     pub(super) fn row(&mut self, key: &str, value: impl fmt::Display) {
         let value = value.to_string();
         let mut words = value.split_ascii_whitespace().peekable();
+        // What is left of a word that fits no line.
+        let mut rest = "";
         loop {
             let mut line = Line::default();
-            while let Some(word) = words.next_if(|word| line.has_room(word)) {
-                line.push(word);
-            }
-            // One that fits no line.
-            if line.text.is_empty()
-                && let Some(word) = words.next()
+            rest = line.push(rest);
+            while rest.is_empty()
+                && let Some(word) = words.next_if(|word| line.is_empty() || line.has_room(word))
             {
-                line.push(word);
+                rest = line.push(word);
             }
             let device = &self.device;
             (self.write)(format_args!("{device:<DEVICE$} {key:<KEY$} {}", line.text));
-            if words.peek().is_none() {
+            if rest.is_empty() && words.peek().is_none() {
                 return;
             }
         }
@@ -59,22 +57,27 @@ struct Line {
 }
 
 impl Line {
-    fn has_room(&self, word: &str) -> bool {
-        self.len.saturating_add(word.chars().count())
-            < VALUE.saturating_add(usize::from(self.len == 0))
+    fn is_empty(&self) -> bool {
+        self.len == 0
     }
 
-    /// Adds a word; one that is longer than a line is cut.
-    fn push(&mut self, word: &str) {
+    /// Whether a word fits after what is there, and a blank.
+    fn has_room(&self, word: &str) -> bool {
+        self.len.saturating_add(word.chars().count()) < VALUE
+    }
+
+    /// Adds as much of a word as fits; what does not.
+    fn push<'a>(&mut self, word: &'a str) -> &'a str {
         if self.len > 0 {
             self.text.push(' ');
             self.len = self.len.saturating_add(1);
         }
-        for character in word.chars().take(VALUE.saturating_sub(self.len)) {
-            // Writing to a String reports no error.
-            let _ = self.text.write_char(character);
-            self.len = self.len.saturating_add(1);
-        }
+        let room = VALUE.saturating_sub(self.len);
+        let end = word.char_indices().nth(room).map_or(word.len(), |(at, _)| at);
+        let (now, rest) = word.split_at_checked(end).unwrap_or((word, ""));
+        self.text.push_str(now);
+        self.len = self.len.saturating_add(now.chars().count());
+        rest
     }
 }
 
@@ -115,7 +118,14 @@ mod tests {
         }
 
         #[test]
-        fn no_word_is_lost(words in prop::collection::vec("[!-~]{1,54}", 1..40)) {
+        fn nothing_is_lost(words in prop::collection::vec("[!-~]{1,120}", 1..40)) {
+            let lines = lines("sda", "part", &words.join(" "));
+            let values = lines.iter().map(|line| line[DEVICE + KEY + 2..].to_string());
+            prop_assert_eq!(values.collect::<String>().replace(' ', ""), words.concat());
+        }
+
+        #[test]
+        fn a_word_that_fits_is_not_divided(words in prop::collection::vec("[!-~]{1,54}", 1..40)) {
             let lines = lines("sda", "part", &words.join(" "));
             let values = lines.iter().map(|line| line[DEVICE + KEY + 2..].to_string());
             prop_assert_eq!(values.collect::<Vec<_>>().join(" "), words.join(" "));

@@ -111,13 +111,15 @@ fn the_page_has_what_a_save_needs() {
         "sda           model     ATA QEMU HARDDISK",
         "sda           serial    QM00001",
         "sda           wwn       none",
-        "sda           size      1073741824 bytes, 1.0 GiB",
+        "sda           size      1073741824 bytes, 1024 MiB",
         "sda           sectors   512 logical, 4096 physical",
         "sda           kind      fixed, rotating",
         "sda           in-use    no",
         "sda           read ",
         ", 1 MiB in a row",
         "sda           table     MBR 0xdeadbeef",
+        "sda           words     SERIAL=QM00001 DISKGUID=0xdeadbeef DISKSIZE=1073741824",
+        "sda           words     SECTORSIZE=512",
         "sda           part      partition 1: sectors [8, 72), raw",
     ] {
         assert!(page.contains(line), "{line:?} is not in\n{page}");
