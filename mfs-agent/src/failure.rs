@@ -47,6 +47,10 @@ pub enum FailureKind {
     ProjectFile,
     /// Memory, threads or another resource of the node ran out.
     Resource,
+    /// More than one disk could be the one that should be saved.
+    DiskAmbiguous,
+    /// The disk that should be saved is of a kind that is not saved: removable, or no disk.
+    DiskRefused,
     /// Boss can't be reached, doesn't know this node, or its answer can't be used.
     Boss,
 }
@@ -72,7 +76,9 @@ impl FailureKind {
             Self::Panic => 33,
             Self::ProjectFile => 34,
             Self::Resource => 35,
-            Self::Boss => 36,
+            Self::DiskAmbiguous => 36,
+            Self::DiskRefused => 37,
+            Self::Boss => 38,
         }
     }
 
@@ -203,6 +209,8 @@ mod tests {
             FailureKind::Panic,
             FailureKind::ProjectFile,
             FailureKind::Resource,
+            FailureKind::DiskAmbiguous,
+            FailureKind::DiskRefused,
             FailureKind::Boss,
         ];
         for (index, kind) in kinds.iter().enumerate() {
