@@ -11,6 +11,7 @@ use core::time::Duration;
 
 use imagezip_core::swapinfo::Part;
 
+use crate::boot::modules;
 use crate::event::{now, sleep};
 use crate::failure::{FailureKind, Result};
 use crate::file;
@@ -64,6 +65,8 @@ pub fn find(sources: &Sources<'_>, part: &Part, progress: &Progress) -> Result<D
             return Err(absent(sources, part));
         }
         progress.beat();
+        // Its driver may be waiting for it to be found on its bus.
+        modules::rescan(&|| progress.beat());
         sleep(POLL);
     };
     if name != part.disk {

@@ -47,10 +47,11 @@ fn run() -> Result<String> {
     MONITOR.start(&KernelThreads, line.progress_limit, then)?;
 
     PROGRESS.enter(Phase::Boot);
-    modules::load_all(&|| PROGRESS.beat());
+    modules::load_watchdogs(&KernelThreads, &|| PROGRESS.beat());
     if let Some(watchdog) = Watchdog::arm() {
         MONITOR.feed(watchdog);
     }
+    modules::load_present(&KernelThreads, &|| PROGRESS.beat());
     if let Some(address) = &line.address {
         net::bring_up(line.boot_interface, address, &PROGRESS)?;
     }

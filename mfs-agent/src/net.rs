@@ -6,6 +6,7 @@ pub mod netlink;
 use alloc::string::String;
 use core::time::Duration;
 
+use crate::boot::modules;
 use crate::cmdline::ip::{Address, Mac};
 use crate::event::{now, sleep};
 use crate::failure::{FailureKind, Os, Result};
@@ -60,6 +61,7 @@ fn wait_for<T>(
             }
             Err(_) => sleep(POLL),
         }
+        modules::rescan(&|| progress.beat());
         progress.beat();
     }
 }
