@@ -14,10 +14,10 @@ mod loading;
 mod pattern;
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
 use alloc::ffi::CString;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use imagezip_core::pipeline::Workers;
@@ -98,9 +98,27 @@ struct Found {
     turn: Turn,
     /// The kernel's event number before the last search.
     events: Option<u64>,
-    modaliases: BTreeSet<String>,
-    /// Places in the index.
-    modules: BTreeSet<usize>,
+    /// Sorted.
+    modaliases: Vec<String>,
+    /// Places in the index, sorted.
+    modules: Vec<usize>,
+}
+
+impl Found {
+    /// Takes note of a device; what it asks for if it is new.
+    fn device(&mut self, modalias: &str, index: &Index<'_>) {
+        let Err(at) = self.modaliases.binary_search_by(|known| known.as_str().cmp(modalias)) else {
+            return;
+        };
+        if self.modaliases.len() < SEEN {
+            self.modaliases.insert(at, modalias.to_string());
+        }
+        for place in index.matching(modalias) {
+            if let Err(at) = self.modules.binary_search(&place) {
+                self.modules.insert(at, place);
+            }
+        }
+    }
 }
 
 impl<'a> Modules<'a> {
@@ -116,12 +134,8 @@ impl<'a> Modules<'a> {
         let mut warn = |warning: core::fmt::Arguments<'_>| log::warn!("{path}: {warning}");
         let index = Index::parse(Box::leak(text.into_boxed_str()), &mut warn);
         let index: &'a Index<'a> = Box::leak(Box::new(index));
-        let found = Found {
-            turn: Turn::First,
-            events: None,
-            modaliases: BTreeSet::new(),
-            modules: BTreeSet::new(),
-        };
+        let found =
+            Found { turn: Turn::First, events: None, modaliases: Vec::new(), modules: Vec::new() };
         let (loading, found) = (Loading::new(index.modules()), Mutex::new(found));
         Self { sources, index, loading, found, start: now() }
     }
@@ -169,15 +183,7 @@ impl<'a> Modules<'a> {
     fn search(&self, found: &mut Found) -> usize {
         // Read before: what comes during the search is then new for the next one.
         found.events = self.events();
-        let Found { modaliases, modules, .. } = found;
-        devices::modaliases(self.sources.bus, &mut |modalias| {
-            if !modaliases.contains(modalias) {
-                modules.extend(self.index.matching(modalias));
-                if modaliases.len() < SEEN {
-                    modaliases.insert(modalias.to_string());
-                }
-            }
-        });
+        devices::modaliases(self.sources.bus, &mut |modalias| found.device(modalias, self.index));
         let turn = found.turn;
         let due = |place: &&usize| {
             self.index.modules().get(**place).is_some_and(|module| module.turn <= turn)

@@ -83,12 +83,11 @@ impl Library {
 
     /// Modules that answer to a name that is not one of a module.
     fn by_alias(&self, alias: &str) -> Result<&[String]> {
-        let names = match self.names.get() {
-            Some(names) => names,
-            None => {
-                let names = self.read_names()?;
-                self.names.get_or_init(|| names)
-            }
+        let names = if let Some(names) = self.names.get() {
+            names
+        } else {
+            let names = self.read_names()?;
+            self.names.get_or_init(|| names)
         };
         Ok(names.get(alias).map_or(&[], Vec::as_slice))
     }
