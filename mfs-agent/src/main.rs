@@ -49,15 +49,18 @@ fn run() -> Result<String> {
     MONITOR.start(&KernelThreads, line.progress_limit, then)?;
 
     PROGRESS.enter(Phase::Boot);
-    modules::load_all(&|| PROGRESS.beat());
+    modules::load_watchdogs(&KernelThreads, &|| PROGRESS.beat());
     if let Some(watchdog) = Watchdog::arm() {
         MONITOR.feed(watchdog);
     }
+    modules::load_present(&KernelThreads, &|| PROGRESS.beat());
     let network = needs_network(&line).then(|| {
         let environment = net::Environment {
             packets: &KernelPackets,
             threads: &KernelThreads,
-            rescan: &|| {},
+            rescan: &|| {
+                modules::rescan(&|| PROGRESS.beat());
+            },
             progress: &PROGRESS,
             links: Links::CARDS,
         };

@@ -149,6 +149,11 @@ const GUESTS: &[Step] = &[
         20,
         &["test", "--workspace", "--locked", "--test", "qemu", "--", "--test-threads=2"],
     ),
+    step(
+        "other hardware in QEMU",
+        10,
+        &["test", "--workspace", "--locked", "--test", "hardware", "--", "--test-threads=2"],
+    ),
 ];
 
 impl Test {
