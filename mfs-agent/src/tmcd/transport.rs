@@ -37,10 +37,10 @@ pub struct Limits {
 
 impl Limits {
     /// What is right on a real network: a lost SYN is sent again after one second and after three
-    /// (RFC 6298, section 2), and tmcd itself gives a client three seconds.
+    /// (RFC 6298, section 2), and a boss whose nodes all boot at once takes its time.
     pub const DEFAULT: Self = Self {
         connect: Duration::from_secs(4),
-        attempt: Duration::from_secs(10),
+        attempt: Duration::from_secs(15),
         pause: Duration::from_millis(500),
         longest_pause: Duration::from_secs(5),
     };
