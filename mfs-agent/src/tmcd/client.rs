@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::time::Duration;
 
 use super::commands::Boss;
-use super::reply::Answer;
+use super::reply::Verdict;
 use super::request::{Request, VERSION};
 use super::transport::{Deadline, Fault, Limits, exchange};
 use crate::failure::{FailureKind, Result};
@@ -198,45 +198,45 @@ impl Client {
 
     /// Asks one server after the other, again and again, until `judge` finds an answer good or the
     /// time is over. Allocates nothing but what `judge` does.
-    pub(super) fn ask<T>(
+    pub(super) fn ask(
         &self,
         request: &Request<'_>,
         room: &mut [u8],
         call: Call<'_>,
-        judge: &mut dyn FnMut(&[u8]) -> Answer<T>,
-    ) -> core::result::Result<T, Silence> {
+        judge: &mut dyn FnMut(&[u8]) -> Verdict,
+    ) -> core::result::Result<(), Silence> {
         let deadline = Deadline::after(call.limit);
         let bytes = request.encode(self.version);
         let mut pause = self.limits.pause;
         let mut rounds = 0_usize;
         let mut silence = Silence { server: self.server(), why: Why::Fault(Fault::NotTried) };
         loop {
-            let mut doubtful = None;
+            let mut doubtful = false;
             let mut answered = false;
             for (index, server) in self.endpoints() {
                 let closed = self.closed.load(Ordering::Relaxed) && !call.last_words;
                 if closed || deadline.left().is_none() {
-                    return doubtful.ok_or(silence);
+                    return if doubtful { Ok(()) } else { Err(silence) };
                 }
                 (call.beat)();
                 let reply = self.follow(server, bytes.as_bytes(), room, deadline, call.beat);
                 let answer = reply.map(|length| judge(room.get(..length).unwrap_or_default()));
                 match answer {
-                    Ok(Answer::Good(value)) => {
+                    Ok(Verdict::Good) => {
                         self.known.store(index, Ordering::Relaxed);
                         if request.is_question() {
                             self.trusted.store(true, Ordering::Relaxed);
                         }
-                        return Ok(value);
+                        return Ok(());
                     }
-                    Ok(Answer::Doubtful(value)) => {
+                    Ok(Verdict::Doubtful) => {
                         answered = true;
-                        doubtful.get_or_insert(value);
+                        doubtful = true;
                         if self.is_trusted(index) {
                             break;
                         }
                     }
-                    Ok(Answer::Bad(why)) => {
+                    Ok(Verdict::Bad(why)) => {
                         answered = true;
                         silence = Silence { server, why: Why::Bad(why) };
                     }
@@ -249,7 +249,7 @@ impl Client {
             if answered {
                 rounds = rounds.saturating_add(1);
                 if rounds >= ROUNDS {
-                    return doubtful.ok_or(silence);
+                    return if doubtful { Ok(()) } else { Err(silence) };
                 }
             }
             deadline.pause(pause, call.beat);
