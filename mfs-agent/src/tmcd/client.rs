@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::time::Duration;
 
 use super::commands::Boss;
-use super::reply::Answer;
+use super::reply::Verdict;
 use super::request::{Request, VERSION};
 use super::transport::{Deadline, Fault, Limits, exchange};
 use crate::failure::{FailureKind, Result};
@@ -18,8 +18,9 @@ pub const PORTS: [u16; 2] = [7777, 14447];
 const SERVERS: usize = 8;
 /// How often a server may name another one.
 const REDIRECTS: usize = 5;
-/// How often all servers are asked again when one gave an answer, but not one to rely on.
-const ROUNDS: usize = 3;
+/// How often all servers are asked when one gives an answer, but not one to rely on. With the
+/// pauses between, that is as long as boss' data base may take to start again.
+const ROUNDS: usize = 5;
 
 /// Finds the address of a server by its name.
 pub type Resolver = Box<dyn Fn(&str) -> Option<Ipv4Addr> + Send + Sync>;
@@ -141,6 +142,9 @@ impl Client {
 
     /// The commands, each with up to `limit` to be answered. `beat` is called at least about
     /// every second while one waits, but for what the resolver takes.
+    ///
+    /// Anybody may take a report, so ask something first: whoever has an answer is boss, and all
+    /// that follows goes there.
     pub fn boss<'a>(&'a self, limit: Duration, beat: &'a dyn Fn()) -> Boss<'a> {
         Boss::new(self, Call { limit, beat, last_words: false })
     }
@@ -178,57 +182,61 @@ impl Client {
         Some(SocketAddrV4::new(*server, *port))
     }
 
-    /// All endpoints, the one that has answered before first.
+    /// All endpoints, the one that has answered before first. When it is certain who boss is, only
+    /// those of boss: another server might take a report, and boss would never have it.
     fn endpoints(&self) -> impl Iterator<Item = (usize, SocketAddrV4)> {
         let known = self.known.load(Ordering::Relaxed);
+        let trusted = self.trusted.load(Ordering::Relaxed);
+        let boss = self.endpoint(known).filter(|_| trusted).map(|endpoint| *endpoint.ip());
         let count = self.servers.len().saturating_mul(self.ports.len());
         let others = (0..count).filter(move |index| *index != known);
         core::iter::once(known)
             .chain(others)
             .filter_map(|index| Some((index, self.endpoint(index)?)))
+            .filter(move |(_, endpoint)| boss.is_none_or(|boss| boss == *endpoint.ip()))
     }
 
     /// Asks one server after the other, again and again, until `judge` finds an answer good or the
     /// time is over. Allocates nothing but what `judge` does.
-    pub(super) fn ask<T>(
+    pub(super) fn ask(
         &self,
         request: &Request<'_>,
         room: &mut [u8],
         call: Call<'_>,
-        judge: &mut dyn FnMut(&[u8]) -> Answer<T>,
-    ) -> core::result::Result<T, Silence> {
+        judge: &mut dyn FnMut(&[u8]) -> Verdict,
+    ) -> core::result::Result<(), Silence> {
         let deadline = Deadline::after(call.limit);
         let bytes = request.encode(self.version);
         let mut pause = self.limits.pause;
         let mut rounds = 0_usize;
         let mut silence = Silence { server: self.server(), why: Why::Fault(Fault::NotTried) };
         loop {
-            let mut doubtful = None;
+            let mut doubtful = false;
             let mut answered = false;
             for (index, server) in self.endpoints() {
                 let closed = self.closed.load(Ordering::Relaxed) && !call.last_words;
                 if closed || deadline.left().is_none() {
-                    return doubtful.ok_or(silence);
+                    return if doubtful { Ok(()) } else { Err(silence) };
                 }
                 (call.beat)();
                 let reply = self.follow(server, bytes.as_bytes(), room, deadline, call.beat);
                 let answer = reply.map(|length| judge(room.get(..length).unwrap_or_default()));
                 match answer {
-                    Ok(Answer::Good(value)) => {
+                    Ok(Verdict::Good) => {
                         self.known.store(index, Ordering::Relaxed);
                         if request.is_question() {
                             self.trusted.store(true, Ordering::Relaxed);
                         }
-                        return Ok(value);
+                        return Ok(());
                     }
-                    Ok(Answer::Doubtful(value)) => {
+                    Ok(Verdict::Doubtful) => {
                         answered = true;
-                        doubtful.get_or_insert(value);
+                        doubtful = true;
                         if self.is_trusted(index) {
                             break;
                         }
                     }
-                    Ok(Answer::Bad(why)) => {
+                    Ok(Verdict::Bad(why)) => {
                         answered = true;
                         silence = Silence { server, why: Why::Bad(why) };
                     }
@@ -241,7 +249,7 @@ impl Client {
             if answered {
                 rounds = rounds.saturating_add(1);
                 if rounds >= ROUNDS {
-                    return doubtful.ok_or(silence);
+                    return if doubtful { Ok(()) } else { Err(silence) };
                 }
             }
             deadline.pause(pause, call.beat);
@@ -325,6 +333,8 @@ mod tests {
         assert_eq!(order(&client), [(1, 7777), (1, 14447), (2, 7777), (2, 14447)]);
         client.known.store(3, Ordering::Relaxed);
         assert_eq!(order(&client), [(2, 14447), (1, 7777), (1, 14447), (2, 7777)]);
+        client.trusted.store(true, Ordering::Relaxed);
+        assert_eq!(order(&client), [(2, 14447), (2, 7777)]);
         assert_eq!(client.server(), SocketAddrV4::new(address(2), 14447));
         let client = Client::new(&[address(1), address(2)], Some(99)).unwrap();
         assert_eq!(order(&client), [(1, 99), (2, 99)]);

@@ -6,7 +6,7 @@ use super::accounts::Account;
 use super::client::{Call, Client, Silence, Why};
 use super::login::{Login, Users};
 use super::mounts::Mounts;
-use super::reply::{Answer, Room};
+use super::reply::{Answer, Room, Verdict};
 use super::request::{Request, State};
 use super::startup::StartupCommand;
 use super::status::{Status, parse_node_id, parse_role};
@@ -139,7 +139,7 @@ impl<'a> Boss<'a> {
         let mut room = [0_u8; 2048];
         self.client.ask(&request, &mut room, self.call, &mut |reply| {
             // Something other than tmcd might be talking, or a newer one.
-            if reply.trim_ascii().is_empty() { Answer::Good(()) } else { Answer::Doubtful(()) }
+            if reply.trim_ascii().is_empty() { Verdict::Good } else { Verdict::Doubtful }
         })?;
         if request == Request::State(State::IsUp) {
             self.client.note_up();
@@ -155,15 +155,23 @@ impl<'a> Boss<'a> {
         let mut room = Room::new(request.reply_limit()).ok_or_else(|| {
             FailureKind::Resource.because(format_args!("no memory for boss' answer to {request}"))
         })?;
-        self.client
-            .ask(&request, room.bytes_mut(), self.call, &mut |reply| match parse(reply) {
-                // Passwords are never shown.
-                Answer::Bad(why) if request != Request::Accounts => {
-                    Answer::Bad(format!("{why}: \"{}\"", sample(reply)))
-                }
-                answer => answer,
-            })
-            .map_err(|silence| self.failure(&request, silence))
+        let mut value = None;
+        let mut judge = |reply: &[u8]| match parse(reply) {
+            Answer::Good(good) => {
+                value = Some(good);
+                Verdict::Good
+            }
+            Answer::Doubtful(doubtful) => {
+                value = Some(doubtful);
+                Verdict::Doubtful
+            }
+            // Passwords are never shown.
+            Answer::Bad(why) if request == Request::Accounts => Verdict::Bad(why),
+            Answer::Bad(why) => Verdict::Bad(format!("{why}: \"{}\"", sample(reply))),
+        };
+        let asked = self.client.ask(&request, room.bytes_mut(), self.call, &mut judge);
+        asked.map_err(|silence| self.failure(&request, silence))?;
+        value.ok_or_else(|| FailureKind::Boss.because(format_args!("boss: no answer to {request}")))
     }
 
     fn failure(&self, request: &Request<'_>, silence: Silence) -> Failure {

@@ -154,7 +154,8 @@ impl Mounts {
         let prefix = format!("/groups/{pid}/");
         let mut groups = self.list.iter().filter_map(|mount| {
             let gid = mount.local.strip_prefix(prefix.as_str())?;
-            let gid = Name::new(NameKind::Project, gid).ok()?;
+            // Groups may have `_` in their names, as nodes may.
+            let gid = Name::new(NameKind::Node, gid).ok()?;
             Some((gid, mount.clone()))
         });
         let group = groups.next();

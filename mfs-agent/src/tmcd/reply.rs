@@ -15,6 +15,13 @@ pub enum Answer<T> {
     Bad(String),
 }
 
+/// As [`Answer`], of anything: who asks keeps the value.
+pub(super) enum Verdict {
+    Good,
+    Doubtful,
+    Bad(String),
+}
+
 /// Room for a reply. It may hold password hashes, so it is wiped when it isn't needed any more,
 /// and never grows, which would leave a copy.
 pub(super) struct Room(Vec<u8>);

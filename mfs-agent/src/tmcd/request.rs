@@ -96,8 +96,8 @@ impl Request<'_> {
     /// The most bytes of a reply. Those of some commands grow with the users of a project.
     pub(super) const fn reply_limit(&self) -> usize {
         match self {
-            Self::Accounts => 1 << 20,
-            Self::Mounts => 256 << 10,
+            Self::Accounts => 4 << 20,
+            Self::Mounts => 1 << 20,
             _ => 32 << 10,
         }
     }

@@ -37,10 +37,10 @@ pub struct Limits {
 
 impl Limits {
     /// What is right on a real network: a lost SYN is sent again after one second and after three
-    /// (RFC 6298, section 2), and tmcd itself gives a client three seconds.
+    /// (RFC 6298, section 2), and a boss whose nodes all boot at once takes its time.
     pub const DEFAULT: Self = Self {
         connect: Duration::from_secs(4),
-        attempt: Duration::from_secs(10),
+        attempt: Duration::from_secs(15),
         pause: Duration::from_millis(500),
         longest_pause: Duration::from_secs(5),
     };
@@ -214,4 +214,53 @@ fn wait(
 
 fn broken(socket: &OwnedFd) -> Result<(), Errno> {
     socket_error(socket).and_then(|state| state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::net::Ipv4Addr;
+    use std::net::TcpListener;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    fn listener() -> (TcpListener, SocketAddrV4) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        (listener, SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
+    }
+
+    #[test]
+    fn a_server_that_was_gone_before_the_request_came_has_not_answered() {
+        let (listener, address) = listener();
+        let deadline = Deadline::after(LIMIT);
+        let socket = connected(address, deadline, &|| {}).unwrap();
+        drop(listener.accept().unwrap());
+        // The end of the connection is there before the request goes, and then the reset.
+        assert_eq!(wait(&socket, PollFlags::IN, deadline, &|| {}), Ok(true));
+        send(&socket, b"VERSION=25 startstatus 0 ", SendFlags::NOSIGNAL).unwrap();
+        assert_eq!(wait(&socket, PollFlags::empty(), deadline, &|| {}), Ok(true));
+        let reply = receive(&socket, &mut [0; 100], deadline, &|| {});
+        assert!(matches!(reply, Err(Fault::Receive(_))), "{reply:?}");
+    }
+
+    #[test]
+    fn a_reply_as_long_as_the_room_is_not_too_long() {
+        let (listener, address) = listener();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..2 {
+                    let (mut stream, _) = listener.accept().unwrap();
+                    std::io::Read::read_to_end(&mut stream, &mut std::vec::Vec::new()).unwrap();
+                    std::io::Write::write_all(&mut stream, b"12345").unwrap();
+                }
+            });
+            let ask = |room: &mut [u8]| {
+                let deadline = Deadline::after(LIMIT);
+                exchange(address, b"x ", room, &Limits::DEFAULT, deadline, &|| {})
+            };
+            assert_eq!(ask(&mut [0; 5]), Ok(5));
+            assert_eq!(ask(&mut [0; 4]), Err(Fault::TooLong(4)));
+        });
+    }
 }

@@ -77,7 +77,7 @@ fn free_allocated_and_unknown_nodes() -> Result<()> {
         let asked = tmcd.history().len();
         assert_eq!(boss.status()?, Status::Unknown);
         // An empty answer may be a data base that is away, so it is asked a few times.
-        assert_eq!(tmcd.history()[asked..], ["status"; 3]);
+        assert_eq!(tmcd.history()[asked..], ["status"; 5]);
         Ok(())
     })
 }

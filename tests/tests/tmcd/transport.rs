@@ -59,6 +59,10 @@ fn the_candidate_that_is_boss_is_found_and_remembered() -> Result<()> {
         // What it answers counts, even if it is nothing: nobody else is asked.
         tmcd.set_node(Node::new("testbed", "mytest", "nodeA"));
         assert_eq!(boss(&client, CALL).startup_command()?, None);
+        // Nobody else takes a report, however long boss takes to come back.
+        tmcd.set_fault(Fault::First(20, Box::new(Fault::Close)));
+        boss(&client, CALL).start_status(5)?;
+        assert_eq!(tmcd.start_statuses(), ["5"]);
         assert_eq!((deaf.history().len(), stranger.history().len()), (1, 1));
         Ok(())
     })
