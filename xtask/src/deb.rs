@@ -5,6 +5,7 @@ use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 /// Where packages come from.
 #[derive(Debug)]
@@ -58,6 +59,9 @@ impl Sources {
 
     /// Fetches and unpacks a package into `cache`, unless it is there.
     pub fn fetch(&self, package: &str, cache: &Path) -> Result<Fetched> {
+        // One thread of a process at a time: they would unpack into the same directory.
+        static FETCHING: Mutex<()> = Mutex::new(());
+        let _alone = FETCHING.lock().unwrap_or_else(PoisonError::into_inner);
         fs::create_dir_all(cache).with_context(|| format!("cannot create {}", cache.display()))?;
         let uris =
             command::stdout(self.apt("download").args(["--print-uris", "--quiet", package]))?;
