@@ -59,6 +59,14 @@ pub const GANESHA: &[Package] = &[
     package("iproute2", "ip"),
 ];
 
+/// What a network of virtual cables needs, and a DHCP, DNS and TFTP server on it.
+pub const LAB: &[Package] = &[
+    package("dnsmasq-base", "dnsmasq"),
+    package("iproute2", "ip"),
+    package("mount", "mount"),
+    package("util-linux", "unshare"),
+];
+
 /// Package lists older than this are fetched again before something is installed.
 const LISTS_LIFETIME: Duration = Duration::from_hours(24);
 const LISTS: &str = "/var/lib/apt/lists";

@@ -85,8 +85,8 @@ impl Resolver<'_> {
             ));
         }
         let deadline = now().saturating_add(limit);
-        let mut inquiry =
-            Inquiry { servers: self.servers, deadline, transport, beat, random: Random::seeded() };
+        let servers = self.servers.to_vec();
+        let mut inquiry = Inquiry { servers, deadline, transport, beat, random: Random::seeded() };
         let mut unknown: Vec<DomainName> = Vec::new();
         let mut last = None;
         for candidate in self.candidates(&name, host.ends_with('.')) {
@@ -117,7 +117,8 @@ impl Resolver<'_> {
 
 /// The search for the address of one host.
 struct Inquiry<'a> {
-    servers: &'a [Ipv4Addr],
+    /// The servers; one that answered comes first from then on.
+    servers: Vec<Ipv4Addr>,
     deadline: Duration,
     transport: &'a mut dyn Transport,
     beat: &'a dyn Fn(),
@@ -144,10 +145,13 @@ impl Inquiry<'_> {
         let mut wait = FIRST_WAIT;
         loop {
             let mut failures = Vec::new();
-            for server in self.servers {
+            for (at, server) in self.servers.clone().into_iter().enumerate() {
                 (self.beat)();
-                match self.ask_one(*server, name, wait) {
-                    Ok(reply) => return Ok((*server, reply)),
+                match self.ask_one(server, name, wait) {
+                    Ok(reply) => {
+                        self.servers.rotate_left(at);
+                        return Ok((server, reply));
+                    }
                     Err(why) => failures.push(format!("{server}: {why}")),
                 }
             }

@@ -67,6 +67,11 @@ const QUICK: &[Step] = &[
         &["test", "--workspace", "--lib", "--bins", "--test", "memory", "--locked"],
     ),
     step(
+        "the agent's network against dnsmasq and the kernel",
+        4,
+        &["test", "--workspace", "--locked", "--test", "network"],
+    ),
+    step(
         "ext against e2fsprogs and the kernel",
         6,
         &["test", "--workspace", "--locked", "--test", "ext_oracle"],
@@ -159,7 +164,9 @@ const GUESTS: &[Step] = &[
 impl Test {
     pub(crate) fn run(self) -> Result<()> {
         let mut steps: Vec<&Step> = QUICK.iter().collect();
-        for packages in [apt::DISK_TOOLS, apt::SIGNING, apt::DOCUMENT_TOOLS, apt::BINARY_TOOLS] {
+        for packages in
+            [apt::DISK_TOOLS, apt::SIGNING, apt::DOCUMENT_TOOLS, apt::BINARY_TOOLS, apt::LAB]
+        {
             apt::ensure(packages)?;
         }
         if !self.quick {
