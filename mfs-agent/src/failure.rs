@@ -47,6 +47,12 @@ pub enum FailureKind {
     ProjectFile,
     /// Memory, threads or another resource of the node ran out.
     Resource,
+    /// A project's own program can't be started.
+    OwnEngineStart,
+    /// A project's own program ended with a status that is not 0.
+    OwnEngineStatus,
+    /// A project's own program was killed by a signal.
+    OwnEngineSignal,
 }
 
 impl FailureKind {
@@ -70,6 +76,9 @@ impl FailureKind {
             Self::Panic => 33,
             Self::ProjectFile => 34,
             Self::Resource => 35,
+            Self::OwnEngineStart => 37,
+            Self::OwnEngineStatus => 38,
+            Self::OwnEngineSignal => 39,
         }
     }
 
@@ -203,6 +212,16 @@ mod tests {
         for (index, kind) in kinds.iter().enumerate() {
             assert_eq!(usize::from(kind.code()), 20 + index, "{kind:?}");
         }
+    }
+
+    #[test]
+    fn the_ends_of_a_projects_own_engine_are_told_apart() {
+        let kinds = [
+            FailureKind::OwnEngineStart,
+            FailureKind::OwnEngineStatus,
+            FailureKind::OwnEngineSignal,
+        ];
+        assert_eq!(kinds.map(FailureKind::code), [37, 38, 39]);
     }
 
     #[test]

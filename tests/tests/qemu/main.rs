@@ -7,6 +7,8 @@
 
 mod cutoff;
 mod end;
+mod full;
+mod own_engine;
 mod refusal;
 mod save;
 mod server;
