@@ -175,7 +175,6 @@ unsafe fn change_into(plan: &Plan) -> isize {
     let calls: [(usize, [usize; 6]); 13] = [
         // setsid, so that its signals are its own.
         (112, [0; 6]),
-        (81, [plan.directory, 0, 0, 0, 0, 0]),
         // dup3 for the three streams.
         (292, [plan.input, 0, 0, 0, 0, 0]),
         (292, [plan.output, 1, 0, 0, 0, 0]),
@@ -192,6 +191,8 @@ unsafe fn change_into(plan: &Plan) -> isize {
         (119, [plan.gid; 6]),
         (117, [plan.uid; 6]),
         (157, [NO_NEW_PRIVILEGES, 1, 0, 0, 0, 0]),
+        // fchdir as the user: a file server may let root in nowhere.
+        (81, [plan.directory, 0, 0, 0, 0, 0]),
     ];
     for (number, arguments) in calls {
         // SAFETY: pointers among the arguments are to the plan's data or to the arrays above.
