@@ -185,3 +185,6 @@ fn arguments(plan: &Plan<'_>) -> rustix::io::Result<Vec<CString>> {
     words.push(if image.starts_with('-') { format!("./{image}") } else { image });
     words.into_iter().map(|word| CString::new(word).map_err(|_| Errno::INVAL)).collect()
 }
+
+#[cfg(test)]
+mod tests;
