@@ -14,7 +14,7 @@ mod part;
 mod status;
 mod words;
 
-pub use meta::Meta;
+pub use meta::{Base, Meta};
 pub use part::Part;
 pub use status::{Phase, Status};
 pub use words::decode;

@@ -6,7 +6,7 @@
 //! | Word | Meaning |
 //! |---|---|
 //! | `mfs.job=swapout`, `selftest` or `idle` | what to do; else boss's startup command says it. `idle` boots, does what network and mount are given for, and waits |
-//! | `mfs.save=delta`, `full` or `statistics` | what a swapout writes: what differs from the base, all that is in use, or nothing but the numbers; else `delta` |
+//! | `mfs.save=delta`, `full`, `statistics` or `full-statistics` | what a swapout writes: what differs from the base, all that is in use, or nothing but the numbers of one of these; else `delta` |
 //! | `mfs.pid=` `mfs.eid=` `mfs.vname=` | project, experiment and the node's name in it |
 //! | `mfs.proj=<server>:<export>` | what is mounted on `/proj`: the directory with the projects in it, so that `/proj/<pid>/exp/<eid>/swapinfo` exists |
 //! | `mfs.projgroups=<server>:<export>` | what is mounted on `/groups`, where the experiments of subgroups are |
@@ -63,6 +63,30 @@ pub enum Save {
     Full,
     /// Nothing: it is only counted what a delta would hold.
     Statistics,
+    /// Nothing: it is only counted what a full image would hold.
+    FullStatistics,
+}
+
+impl Save {
+    /// What the options of `create-swapimage` ask for: `-f` for `full`, `-s` for `statistics`.
+    pub const fn new(full: bool, statistics: bool) -> Self {
+        match (full, statistics) {
+            (false, false) => Self::Delta,
+            (true, false) => Self::Full,
+            (false, true) => Self::Statistics,
+            (true, true) => Self::FullStatistics,
+        }
+    }
+
+    /// Whether it is about all that is in use, whatever the base is.
+    pub const fn is_full(self) -> bool {
+        matches!(self, Self::Full | Self::FullStatistics)
+    }
+
+    /// Whether no image is written.
+    pub const fn is_statistics(self) -> bool {
+        matches!(self, Self::Statistics | Self::FullStatistics)
+    }
 }
 
 /// What to do with the machine at the end.

@@ -53,6 +53,12 @@ pub enum FailureKind {
     DiskRefused,
     /// Boss can't be reached, doesn't know this node, or its answer can't be used.
     Boss,
+    /// A project's own program can't be started.
+    OwnEngineStart,
+    /// A project's own program ended with a status that is not 0.
+    OwnEngineStatus,
+    /// A project's own program was killed by a signal.
+    OwnEngineSignal,
 }
 
 impl FailureKind {
@@ -79,6 +85,9 @@ impl FailureKind {
             Self::DiskAmbiguous => 36,
             Self::DiskRefused => 37,
             Self::Boss => 38,
+            Self::OwnEngineStart => 39,
+            Self::OwnEngineStatus => 40,
+            Self::OwnEngineSignal => 41,
         }
     }
 
@@ -216,6 +225,16 @@ mod tests {
         for (index, kind) in kinds.iter().enumerate() {
             assert_eq!(usize::from(kind.code()), 20 + index, "{kind:?}");
         }
+    }
+
+    #[test]
+    fn the_ends_of_a_projects_own_engine_are_told_apart() {
+        let kinds = [
+            FailureKind::OwnEngineStart,
+            FailureKind::OwnEngineStatus,
+            FailureKind::OwnEngineSignal,
+        ];
+        assert_eq!(kinds.map(FailureKind::code), [39, 40, 41]);
     }
 
     #[test]

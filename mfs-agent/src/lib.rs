@@ -24,6 +24,7 @@ pub mod job;
 pub mod monitor;
 pub mod names;
 pub mod net;
+pub mod processes;
 pub mod progress;
 pub mod project;
 pub mod report;

@@ -24,7 +24,7 @@ use mfs_agent::progress::Progress;
 use mfs_agent::project::{credentials, mount};
 use mfs_agent::report::{console, ending, journal, memory};
 use mfs_agent::{finish, net};
-use runtime::{KernelPackets, KernelThreads};
+use runtime::{KernelPackets, KernelProcesses, KernelThreads};
 use rustix_futex_sync::OnceLock;
 
 static PROGRESS: Progress = Progress::new();
@@ -76,7 +76,10 @@ fn run() -> Result<String> {
         mount::mount_project(remote, line.mount_limit, &PROGRESS)?;
     }
     match (line.job, &line.node) {
-        (Some(Job::Swapout(_)), Some(node)) => swapout::run(&line, node, &KernelThreads, &PROGRESS),
+        (Some(Job::Swapout(save)), Some(node)) => {
+            let host = swapout::Host { threads: &KernelThreads, processes: &KernelProcesses };
+            swapout::run(&line, node, save, host, &PROGRESS)
+        }
         _ => idle::run(&PROGRESS),
     }
 }

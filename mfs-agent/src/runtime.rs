@@ -1,13 +1,16 @@
-//! What a C library would do for the program: its start, memory functions, threads and heap.
+//! What a C library would do for the program: its start, memory functions, threads, processes and
+//! heap.
 //!
 //! All unsafe code of the agent is in this module. The rest of the program is safe code on top
 //! of rustix, which makes system calls itself.
 
 mod memory;
 mod packet;
+mod process;
 mod thread;
 
 pub(crate) use packet::KernelPackets;
+pub(crate) use process::KernelProcesses;
 pub(crate) use thread::KernelThreads;
 
 use core::arch::naked_asm;

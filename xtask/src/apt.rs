@@ -51,6 +51,9 @@ pub const BINARY_TOOLS: &[Package] = &[package("binutils", "readelf")];
 pub const DOCUMENT_TOOLS: &[Package] =
     &[package("groff", "groff"), package("man-db", "man"), package("bash", "bash")];
 
+/// What checks shell scripts.
+pub const SHELL_TOOLS: &[Package] = &[package("shellcheck", "shellcheck")];
+
 /// What an NFS server that knows users needs.
 pub const GANESHA: &[Package] = &[
     package("nfs-ganesha", "ganesha.nfsd"),

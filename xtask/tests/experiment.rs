@@ -8,7 +8,7 @@ use std::fs;
 use imagezip_core::allocation::{Options, Selection, scan};
 use imagezip_core::partition::LogicalSectorSize;
 use imagezip_core::signature::Signature;
-use imagezip_core::swapinfo::Meta;
+use imagezip_core::swapinfo::{Base, Meta};
 use imagezip_tools::create::{create, sha256_of};
 use imagezip_tools::host::FileDevice;
 use xtask::apt;
@@ -32,8 +32,10 @@ fn round_trip(mkfs_options: &[&str]) {
         pid: PID.into(),
         eid: EID.into(),
         vname: VNAME.into(),
-        base_signature_sha256: sha256_of(&experiment.base_signature).unwrap().0,
-        base_name: "testbed-BASE.sig".into(),
+        base: Some(Base {
+            name: "testbed-BASE.sig".into(),
+            signature_sha256: sha256_of(&experiment.base_signature).unwrap().0,
+        }),
         disk: "vda".into(),
         load_partition: 0,
         disk_size: experiment.disk.sectors * 512,
@@ -45,6 +47,7 @@ fn round_trip(mkfs_options: &[&str]) {
         sectors_in_use: saved.scanned.get(),
         sectors_changed: saved.image.sectors.get(),
         agent: "test".into(),
+        engine_sha256: None,
         created: 0,
     };
     fs::write(experiment.node_file("-swap.meta"), meta.to_string()).unwrap();

@@ -7,6 +7,7 @@ use super::load::PlacedDecoder;
 use super::{Workers, ordered};
 use crate::codec::Decompressor;
 use crate::device::ReadAt;
+use crate::digest::{Sha256, Sha256Hasher};
 use crate::error::Result;
 use crate::ndz::{ChunkBuffer, Image};
 use crate::relocation::Placement;
@@ -72,16 +73,48 @@ pub fn compare<D: ReadAt + ?Sized>(
     place: Placement,
     done: &AtomicU64,
 ) -> Result<Compared> {
+    run(workers, image, device, place, done, None)
+}
+
+/// As [`compare`], for an image that is not encrypted; with it the SHA-256 of the image's file, of
+/// the very bytes that were compared.
+///
+/// # Errors
+/// As [`compare`].
+pub fn compare_and_digest<D: ReadAt + ?Sized>(
+    workers: &dyn Workers,
+    image: &Image<'_, D>,
+    device: &dyn ReadAt,
+    place: Placement,
+    done: &AtomicU64,
+) -> Result<(Compared, Sha256)> {
+    let mut digest = Sha256Hasher::new();
+    let compared = run(workers, image, device, place, done, Some(&mut digest))?;
+    Ok((compared, digest.finish()))
+}
+
+fn run<D: ReadAt + ?Sized>(
+    workers: &dyn Workers,
+    image: &Image<'_, D>,
+    device: &dyn ReadAt,
+    place: Placement,
+    done: &AtomicU64,
+    mut digest: Option<&mut Sha256Hasher>,
+) -> Result<Compared> {
     image.headers(&mut |_| Ok(()))?;
     let slots = (0..workers.count().saturating_mul(2)).map(|_| Slot::new(place)).collect();
     let mut numbers = 0..image.chunk_count();
     let mut all = Compared::default();
+    let whole = digest.is_some();
     ordered(
         workers,
         slots,
         || Ok(numbers.next()),
-        |number, slot: &mut Slot| slot.compare(image, number, device),
+        |number, slot: &mut Slot| slot.compare(image, number, whole, device),
         |slot| {
+            if let Some(digest) = &mut digest {
+                digest.update(slot.buffer.bytes());
+            }
             all.merge(&slot.found);
             done.store(all.compared.get(), Ordering::Relaxed);
             Ok(())
@@ -114,11 +147,16 @@ impl Slot {
         &mut self,
         image: &Image<'_, D>,
         number: u32,
+        whole: bool,
         device: &dyn ReadAt,
     ) -> Result<()> {
         self.found = Compared::default();
         let (found, there) = (&mut self.found, &mut self.there);
-        let chunk = image.chunk(number, &mut self.buffer)?;
+        let chunk = if whole {
+            image.whole_chunk(number, &mut self.buffer)?
+        } else {
+            image.chunk(number, &mut self.buffer)?
+        };
         self.decoder.decode(&chunk, &mut self.scratch, &mut |at, data| {
             there.resize(data.len(), 0);
             device.read_at(at, there)?;

@@ -15,10 +15,8 @@ pub struct Meta {
     pub eid: String,
     /// The node's name in the experiment.
     pub vname: String,
-    /// SHA-256 of the base signature's file; the image is a delta to exactly that base.
-    pub base_signature_sha256: [u8; 32],
-    /// Name of the base signature's file.
-    pub base_name: String,
+    /// What the image is a delta to; `None` for a full image, which restores a disk by itself.
+    pub base: Option<Base>,
     /// The disk's name when it was saved.
     pub disk: String,
     /// The partition that was saved, 1 to 4, or 0 for the whole disk.
@@ -37,12 +35,39 @@ pub struct Meta {
     pub regions: u64,
     /// Sectors of 512 bytes that were in use on the disk.
     pub sectors_in_use: u64,
-    /// Sectors of 512 bytes that differ from the base.
+    /// Sectors of 512 bytes that the image holds: at least those that differ from the base, or all
+    /// in use if there is none.
     pub sectors_changed: u64,
     /// Name and version of the program that saved.
     pub agent: String,
+    /// SHA-256 of the program that made the image, if it was not the one that saved but a project's
+    /// own.
+    pub engine_sha256: Option<[u8; 32]>,
     /// When, in seconds since 1970 (UTC).
     pub created: u64,
+}
+
+/// The base image of a delta.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Base {
+    /// Name of its signature's file.
+    pub name: String,
+    /// SHA-256 of that file; the image is a delta to exactly this base.
+    pub signature_sha256: [u8; 32],
+}
+
+impl Base {
+    fn read(words: &Words<'_>) -> Result<Option<Self>, ParseError> {
+        let (name, digest) = (words.find("BASE")?, words.find("BASESIGSHA256")?);
+        // One alone is damage, and must not make a full image of a delta.
+        match (name, digest) {
+            (None, None) => Ok(None),
+            _ => Ok(Some(Self {
+                name: words.text("BASE")?,
+                signature_sha256: words.digest("BASESIGSHA256")?,
+            })),
+        }
+    }
 }
 
 impl Meta {
@@ -56,8 +81,7 @@ impl Meta {
             pid: words.text("PID")?,
             eid: words.text("EID")?,
             vname: words.text("VNAME")?,
-            base_signature_sha256: words.digest("BASESIGSHA256")?,
-            base_name: words.text("BASE")?,
+            base: Base::read(&words)?,
             disk: words.text("DISK")?,
             load_partition: words.number("LOADPART")?,
             disk_size: words.number("DISKSIZE")?,
@@ -69,6 +93,10 @@ impl Meta {
             sectors_in_use: words.number("INUSE")?,
             sectors_changed: words.number("CHANGED")?,
             agent: words.text("AGENT")?,
+            engine_sha256: words
+                .find("ENGINESHA256")?
+                .map(|word| word.digest("ENGINESHA256"))
+                .transpose()?,
             created: words.number("CREATED")?,
         })
     }
@@ -80,8 +108,10 @@ impl fmt::Display for Meta {
         writeln!(f, "PID={}", Encoded(&self.pid))?;
         writeln!(f, "EID={}", Encoded(&self.eid))?;
         writeln!(f, "VNAME={}", Encoded(&self.vname))?;
-        writeln!(f, "BASESIGSHA256={}", Hex(&self.base_signature_sha256))?;
-        writeln!(f, "BASE={}", Encoded(&self.base_name))?;
+        if let Some(Base { name, signature_sha256 }) = &self.base {
+            writeln!(f, "BASESIGSHA256={}", Hex(signature_sha256))?;
+            writeln!(f, "BASE={}", Encoded(name))?;
+        }
         writeln!(f, "DISK={}", Encoded(&self.disk))?;
         writeln!(f, "LOADPART={}", self.load_partition)?;
         writeln!(f, "DISKSIZE={}", self.disk_size)?;
@@ -93,6 +123,9 @@ impl fmt::Display for Meta {
         writeln!(f, "INUSE={}", self.sectors_in_use)?;
         writeln!(f, "CHANGED={}", self.sectors_changed)?;
         writeln!(f, "AGENT={}", Encoded(&self.agent))?;
+        if let Some(digest) = &self.engine_sha256 {
+            writeln!(f, "ENGINESHA256={}", Hex(digest))?;
+        }
         writeln!(f, "CREATED={}", self.created)
     }
 }
@@ -109,8 +142,7 @@ mod tests {
             pid: "testbed".into(),
             eid: "exp1".into(),
             vname: "node-1".into(),
-            base_signature_sha256: [0xab; 32],
-            base_name: "emulab-ops-UBUNTU.sig".into(),
+            base: Some(Base { name: "emulab-ops-UBUNTU.sig".into(), signature_sha256: [0xab; 32] }),
             disk: "sda".into(),
             load_partition: 0,
             disk_size: 1 << 40,
@@ -122,6 +154,7 @@ mod tests {
             sectors_in_use: 6,
             sectors_changed: 7,
             agent: "mfs-agent 0.1.0".into(),
+            engine_sha256: None,
             created: 1_795_413_000,
         }
     }
@@ -147,6 +180,15 @@ mod tests {
                 "{line}"
             );
         }
+    }
+
+    #[test]
+    fn a_full_image_has_no_base() {
+        let full = Meta { base: None, engine_sha256: Some([7; 32]), ..meta() };
+        let text = full.to_string();
+        assert!(!text.contains("BASE"), "{text}");
+        assert!(text.contains("\nENGINESHA256=0707"), "{text}");
+        assert_eq!(Meta::parse(text.as_bytes()), Ok(full));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The pseudo file systems.
 
-use rustix::fs::{CWD, Mode, mkdirat};
+use rustix::fs::{CWD, Mode, chmod, mkdirat};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount};
 
@@ -11,6 +11,10 @@ use crate::failure::{FailureKind, Os, Result};
 /// # Errors
 /// `Module`: the kernel lacks one of them.
 pub fn mount_all() -> Result<()> {
+    // A root file system in memory begins with a directory that anyone may write to.
+    if let Err(errno) = chmod(c"/", Mode::from_raw_mode(0o755)) {
+        log::warn!("cannot set the mode of /: {}", Os(errno));
+    }
     make_directory(c"/proj");
     let quiet = MountFlags::NOSUID | MountFlags::NOEXEC;
     for (kind, target, flags) in [

@@ -41,7 +41,11 @@ fn each_fault_names_its_word() {
     let expectations = [
         ("mfs.job=swapout", "mfs.job=clone", "mfs.job=clone: must be swapout, selftest or idle"),
         ("mfs.job=swapout", "mfs.save=full", "mfs.job= is missing: mfs.save= needs"),
-        ("quiet", "mfs.save=some", "mfs.save=some: must be delta, full or statistics"),
+        (
+            "quiet",
+            "mfs.save=some",
+            "mfs.save=some: must be delta, full, statistics or full-statistics",
+        ),
         ("mfs.pid=testbed", "", "mfs.pid= is missing"),
         ("mfs.pid=testbed", "mfs.pid=../x", "mfs.pid=../x: has a character"),
         ("mfs.eid=exp1", "mfs.eid=x", "mfs.eid=x: must have 2 to 19 characters"),

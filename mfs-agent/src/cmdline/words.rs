@@ -115,8 +115,10 @@ impl<'a> Words<'a> {
             None | Some("delta") => Save::Delta,
             Some("full") => Save::Full,
             Some("statistics") => Save::Statistics,
+            Some("full-statistics") => Save::FullStatistics,
             Some(other) => {
-                return Err(wrong("mfs.save", other, "must be delta, full or statistics"));
+                let why = "must be delta, full, statistics or full-statistics";
+                return Err(wrong("mfs.save", other, why));
             }
         };
         match self.get("mfs.job") {

@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 use imagezip_core::digest::Sha256;
 use imagezip_core::swapinfo::{PART_LIMIT, Part};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstatvfs, openat, openat2, readlinkat};
+use rustix::fs::{
+    CWD, FileType, Mode, OFlags, ResolveFlags, fstat, fstatvfs, openat, openat2, readlinkat,
+};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
@@ -15,6 +17,7 @@ use super::commit::Commit;
 use crate::cmdline::Node;
 use crate::failure::{Failure, FailureKind, Os, Result};
 use crate::file::read_all;
+use crate::names::Name;
 
 /// The directory and the node's name.
 pub struct SwapInfo {
@@ -101,7 +104,10 @@ impl SwapInfo {
         let path = format!("{}/{name}", self.path);
         let fail = |errno| {
             let hint = match errno {
-                Errno::NOENT => "; without a signature of its base the disk can't be saved",
+                Errno::NOENT => {
+                    "; without a signature of its base the disk can't be saved but as a full \
+                     image, for which mfs.save=full asks"
+                }
                 Errno::XDEV => "; the link must stay in /proj",
                 Errno::FBIG => "; a node with more memory could use it",
                 _ => "",
@@ -118,6 +124,27 @@ impl SwapInfo {
         let base = target.as_deref().and_then(|target| target.rsplit('/').next());
         let sha256 = Sha256::of(&bytes);
         Ok(BaseSignature { name: base.unwrap_or(&name).into(), bytes, sha256 })
+    }
+
+    /// Opens `/proj/<pid>/bin/imagezip`, the project's own program, if there is such a file and it
+    /// is executable.
+    ///
+    /// # Errors
+    /// It is there, but can't be read.
+    pub fn open_program(&self, pid: &Name) -> rustix::io::Result<Option<OwnedFd>> {
+        let path = format!("{pid}/bin/imagezip");
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match open_beneath(&self.root, &path, flags) {
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+            file => file?,
+        };
+        let mode = fstat(&file)?.st_mode;
+        let regular = FileType::from_raw_mode(mode) == FileType::RegularFile;
+        let executable = mode & 0o111 != 0;
+        if !(regular && executable) {
+            log::warn!("/proj/{path} is no executable file");
+        }
+        Ok((regular && executable).then_some(file))
     }
 
     /// Warns if there is less room than the previous image takes.
@@ -150,7 +177,7 @@ fn open_beneath(root: &OwnedFd, path: &str, flags: OFlags) -> rustix::io::Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::{Name, NameKind};
+    use crate::names::NameKind;
     use std::fs;
     use std::os::unix::fs::symlink;
     use std::path::PathBuf;

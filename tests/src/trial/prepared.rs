@@ -10,7 +10,7 @@ use imagezip_core::allocation::{Options, Selection, scan};
 use imagezip_core::partition::LogicalSectorSize;
 use imagezip_core::sector::Sector;
 use imagezip_core::signature::Signature;
-use imagezip_core::swapinfo::Meta;
+use imagezip_core::swapinfo::{Base, Meta};
 use imagezip_tools::create::{create, sha256_of};
 use imagezip_tools::host::FileDevice;
 use imagezip_tools::load::load;
@@ -92,8 +92,10 @@ fn save(experiment: &Experiment, disk: &Path, name: &str) -> Result<Set> {
         pid: PID.into(),
         eid: EID.into(),
         vname: VNAME.into(),
-        base_signature_sha256: sha256_of(&experiment.base_signature)?.0,
-        base_name: "testbed-BASE.sig".into(),
+        base: Some(Base {
+            name: "testbed-BASE.sig".into(),
+            signature_sha256: sha256_of(&experiment.base_signature)?.0,
+        }),
         disk: "vda".into(),
         load_partition: 0,
         disk_size: experiment.disk.sectors * SECTOR,
@@ -105,6 +107,7 @@ fn save(experiment: &Experiment, disk: &Path, name: &str) -> Result<Set> {
         sectors_in_use: map.in_use.sector_count().get(),
         sectors_changed: saved.image.sectors.get(),
         agent: "an earlier run".into(),
+        engine_sha256: None,
         created: 1_000_000_000,
     };
     let meta = meta.to_string().into_bytes();

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use xtask::command::{fed, stdout, tool};
 
-const SIZE: u64 = 80 << 20;
+pub(crate) const SIZE: u64 = 80 << 20;
 
 /// Where the partition with the files begins, and its size, in bytes.
-const ROOT: (u64, u64) = (1 << 20, 48 << 20);
+pub(crate) const ROOT: (u64, u64) = (1 << 20, 48 << 20);
 
 /// The same in sectors, a swap partition, and some space that belongs to none.
 const TABLE: &str = "label: dos\nlabel-id: 0x15a9e2ff\n2048,98304,83\n100352,32768,82\n";
@@ -40,6 +40,11 @@ impl Disk {
         let root = Attached::new(&disk.file, ROOT.0, ROOT.1)?;
         stdout(tool("mkfs.ext4").args(["-q", "-F"]).arg(&root.device))?;
         Ok(disk)
+    }
+
+    /// The file that it is in.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
     }
 
     /// The disk as a block device. Nobody may change the file in another way meanwhile.

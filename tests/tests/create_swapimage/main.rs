@@ -1,6 +1,5 @@
-//! The classic way to save a node at swapout: a script of the node calls `imagezip`. The static
-//! program takes the place of the classic one in the project's directory, and everything around
-//! it stays as it was.
+//! The classic way to save a node at swapout: a script of the node calls `imagezip`. This is the
+//! script that an operator installs, with the static program, on block devices.
 #![expect(clippy::panic_in_result_fn, reason = "a test fails by panicking")]
 
 mod disk;
@@ -8,20 +7,24 @@ mod disk;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use disk::Disk;
+use imagezip_core::ndz::Image;
+use imagezip_core::signature::Signature;
+use imagezip_core::swapinfo::{Base, Meta};
+use imagezip_tools::create::sha256_of;
+use imagezip_tools::host::FileDevice;
 use tempfile::TempDir;
 use xtask::command::{stdout, tool};
 use xtask::tools::Tools;
 use xtask::{apt, tools};
 
-const SCRIPT: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/create_swapimage/create-swapimage.sh");
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/create-swapimage");
 const IMAGE: &str = "node1-swap.ndz";
 
 /// The tools, built once for all tests.
@@ -47,7 +50,10 @@ impl Node {
         let dir = TempDir::new()?;
         let bin = dir.path().join("proj/testbed/bin");
         fs::create_dir_all(&bin)?;
-        fs::copy(tools.program("imagezip"), bin.join("imagezip"))?;
+        // The project's own program is not used unless the site says so.
+        let own = bin.join("imagezip");
+        fs::write(&own, "#!/bin/sh\nexit 7\n")?;
+        fs::set_permissions(&own, fs::Permissions::from_mode(0o755))?;
         fs::write(dir.path().join("nickname"), "node1.exp1.testbed\n")?;
 
         let disk = Disk::formatted(dir.path().join("disk"))?;
@@ -107,14 +113,21 @@ impl Node {
     }
 
     fn run_script(&self, options: &[&str]) -> Result<Option<i32>> {
-        let output = tool("sh")
-            .arg(SCRIPT)
-            .args(options)
+        self.run(tool("sh").arg(SCRIPT).args(options)).map(|(status, _)| status)
+    }
+
+    /// Runs the script by `command` in the node's surroundings: its exit code and what it said.
+    fn run(&self, command: &mut Command) -> Result<(Option<i32>, String)> {
+        let output = command
             .env("PROJ", self.dir.path().join("proj"))
             .env("NICKNAME", self.dir.path().join("nickname"))
+            .env("IMAGEZIP", self.tools.program("imagezip"))
+            .env("SITE", self.dir.path().join("site"))
             .output()?;
-        eprintln!("{}", String::from_utf8_lossy(&output.stderr));
-        Ok(output.status.code())
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        eprintln!("{said}");
+        Ok((output.status.code(), said))
     }
 
     /// What is in the directory for swap information, but for what the test itself writes anew.
@@ -122,7 +135,7 @@ impl Node {
         let mut files = BTreeMap::new();
         for entry in fs::read_dir(self.swapinfo())? {
             let path = entry?.path();
-            if path.extension() != Some(OsStr::new("part")) {
+            if path.extension() != Some(OsStr::new("part")) && path.is_file() {
                 let content = fs::read(&path)?;
                 files.insert(path, content);
             }
@@ -144,6 +157,44 @@ impl Node {
         drop(attached);
         assert_eq!(restored.table()?, self.disk.table()?);
         restored.check_same_files(&self.disk)
+    }
+
+    /// Checks that the description is that of the image, and the signature that of the disk.
+    fn check_set(&self, is_delta: bool) -> Result<()> {
+        let file = |suffix: &str| self.swapinfo().join(format!("node1{suffix}"));
+        let meta = Meta::parse(&fs::read(file("-swap.meta"))?)?;
+        let image = FileDevice::open(&file("-swap.ndz"))?;
+        let image = Image::open(&image)?;
+        let (mut regions, sectors) = (0, image.extents()?.sector_count().get());
+        image.headers(&mut |header| {
+            regions += header.regions().count() as u64;
+            Ok(())
+        })?;
+        assert_eq!(
+            (meta.image_size, meta.image_sha256),
+            (self.image_len()?, { sha256_of(&file("-swap.ndz"))?.0 })
+        );
+        assert_eq!(
+            (meta.chunks, meta.regions, meta.sectors_changed),
+            (image.chunk_count().into(), regions, sectors)
+        );
+        assert_eq!((meta.load_partition, meta.disk_size), (u8::try_from(self.part)?, disk::SIZE));
+        let base = is_delta.then(|| -> Result<Base> {
+            let signature_sha256 = sha256_of(&file(".sig"))?.0;
+            Ok(Base { name: "testbed-base.sig".into(), signature_sha256 })
+        });
+        assert_eq!(meta.base, base.transpose()?);
+        let signature = Signature::read(fs::read(file("-swap.sig"))?.as_slice())?;
+        assert!(signature.iter().count() > 10, "a short signature");
+        let start = if self.part == 0 { 0 } else { disk::ROOT.0 };
+        for entry in signature.iter() {
+            let mut data = vec![0; usize::try_from(entry.range.len().to_bytes().get())?];
+            let at = start + entry.range.start().to_bytes().get();
+            fs::File::open(self.disk.file())?.read_exact_at(&mut data, at)?;
+            assert_eq!(signature.digest(&data), entry.digest, "{}", entry.range);
+        }
+        assert!(meta.agent.starts_with("create-swapimage with imagezip "), "{}", meta.agent);
+        Ok(())
     }
 
     fn check_delta(&self) -> Result<()> {
@@ -178,6 +229,7 @@ fn is_saved(part: u32) -> Result<()> {
 
     assert_eq!(node.swap_out(&[])?, Some(0));
     assert_eq!(node.image_len()?, 0, "nothing has changed");
+    node.check_set(true)?;
     node.check_delta()?;
 
     for number in 1..3 {
@@ -186,7 +238,8 @@ fn is_saved(part: u32) -> Result<()> {
         let len = node.image_len()?;
         assert!(len > 2_000_000 && len < 20 << 20 && len % (1 << 20) == 0, "{len} bytes");
         // The previous image is gone, and nothing else was left behind.
-        assert_eq!(node.files()?.len(), before.len() + 1);
+        assert_eq!(node.files()?.len(), before.len() + 3);
+        node.check_set(true)?;
         node.check_delta()?;
     }
 
@@ -197,6 +250,7 @@ fn is_saved(part: u32) -> Result<()> {
 
     fs::remove_file(node.swapinfo().join("node1.sig"))?;
     assert_eq!(node.swap_out(&["-f"])?, Some(0), "a full image needs no signature");
+    node.check_set(false)?;
     node.check_restored(&[&node.swapinfo().join(IMAGE)])
 }
 
@@ -289,4 +343,95 @@ fn a_full_or_write_protected_project_keeps_the_previous_image() -> Result<()> {
     assert_eq!(node.run_script(&[])?, Some(1));
     assert!(node.files()? == saved, "write-protected");
     Ok(())
+}
+
+/// The project's own program is used where the site says so, but never as root.
+#[test]
+fn a_projects_own_program_needs_the_sites_leave_and_a_user() -> Result<()> {
+    const USER: u32 = 20001;
+    let node = Node::swapped_in(0)?;
+    node.work(1)?;
+    fs::write(node.dir.path().join("site"), "OVERRIDE=1\n")?;
+    assert_eq!(node.swap_out(&[])?, Some(1));
+    assert!(!node.swapinfo().join(IMAGE).exists(), "made by root");
+
+    // A user who may read the disk.
+    fs::set_permissions(node.dir.path(), fs::Permissions::from_mode(0o755))?;
+    chown(node.swapinfo(), Some(USER), Some(USER))?;
+    chown(node.swapinfo().join("logs"), Some(USER), Some(USER))?;
+    let attached = node.disk.attach()?;
+    let readable = Readable::new(&attached, USER + 1)?;
+    let line = format!("DISK={} LOADPART=0 BOOTPART=1\n", readable.name()?);
+    fs::write(node.swapinfo().join("node1.part"), line)?;
+    let run = || {
+        let mut setpriv = tool("setpriv");
+        setpriv.args([format!("--reuid={USER}"), format!("--regid={USER}")]);
+        node.run(setpriv.arg(format!("--groups={}", USER + 1)).args(["sh", SCRIPT]))
+    };
+    let (status, said) = run()?;
+    assert!(status == Some(1) && said.contains("bin/imagezip failed with status 7"), "{said}");
+    fs::copy(node.tools.program("imagezip"), node.dir.path().join("proj/testbed/bin/imagezip"))?;
+    assert_eq!(run()?.0, Some(0));
+    let image = fs::metadata(node.swapinfo().join(IMAGE))?;
+    assert_eq!((image.uid(), image.mode() & 0o777), (USER, 0o660));
+    assert!(!node.swapinfo().join("node1-swap.meta").exists());
+    drop((readable, attached));
+    node.check_delta()
+}
+
+/// A block device under another name, which a group may read and nobody but root write.
+struct Readable(PathBuf);
+
+impl Readable {
+    fn new(attached: &disk::Attached, group: u32) -> Result<Self> {
+        let number = fs::read_to_string(format!("/sys/block/{}/dev", attached.name()?))?;
+        let (major, minor) = number.trim_end().split_once(':').context("no device number")?;
+        let path = PathBuf::from(format!("/dev/swapmfs_test_{}", std::process::id()));
+        let mut mknod = tool("mknod");
+        mknod.arg("--mode=0440").arg(&path);
+        stdout(mknod.args(["b", major, minor]))?;
+        let device = Self(path);
+        chown(&device.0, Some(0), Some(group))?;
+        Ok(device)
+    }
+
+    fn name(&self) -> Result<&str> {
+        self.0.file_name().and_then(OsStr::to_str).context("a device without a name")
+    }
+}
+
+impl Drop for Readable {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.0) {
+            eprintln!("{}: {error}", self.0.display());
+        }
+    }
+}
+
+#[test]
+fn the_script_says_who_it_is_for() -> Result<()> {
+    let node = Node::swapped_in(0)?;
+    let (status, said) = node.run(tool("sh").args([SCRIPT, "-h"]))?;
+    assert!(status == Some(0) && said.starts_with("Usage: create-swapimage [-f] [-s]"), "{said}");
+    for name in ["", "node1.exp1", "a.b.c.d", "a/../b.exp1.testbed", "node1.exp1.."] {
+        fs::write(node.dir.path().join("nickname"), name)?;
+        assert_eq!(node.run_script(&[])?, Some(255), "{name}");
+    }
+    // Without that file the control server is asked.
+    fs::remove_file(node.dir.path().join("nickname"))?;
+    let bin = node.dir.path().join("bin");
+    fs::create_dir(&bin)?;
+    let tmcc = "#!/bin/sh\n[ $1 = status ] && echo ALLOCATED=testbed/exp1 NICKNAME=node1\n";
+    fs::write(bin.join("tmcc"), tmcc)?;
+    fs::set_permissions(bin.join("tmcc"), fs::Permissions::from_mode(0o755))?;
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH")?);
+    let (status, said) = node.run(tool("sh").arg(SCRIPT).env("PATH", path))?;
+    assert!(status == Some(2) && said.contains("swapinfo/node1.part"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn shellcheck_finds_nothing() -> Result<()> {
+    apt::ensure(apt::SHELL_TOOLS)?;
+    stdout(tool("shellcheck").arg(SCRIPT)).map(drop)
 }

@@ -8,6 +8,8 @@
 mod cutoff;
 mod disks;
 mod end;
+mod full;
+mod own_engine;
 mod refusal;
 mod save;
 mod server;

@@ -55,7 +55,7 @@ fn a_missing_signature_is_refused() -> Result<()> {
     fs::remove_file(trial.experiment.node_file(".sig"))?;
     let run = trial.run("")?;
     let words = "swapinfo/node-a.sig: no such file or directory; without a signature of its base \
-                 the disk can't be saved";
+                 the disk can't be saved but as a full image";
     trial.check_refused(&run, 25, words)
 }
 
@@ -95,7 +95,7 @@ fn a_signature_of_something_larger_is_refused() -> Result<()> {
 fn a_wrong_command_line_ends_the_machine() -> Result<()> {
     let trial = Trial::new("wrong-job")?;
     let run = trial.run("mfs.job=clone")?;
-    run.check_failed(20, "mfs.job=clone: must be swapout or idle")?;
+    run.check_failed(20, "mfs.job=clone: must be swapout, selftest or idle")?;
     trial.check_previous_is_untouched()
 }
 

@@ -9,7 +9,9 @@ use xtask::apt;
 use xtask::nfs::{Ganesha, Squash};
 use xtask::qemu::WatchdogAction;
 
-const USER: u32 = 20001;
+use crate::own_engine;
+
+pub(crate) const USER: u32 = 20001;
 
 #[test]
 fn where_root_is_nobody_the_save_is_the_users() -> Result<()> {
@@ -21,6 +23,8 @@ fn where_root_is_nobody_the_save_is_the_users() -> Result<()> {
     let directory = trial.experiment.swapinfo();
     chown(&directory, Some(USER), Some(USER))?;
     fs::set_permissions(&directory, fs::Permissions::from_mode(0o770))?;
+    // It isn't allowed here, so it is as if it weren't there.
+    own_engine::install(&trial.experiment, &own_engine::imagezip()?)?;
     let ganesha =
         Ganesha::start(&trial.experiment.proj(), Squash::Root, &trial.experiment.directory)?;
     let export = ganesha.export().display().to_string();
@@ -37,6 +41,7 @@ fn where_root_is_nobody_the_save_is_the_users() -> Result<()> {
 
     node(&format!("mfs.uid={USER} mfs.gid={USER}"))?.check_saved()?;
     assert!(Set::read(&trial.experiment)?.is_same_state(&prepared()?.expected));
+    assert_eq!(Set::read(&trial.experiment)?.description()?.engine_sha256, None);
     trial.check_nothing_is_left()?;
     for suffix in ["-swap.ndz", "-swap.sig", "-swap.meta", "-swap.status"] {
         let file = fs::metadata(trial.experiment.node_file(suffix))?;

@@ -164,9 +164,14 @@ const GUESTS: &[Step] = &[
 impl Test {
     pub(crate) fn run(self) -> Result<()> {
         let mut steps: Vec<&Step> = QUICK.iter().collect();
-        for packages in
-            [apt::DISK_TOOLS, apt::SIGNING, apt::DOCUMENT_TOOLS, apt::BINARY_TOOLS, apt::LAB]
-        {
+        for packages in [
+            apt::DISK_TOOLS,
+            apt::SIGNING,
+            apt::DOCUMENT_TOOLS,
+            apt::BINARY_TOOLS,
+            apt::SHELL_TOOLS,
+            apt::LAB,
+        ] {
             apt::ensure(packages)?;
         }
         if !self.quick {

@@ -32,14 +32,17 @@ pub struct Proof {
     pub base_bytes: u64,
 }
 
-/// Loads the experiment's base image and delta onto `target`, which is made anew, and compares.
+/// Loads the experiment's base image, if the node's image is a delta to it, and the node's image
+/// onto `target`, which is made anew, and compares.
 pub(super) fn prove(experiment: &Experiment, target: &NodeDisk) -> Result<Proof> {
     let delta = experiment.node_file("-swap.ndz");
-    check_meta(experiment, &delta)?;
+    let meta = check_meta(experiment, &delta)?;
 
     dirty_file(&target.path, target.sectors * SECTOR)?;
     let device = FileDevice::open_for_writing(&target.path)?;
-    load(&experiment.base_image, &device, Sector::ZERO)?;
+    if meta.base.is_some() {
+        load(&experiment.base_image, &device, Sector::ZERO)?;
+    }
     let written = load(&delta, &device, Sector::ZERO)?;
     drop(device);
 
@@ -65,17 +68,19 @@ pub(super) fn prove(experiment: &Experiment, target: &NodeDisk) -> Result<Proof>
     })
 }
 
-/// The description has to name this delta and the signature that it was made against.
-fn check_meta(experiment: &Experiment, delta: &Path) -> Result<()> {
+/// The description has to name this image and the signature that it was made against, if it was.
+fn check_meta(experiment: &Experiment, delta: &Path) -> Result<Meta> {
     let meta = fs::read(experiment.node_file("-swap.meta")).context("reading -swap.meta")?;
     let meta = Meta::parse(&meta).context("-swap.meta")?;
     ensure!(Sha256(meta.image_sha256) == sha256_of(delta)?, "-swap.meta names another image");
-    let base = sha256_of(&experiment.base_signature)?;
-    ensure!(Sha256(meta.base_signature_sha256) == base, "-swap.meta names another base");
+    if let Some(base) = &meta.base {
+        let signature = sha256_of(&experiment.base_signature)?;
+        ensure!(Sha256(base.signature_sha256) == signature, "-swap.meta names another base");
+    }
     let file = FileDevice::open(delta)?;
     let sectors = Image::open(&file)?.extents()?.sector_count();
     ensure!(meta.sectors_changed == sectors.get(), "-swap.meta miscounts the sectors");
-    Ok(())
+    Ok(meta)
 }
 
 /// Every entry of the new signature has to be true of the restored disk.

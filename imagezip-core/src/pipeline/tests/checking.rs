@@ -8,11 +8,14 @@ use std::vec::Vec;
 use proptest::prelude::*;
 
 use super::super::ordered::tests::Threads;
-use super::super::{Finding, Hashing, check, differences, hash_device, hash_image};
+use super::super::{
+    Finding, Hashing, check, compare_and_digest, differences, hash_device, hash_image,
+};
 use super::image::{TestChunk, image};
-use crate::digest::HashType;
+use crate::digest::{HashType, Sha256};
 use crate::error::{ErrorKind, Result};
 use crate::ndz::Image;
+use crate::relocation::Placement;
 use crate::sector::{Sector, SectorRange};
 use crate::signature::HashBlockSize;
 
@@ -148,6 +151,30 @@ fn a_short_sector_is_compared_up_to_its_end() {
     assert_eq!(differ(&device), 0);
     device[9 * 512 + 99] ^= 1;
     assert_eq!(differ(&device), 1);
+}
+
+/// The digest is of the whole file: also of what no reader of an image looks at.
+#[test]
+fn a_comparison_digests_the_file_that_it_reads() {
+    let disk = disk();
+    let mut file = image(&chunks(), &disk);
+    let compared = |file: &Vec<u8>| {
+        let opened = Image::open(file).unwrap();
+        let place = Placement::default();
+        compare_and_digest(&Threads(3), &opened, &disk, place, &AtomicU64::new(0)).unwrap()
+    };
+    let (found, digest) = compared(&file);
+    assert_eq!((found.first, digest), (None, Sha256::of(&file)));
+    *file.last_mut().unwrap() ^= 1;
+    let (again, digest) = compared(&file);
+    assert_eq!((again, digest), (found, Sha256::of(&file)));
+    let opened = Image::open(&file).unwrap();
+    let mut changed = disk.clone();
+    changed[100 * 512] ^= 1;
+    let place = Placement::default();
+    let (found, _) =
+        compare_and_digest(&Threads(3), &opened, &changed, place, &AtomicU64::new(0)).unwrap();
+    assert_eq!((found.different.get(), found.first), (1, Sector::new(100)));
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use super::*;
+use imagezip_core::swapinfo::Base;
 use rustix::fd::AsFd;
 use std::fs;
 use std::path::Path;
@@ -17,8 +18,7 @@ fn content(member: Member, generation: u64) -> Vec<u8> {
             pid: "testbed".into(),
             eid: "exp1".into(),
             vname: "n".into(),
-            base_signature_sha256: [1; 32],
-            base_name: "base".into(),
+            base: Some(Base { name: "base".into(), signature_sha256: [1; 32] }),
             disk: "sda".into(),
             load_partition: 0,
             disk_size: 1 << 30,
@@ -30,6 +30,7 @@ fn content(member: Member, generation: u64) -> Vec<u8> {
             sectors_in_use: 1,
             sectors_changed: 1,
             agent: generation.to_string(),
+            engine_sha256: None,
             created: generation,
         }
         .to_string()

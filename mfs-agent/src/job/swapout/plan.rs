@@ -1,0 +1,127 @@
+//! What is saved of what, and the base that it is compared with.
+
+use imagezip_core::allocation::{DiskMap, Options, Selection, scan};
+use imagezip_core::error::{CorruptKind, ErrorKind};
+use imagezip_core::partition::LogicalSectorSize;
+use imagezip_core::pipeline::Source;
+use imagezip_core::signature::Signature;
+use imagezip_core::swapinfo::Part;
+use rustix::system::sysinfo;
+
+use crate::cmdline::Node;
+use crate::disk::Disk;
+use crate::disk::device::DiskDevice;
+use crate::failure::{Failure, FailureKind, Result};
+use crate::progress::Progress;
+use crate::project::swapinfo::{BaseSignature, SwapInfo};
+use crate::threads::Threads;
+
+/// Everything that an image is made of, and who makes it.
+#[derive(Clone, Copy)]
+pub(super) struct Plan<'a> {
+    pub(super) node: &'a Node,
+    pub(super) part: &'a Part,
+    pub(super) disk: &'a Disk,
+    pub(super) device: &'a DiskDevice<'a>,
+    /// What of the disk is in use.
+    pub(super) map: &'a DiskMap,
+    /// `None` for a full image.
+    pub(super) base: Option<&'a BaseImage>,
+    pub(super) info: &'a SwapInfo,
+    pub(super) threads: &'a dyn Threads,
+    pub(super) progress: &'a Progress,
+}
+
+impl<'a> Plan<'a> {
+    /// The same for the core.
+    pub(super) fn source(&self) -> Source<'a> {
+        let base = self.base.map(|base| &base.signature);
+        Source { base, ..Source::new(self.device, self.map) }
+    }
+}
+
+/// The image that the disk was loaded from, as far as its signature tells.
+pub(super) struct BaseImage {
+    /// The signature's file. Its content is not kept.
+    pub(super) file: BaseSignature,
+    pub(super) signature: Signature,
+}
+
+impl BaseImage {
+    /// Reads the signature that boss put there for the node. It may take a quarter of the memory
+    /// that is free.
+    ///
+    /// # Errors
+    /// `SignatureFile`
+    pub(super) fn read(info: &SwapInfo) -> Result<Self> {
+        let limit = usize::try_from(free_memory() / 4).unwrap_or(usize::MAX);
+        let mut file = info.read_signature(limit)?;
+        let bytes = core::mem::take(&mut file.bytes);
+        let signature = Signature::read(bytes.as_slice()).map_err(|error| {
+            FailureKind::SignatureFile.because(format_args!("{}: {error}", file.name))
+        })?;
+        log::info!("base {}: SHA-256 {}", file.name, file.sha256);
+        Ok(Self { file, signature })
+    }
+
+    /// Checks that it can be the base of what is saved.
+    ///
+    /// # Errors
+    /// `SignatureFile`
+    pub(super) fn check_fits(&self, map: &DiskMap, disk: &Disk) -> Result<()> {
+        let end = self.signature.end().map_or(0, imagezip_core::sector::Sector::get);
+        let size = map.sectors();
+        if end <= size.get() {
+            return Ok(());
+        }
+        Err(FailureKind::SignatureFile.because(format_args!(
+            "{}: its last sector is {end}, but what is saved of disk {} ends at {size}; it is the \
+             signature of something larger",
+            self.file.name, disk.name
+        )))
+    }
+}
+
+/// The memory that nobody uses, in bytes.
+pub(super) fn free_memory() -> u64 {
+    let memory = sysinfo();
+    u64::from(memory.mem_unit).saturating_mul(memory.freeram)
+}
+
+/// Finds out what is in use on the disk, or on the partition that `part` names.
+///
+/// # Errors
+/// `DiskAbsent`, `PartitionAbsent`, or what the core says of the partition table.
+pub(super) fn allocation(device: &DiskDevice<'_>, disk: &Disk, part: &Part) -> Result<DiskMap> {
+    let sector_size = LogicalSectorSize::new(disk.sector_size.into()).ok_or_else(|| {
+        let Disk { name, sector_size, .. } = disk;
+        FailureKind::DiskAbsent.because(format_args!(
+            "disk {name} has sectors of {sector_size} bytes, not 512 or 4096"
+        ))
+    })?;
+    let selection = match part.load_partition {
+        0 => Selection::WholeDisk,
+        number => Selection::Partition(number.into()),
+    };
+    let map =
+        scan(device, selection, Options::new(sector_size)).map_err(|error| match error.kind {
+            ErrorKind::Corrupt(CorruptKind::NoSuchPartition) => FailureKind::PartitionAbsent
+                .because(format_args!(
+                    "disk {} has no partition {}, which LOADPART= of .part asks for",
+                    disk.name, part.load_partition
+                )),
+            _ => {
+                Failure::of_core(&error, format_args!("reading the file systems of {}", disk.name))
+            }
+        })?;
+    for note in &map.notes {
+        log::warn!("partition table: {note}");
+    }
+    for report in &map.partitions {
+        log::info!("{report}");
+        for note in &report.notes {
+            log::warn!("partition {}: {note}", report.number);
+        }
+    }
+    Ok(map)
+}
