@@ -75,7 +75,7 @@ impl FailureKind {
 
     /// The kind with a message.
     pub fn because(self, message: impl fmt::Display) -> Failure {
-        Failure { kind: self, message: message.to_string() }
+        Failure { kind: self, message: message.to_string(), errno: None }
     }
 }
 
@@ -86,6 +86,8 @@ pub struct Failure {
     pub kind: FailureKind,
     /// What, where and what to do.
     pub message: String,
+    /// The error of the operating system behind it, of files of `/proj`.
+    pub errno: Option<Errno>,
 }
 
 impl Failure {
@@ -104,9 +106,15 @@ impl Failure {
             ),
             Errno::NOSPC => (FailureKind::ProjectFull, "make room on the file server"),
             Errno::DQUOT => (FailureKind::ProjectFull, "raise the quota or make room"),
-            _ => return FailureKind::ProjectFile.because(format_args!("{doing}: {}", Os(errno))),
+            Errno::STALE => (
+                FailureKind::ProjectFile,
+                "the server no longer knows the file: was its directory moved, or the export?",
+            ),
+            _ => (FailureKind::ProjectFile, ""),
         };
-        kind.because(format_args!("{doing}: {}; {advice}", Os(errno)))
+        let separator = if advice.is_empty() { "" } else { "; " };
+        let failure = kind.because(format_args!("{doing}: {}{separator}{advice}", Os(errno)));
+        Self { errno: Some(errno), ..failure }
     }
 
     /// The same failure with `context` before the message.

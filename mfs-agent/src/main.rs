@@ -8,6 +8,7 @@ extern crate alloc;
 mod runtime;
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
@@ -55,18 +56,32 @@ fn run() -> Result<String> {
     if let Some(Addressing::Static(address)) = &line.network.addressing {
         net::bring_up(line.network.boot_interface, address, &PROGRESS)?;
     }
-    if let Some(export) = &line.project {
-        PROGRESS.enter(Phase::Mount);
-        let server = export.server.parse().map_err(|_| {
-            FailureKind::CommandLine.because(format_args!("mfs.proj={export}: no names yet"))
-        })?;
-        let remote = mount::Remote { export, server, options: &line.nfs_options };
-        mount::mount_project(remote, line.mount_limit, &PROGRESS)?;
-    }
+    mount_exports(&line)?;
     match (line.job, &line.node) {
         (Some(Job::Swapout(_)), Some(node)) => swapout::run(&line, node, &KernelThreads, &PROGRESS),
         _ => idle::run(&PROGRESS),
     }
+}
+
+/// Mounts what the command line names.
+fn mount_exports(line: &CommandLine) -> Result<()> {
+    let mut mounts = Vec::new();
+    for (export, local, optional) in
+        [(&line.project, "/proj", false), (&line.groups, "/groups", true)]
+    {
+        let Some(export) = export else { continue };
+        let address = export.server.parse().map_err(|_| {
+            FailureKind::CommandLine.because(format_args!("{export}: no names yet"))
+        })?;
+        let (server, remote) = (export.server.as_str(), export.path.as_str());
+        let options = line.nfs_options.as_str();
+        mounts.push(mount::Mount { server, address, remote, local, options, optional });
+    }
+    if mounts.is_empty() {
+        return Ok(());
+    }
+    PROGRESS.enter(Phase::Mount);
+    mount::mount_all(&mounts, line.mount_limit, &PROGRESS)
 }
 
 /// Reports how it went and ends the run of the machine.
@@ -86,7 +101,7 @@ fn finish(result: Result<String>) -> ! {
     }
     ending::wait_until_reported(Duration::from_secs(30));
     let _ = credentials::become_root();
-    mount::unmount_project();
+    mount::unmount_all();
     MONITOR.stop();
     finish::now(then())
 }

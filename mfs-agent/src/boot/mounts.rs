@@ -6,12 +6,13 @@ use rustix::mount::{MountFlags, mount};
 
 use crate::failure::{FailureKind, Os, Result};
 
-/// Mounts `/proc`, `/sys` and `/dev`, and makes the directory for `/proj`.
+/// Mounts `/proc`, `/sys` and `/dev`, and makes the directory for all that is mounted of file
+/// servers.
 ///
 /// # Errors
 /// `Module`: the kernel lacks one of them.
 pub fn mount_all() -> Result<()> {
-    make_directory(c"/proj");
+    make_directory(crate::project::mount::ROOT);
     let quiet = MountFlags::NOSUID | MountFlags::NOEXEC;
     for (kind, target, flags) in [
         (c"devtmpfs", c"/dev", quiet),

@@ -23,8 +23,10 @@ use crate::progress::Progress;
 use crate::project::commit::{Commit, Member, Recovered};
 use crate::project::credentials::{become_root, become_user};
 use crate::project::image::{ImageFile, StoredFile};
-use crate::project::mount::PROJ;
+use crate::project::mount;
+use crate::project::patience::Patience;
 use crate::project::swapinfo::{BaseSignature, SwapInfo};
+use crate::project::tree::Tree;
 use crate::report::heartbeat;
 use crate::report::time::unix_time;
 use crate::threads::{Processors, Threads};
@@ -42,7 +44,10 @@ pub fn run(
     progress.enter(Phase::Prepare);
     let identity = line.credentials.as_ref();
     use_project(identity)?;
-    let info = Arc::new(SwapInfo::open(PROJ, node)?);
+    let tree = Tree::of_mounts(mount::ROOT)
+        .map_err(|errno| Failure::of_project(errno, "opening the directory of mounts"))?;
+    let patience = Patience::new(line.retry_limit, progress);
+    let info = Arc::new(SwapInfo::open(tree, node, patience)?);
     heartbeat::start(threads, Arc::clone(&info), progress)?;
     #[cfg(feature = "drill")]
     crate::drill::play(line.drill, progress);
@@ -79,7 +84,7 @@ pub fn run(
     let job = Job { node, part: &part, disk: &disk, base: &base, threads, progress, info: &info };
     let source = Source { base: Some(&signature), ..Source::new(&device, &map) };
     let commit = info.commit();
-    let result = job.save(&commit, source);
+    let result = commit.save_again_if_refused(|| job.save(&commit, source));
     if result.is_err()
         && let Err(failure) = commit.recover()
     {
@@ -175,7 +180,8 @@ impl Job<'_> {
 
         progress.enter(Phase::Verify);
         let name = commit.temporary_name(Member::Image);
-        let stored = StoredFile::open(self.info.directory().as_fd(), &name, progress)?;
+        let directory = self.info.directory().as_fd();
+        let stored = StoredFile::open(directory, &name, self.info.patience())?;
         let read_back = verify(&workers, &stored, &saved.proof).map_err(|error| {
             let kind =
                 if stored.failed() { FailureKind::ProjectFile } else { FailureKind::Verification };
