@@ -154,14 +154,16 @@ mod tests {
     use std::vec;
     use std::vec::Vec;
 
+    static PROGRESS: Progress = Progress::new();
+
     #[test]
     fn what_is_written_is_read_back() {
         let directory = tempfile::tempdir().unwrap();
         let handle = std::fs::File::open(directory.path()).unwrap();
         let flags = OFlags::WRONLY | OFlags::CREATE;
         let file = openat(&handle, "x", flags, Mode::RUSR).unwrap();
-        let progress = Progress::new();
-        let mut image = ImageFile::new(file, &progress);
+        let progress = &PROGRESS;
+        let mut image = ImageFile::new(file, progress);
         let data: Vec<u8> = (0..9_000_001_u32).map(|i| i.to_le_bytes()[1]).collect();
         image.write_all(&data[..8_999_999]).unwrap();
         assert_eq!(progress.snapshot().written, 8_999_999);
@@ -171,7 +173,6 @@ mod tests {
         assert_eq!(size, 9_000_001);
         assert_eq!(digest, Sha256::of(&data));
         assert_eq!(progress.snapshot().written, 9_000_001);
-        static PROGRESS: Progress = Progress::new();
         let patience = Patience::new(Duration::ZERO, &PROGRESS);
         let stored = StoredFile::open(handle.as_fd(), "x", &patience).unwrap();
         let mut back = vec![0; 9_000_001];

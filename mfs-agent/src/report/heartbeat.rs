@@ -134,16 +134,15 @@ fn write_log(info: &SwapInfo, log: &mut LogFile, sync: bool) -> Result<()> {
 }
 
 fn append(info: &SwapInfo, log: &mut LogFile, lines: &str, sync: bool) -> Result<()> {
-    let file = match &log.file {
-        Some(file) => file,
-        None => {
-            let name = match &log.name {
-                Some(name) => name,
-                None => log.name.insert(prepare_logs(info)?),
-            };
-            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW;
-            log.file.insert(create(info.directory(), name, flags)?)
-        }
+    let file = if let Some(file) = &log.file {
+        file
+    } else {
+        let name = match &log.name {
+            Some(name) => name,
+            None => log.name.insert(prepare_logs(info)?),
+        };
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW;
+        log.file.insert(create(info.directory(), name, flags)?)
     };
     write_all(file, lines.as_bytes())?;
     if sync { fsync(file) } else { Ok(()) }
@@ -200,6 +199,8 @@ mod tests {
     use crate::project::tree::Tree;
     use std::fs;
 
+    static PROGRESS: Progress = Progress::new();
+
     #[test]
     fn status_and_log_are_there_for_the_group() {
         use std::os::unix::fs::PermissionsExt;
@@ -212,7 +213,6 @@ mod tests {
             eid: name(NameKind::Experiment, "exp1"),
             vname: name(NameKind::Node, "n"),
         };
-        static PROGRESS: Progress = Progress::new();
         let progress = &PROGRESS;
         let patience = Patience::new(Duration::ZERO, progress);
         let tree = Tree::of_directory(root.path()).unwrap();
