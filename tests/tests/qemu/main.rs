@@ -7,6 +7,7 @@
 
 mod cutoff;
 mod end;
+mod mounts;
 mod refusal;
 mod save;
 mod server;

@@ -31,7 +31,7 @@ fn where_root_is_nobody_the_save_is_the_users() -> Result<()> {
         Run::of(&mut node.start_inside(ganesha.namespace())?)
     };
 
-    let run = node("")?;
+    let run = node("mfs.retry=2")?;
     run.check_failed(29, "permission denied; let mfs.uid= and mfs.gid= name a user who may write")?;
     trial.check_previous_is_untouched()?;
 
