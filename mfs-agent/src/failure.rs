@@ -169,6 +169,7 @@ impl fmt::Display for Os {
             Errno::LOOP => "too many symbolic links",
             Errno::NOEXEC => "not a module for this kernel",
             Errno::PROTONOSUPPORT => "protocol not supported",
+            Errno::OPNOTSUPP => "not supported",
             Errno::NETDOWN => "network is down",
             Errno::NETUNREACH => "network unreachable",
             Errno::CONNRESET => "connection reset",

@@ -58,7 +58,6 @@ pub fn run(
     }
     let part = info.read_part()?;
     let (base, signature) = read_base(&info)?;
-    info.check_room();
 
     // Only root may open the disk.
     become_root().map_err(cannot_switch)?;
@@ -79,7 +78,9 @@ pub fn run(
             map.sectors()
         )));
     }
-    progress.set_total(map.in_use.sector_count().to_bytes().get());
+    let in_use = map.in_use.sector_count().to_bytes().get();
+    info.check_room(in_use);
+    progress.set_total(in_use);
 
     let job = Job { node, part: &part, disk: &disk, base: &base, threads, progress, info: &info };
     let source = Source { base: Some(&signature), ..Source::new(&device, &map) };

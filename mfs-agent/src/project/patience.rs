@@ -18,7 +18,8 @@ use crate::failure::Os;
 use crate::progress::Progress;
 
 /// The first and the longest pause between two attempts.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3));
+const SHORTEST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(3);
 
 /// How long a run waits for a file server that refuses.
 pub struct Patience {
@@ -58,33 +59,53 @@ impl Patience {
         what: impl fmt::Display,
         mut attempt: impl FnMut() -> Result<T>,
     ) -> Result<T> {
-        let start = now();
-        let (mut pause, longest) = PAUSES;
-        let mut refused = false;
+        let mut wait = None;
         loop {
-            let errno = match attempt() {
-                Err(errno) if Self::is_refusal(errno) && !self.is_exhausted() => errno,
-                result => {
-                    if refused {
-                        let seconds = now().saturating_sub(start).as_secs();
-                        log::info!("{what}: the file server has answered after {seconds} s");
+            let result = attempt();
+            match result.as_ref().err().filter(|errno| Self::is_refusal(**errno)) {
+                Some(errno) if self.hopes(&what, *errno, &mut wait) => {}
+                Some(_) => return result,
+                None => {
+                    if let Some(wait) = wait {
+                        wait.is_over(&what);
                     }
                     return result;
                 }
-            };
-            if !refused {
-                log::warn!("{what}: {}; asking again for {} s", Os(errno), self.limit.as_secs());
-                refused = true;
             }
-            let left = self.limit.saturating_sub(now().saturating_sub(start));
-            if left.is_zero() {
-                self.exhausted.store(true, Ordering::Relaxed);
-                return Err(errno);
-            }
-            self.progress.beat();
-            sleep(pause.min(left));
-            pause = pause.saturating_mul(2).min(longest);
         }
+    }
+
+    /// Whether there shall be another attempt after a refusal; waits for some time before it.
+    fn hopes(&self, what: &dyn fmt::Display, errno: Errno, wait: &mut Option<Wait>) -> bool {
+        if self.is_exhausted() {
+            return false;
+        }
+        let wait = wait.get_or_insert_with(|| {
+            log::warn!("{what}: {}; asking again for {} s", Os(errno), self.limit.as_secs());
+            Wait { start: now(), pause: SHORTEST }
+        });
+        let left = self.limit.saturating_sub(now().saturating_sub(wait.start));
+        if left.is_zero() {
+            self.exhausted.store(true, Ordering::Relaxed);
+            return false;
+        }
+        self.progress.beat();
+        sleep(wait.pause.min(left));
+        wait.pause = wait.pause.saturating_mul(2).min(LONGEST);
+        true
+    }
+}
+
+/// Attempts at one thing so far.
+struct Wait {
+    start: Duration,
+    pause: Duration,
+}
+
+impl Wait {
+    fn is_over(&self, what: &dyn fmt::Display) {
+        let seconds = now().saturating_sub(self.start).as_secs();
+        log::info!("{what}: the file server has answered after {seconds} s");
     }
 }
 

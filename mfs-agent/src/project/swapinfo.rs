@@ -141,17 +141,30 @@ impl SwapInfo {
         Ok(BaseSignature { name: base.unwrap_or(&name).into(), bytes, sha256 })
     }
 
-    /// Warns if there is less room than the previous image takes.
-    pub fn check_room(&self) {
+    /// Warns if there is less room than the image may need: as much as the previous one has, or a
+    /// tenth of the `in_use` bytes of the disk if there is none. Of quotas the file server doesn't
+    /// tell.
+    pub fn check_room(&self, in_use: u64) {
         let Ok(room) = fstatvfs(&self.directory) else { return };
         let free = room.f_bavail.saturating_mul(room.f_frsize);
-        let previous = self.commit().image_size().ok().flatten().unwrap_or(0);
-        if free < previous {
-            log::warn!(
-                "{free} bytes are free on /proj; the previous image has {previous}, and stays \
-                 until the next is whole"
-            );
+        let previous = self.commit().image_size().ok().flatten();
+        if let Some(warning) = scarcity(free, previous, in_use) {
+            log::warn!("{warning}");
         }
+    }
+}
+
+fn scarcity(free: u64, previous: Option<u64>, in_use: u64) -> Option<String> {
+    match previous {
+        Some(size) if free < size => Some(format!(
+            "{free} bytes are free on the file server; the previous image has {size}, and stays \
+             until the next is whole"
+        )),
+        None if free < in_use / 10 => Some(format!(
+            "{free} bytes are free on the file server; {in_use} of the disk are in use, and what \
+             differs of them from the base must find room"
+        )),
+        _ => None,
     }
 }
 
@@ -231,6 +244,14 @@ mod tests {
         fs::rename(&part, path.join("other")).unwrap();
         symlink("other", &part).unwrap();
         refused("too many symbolic links");
+    }
+
+    #[test]
+    fn little_room_is_warned_of() {
+        assert!(scarcity(99, Some(100), 0).unwrap().contains("the previous image has 100"));
+        assert_eq!(scarcity(100, Some(100), 10_000), None);
+        assert!(scarcity(99, None, 1000).unwrap().contains("1000 of the disk are in use"));
+        assert_eq!(scarcity(100, None, 1000), None);
     }
 
     #[test]

@@ -115,7 +115,7 @@ fn write_status(info: &SwapInfo, status: &Status, sync: bool) -> Result<()> {
 /// The log file of the run.
 #[derive(Default)]
 struct LogFile {
-    /// Its name in `swapinfo`, once it has one.
+    /// Its name in `logs`, once it has one.
     name: Option<String>,
     /// The file, as long as writing to it succeeds.
     file: Option<OwnedFd>,
@@ -137,48 +137,47 @@ fn append(info: &SwapInfo, log: &mut LogFile, lines: &str, sync: bool) -> Result
     let file = if let Some(file) = &log.file {
         file
     } else {
-        let name = match &log.name {
-            Some(name) => name,
-            None => log.name.insert(prepare_logs(info)?),
-        };
+        let logs = open_logs(info.directory())?;
+        let name = log.name.get_or_insert_with(|| {
+            if let Err(errno) = remove_old_logs(&logs, info.vname()) {
+                log::warn!("cannot remove old logs: {}", Os(errno));
+            }
+            format!("{}.{}.log", info.vname(), Utc::now().compact())
+        });
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW;
-        log.file.insert(create(info.directory(), name, flags)?)
+        log.file.insert(create(&logs, name, flags)?)
     };
     write_all(file, lines.as_bytes())?;
     if sync { fsync(file) } else { Ok(()) }
 }
 
-/// Makes the directory of logs, and room in it; the name of the run's log file.
-fn prepare_logs(info: &SwapInfo) -> Result<String> {
-    let directory = info.directory();
-    match mkdirat(directory, c"logs", ownership::DIRECTORY) {
+/// Opens the directory of logs, which is made if it isn't there. A link in its place isn't
+/// followed: it may lead to the node's own files.
+fn open_logs(directory: &OwnedFd) -> Result<OwnedFd> {
+    let made = mkdirat(directory, c"logs", ownership::DIRECTORY);
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match made {
+        // The group's members keep their logs here too.
         Ok(()) => {
-            // The group's members keep their logs here too.
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let logs = openat(directory, c"logs", flags, Mode::empty())?;
-            give_to_group(logs, directory, ownership::DIRECTORY, "logs");
+            give_to_group(&logs, directory, ownership::DIRECTORY, "logs");
+            Ok(logs)
         }
-        Err(Errno::EXIST) => {}
-        Err(errno) => return Err(errno),
+        Err(Errno::EXIST) => openat(directory, c"logs", flags, Mode::empty()),
+        Err(errno) => Err(errno),
     }
-    if let Err(errno) = remove_old_logs(info) {
-        log::warn!("cannot remove old logs: {}", Os(errno));
-    }
-    Ok(format!("logs/{}.{}.log", info.vname(), Utc::now().compact()))
 }
 
 /// Removes the node's oldest log files but for [`LOGS_KEPT`].
-fn remove_old_logs(info: &SwapInfo) -> Result<()> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let logs = openat(info.directory(), c"logs", flags, Mode::empty())?;
+fn remove_old_logs(logs: &OwnedFd, vname: &str) -> Result<()> {
     // The name of a node has no dot. The rest of the file's name sorts by time.
-    let prefix = format!("{}.", info.vname());
-    let again = openat(&logs, c".", flags, Mode::empty())?;
+    let prefix = format!("{vname}.");
+    let again = openat(logs, c".", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let mut names = list_opened(again)?;
     names.retain(|name| name.starts_with(&prefix) && name.strip_suffix(".log").is_some());
     let excess = names.len().saturating_sub(LOGS_KEPT);
     for name in names.iter().take(excess) {
-        unlinkat(&logs, name.as_str(), AtFlags::empty())?;
+        unlinkat(logs, name.as_str(), AtFlags::empty())?;
     }
     Ok(())
 }
@@ -240,15 +239,20 @@ mod tests {
         journal::keep(log::Level::Info, format_args!("not lost"));
         write_log(&info, &mut log_file, false).unwrap_err();
         write_log(&info, &mut log_file, false).unwrap();
-        let log = fs::read_to_string(path.join(log_file.name.unwrap())).unwrap();
+        let log = fs::read_to_string(path.join("logs").join(log_file.name.unwrap())).unwrap();
         assert_eq!(log.matches("not lost").count(), 1, "{log}");
         let logs = crate::file::list(path.join("logs")).unwrap();
         assert_eq!(logs.len(), LOGS_KEPT + 2);
         assert_eq!(logs[0], "n.19990120T000000Z.log");
         assert_eq!(logs[LOGS_KEPT + 1], "n2.19990101T000000Z.log");
         fs::remove_dir_all(path.join("logs")).unwrap();
-        prepare_logs(&info).unwrap();
+        open_logs(info.directory()).unwrap();
         let mode = fs::metadata(path.join("logs")).unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, 0o2770);
+        fs::remove_dir_all(path.join("logs")).unwrap();
+        fs::create_dir(path.join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink(path.join("elsewhere"), path.join("logs")).unwrap();
+        write_log(&info, &mut LogFile::default(), false).unwrap_err();
+        assert_eq!(crate::file::list(path.join("elsewhere")).unwrap(), [""; 0]);
     }
 }

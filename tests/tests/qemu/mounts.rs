@@ -9,6 +9,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use swapmfs_tests::trial::{Run, Set, Trial, is_root, prepared, wait_until};
 use xtask::apt;
+use xtask::command::{stdout, tool};
+use xtask::nfs::ganesha::RECOVERY;
 use xtask::nfs::namespace::Namespace;
 use xtask::nfs::{Export, Ganesha, Setup, Squash, Versions};
 use xtask::qemu::{Running, WatchdogAction};
@@ -76,7 +78,7 @@ fn an_experiment_of_a_subgroup_is_saved_over_two_mounts() -> Result<()> {
     give(&groups.join("testbed/sub/exp/trial/swapinfo"), 6001)?;
     symlink("/groups/testbed/sub/exp/trial", &link)?;
 
-    let ganesha = serve(&trial, Versions::Both)?;
+    let ganesha = serve(&trial, Versions::All)?;
     let words = "mfs.projgroups=10.0.2.2:/q/groups mfs.groups=6001";
     let run = Run::of(&mut start(&trial, &ganesha, "", words)?)?;
     run.check_saved()?;
@@ -103,6 +105,9 @@ fn where_only_version_4_is_served_it_is_spoken_and_a_restart_survived() -> Resul
     let image = trial.temporary(".ndz");
     let has_begun = || fs::metadata(&image).is_ok_and(|image| image.len() > 0);
     assert!(wait_until(&node, has_begun)?, "{}", node.console().tail(20));
+    // The server keeps what it must know after a restart under the name of the client.
+    let clients = stdout(tool("ls").arg("-R").arg(trial.experiment.directory.join(RECOVERY)))?;
+    assert!(clients.contains("Linux NFSv4.2 mfs-10.0.2.15"), "{clients}");
     ganesha.restart()?;
     let stored = fs::metadata(&image)?.len();
     assert!(stored < prepared()?.expected.image.len() as u64, "not in the middle of the image");

@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 const NFS_PORT: u16 = 2049;
 const MOUNT_PORT: u16 = 20048;
 
+/// Where in the directory of its files the server keeps what it knows of clients of NFSv4.
+pub const RECOVERY: &str = "ganesha-recovery";
+
 /// How long after a start clients of NFSv4 may claim what they had open.
 const SECONDS_OF_GRACE: u32 = 5;
 
@@ -53,8 +56,10 @@ pub enum Versions {
     V3,
     /// Versions 4.0, 4.1 and 4.2 alone, without a port mapper.
     V4,
+    /// Versions 3 and 4.0, as an old server.
+    Old,
     /// All of them.
-    Both,
+    All,
 }
 
 impl Versions {
@@ -62,8 +67,12 @@ impl Versions {
         match self {
             Self::V3 => "3",
             Self::V4 => "4",
-            Self::Both => "3, 4",
+            Self::Old | Self::All => "3, 4",
         }
+    }
+
+    fn minor_versions(self) -> &'static str {
+        if self == Self::Old { "0" } else { "0, 1, 2" }
     }
 }
 
@@ -122,14 +131,14 @@ impl Ganesha {
     /// As [`Ganesha::start`], with more to choose, in a network where others are, too. There can
     /// be one server in it.
     pub fn start_in(namespace: Arc<Namespace>, setup: Setup, work: &Path) -> Result<Self> {
-        let recovery = work.join("ganesha-recovery");
+        let recovery = work.join(RECOVERY);
         fs::create_dir_all(&recovery)?;
         let configuration = work.join("ganesha.conf");
         fs::write(&configuration, configure(&setup, &recovery)?)
             .with_context(|| format!("cannot write {}", configuration.display()))?;
         let portmapper = match setup.versions {
             Versions::V4 => None,
-            Versions::V3 | Versions::Both => Some(start_portmapper(&namespace)?),
+            Versions::V3 | Versions::Old | Versions::All => Some(start_portmapper(&namespace)?),
         };
         let server = start_server(&namespace, work, 1)?;
         let work = work.to_owned();
@@ -165,7 +174,7 @@ impl Ganesha {
     pub fn mount_options(&self) -> String {
         match self.setup.versions {
             Versions::V4 => format!("vers=4.2,proto=tcp,port={NFS_PORT}"),
-            Versions::V3 | Versions::Both => format!(
+            Versions::V3 | Versions::Old | Versions::All => format!(
                 "vers=3,proto=tcp,port={NFS_PORT},mountproto=tcp,mountport={MOUNT_PORT},nolock"
             ),
         }
@@ -188,10 +197,12 @@ fn configure(setup: &Setup, recovery: &Path) -> Result<String> {
          NFSv4 {{\n\
          \x20   Lease_Lifetime = {SECONDS_OF_GRACE};\n\
          \x20   Grace_Period = {SECONDS_OF_GRACE};\n\
+         \x20   minor_versions = {minor_versions};\n\
          \x20   Only_Numeric_Owners = true;\n\
          \x20   RecoveryRoot = \"{recovery}\";\n\
          }}\n\
          LOG {{ Default_Log_Level = EVENT; }}\n",
+        minor_versions = setup.versions.minor_versions(),
         recovery = recovery.display(),
     );
     for (number, export) in (1..).zip(&setup.exports) {
@@ -272,7 +283,7 @@ mod tests {
                 Export::new("/srv/groups", "/q/groups"),
             ],
             squash: Squash::Root,
-            versions: Versions::Both,
+            versions: Versions::All,
         };
         let text = configure(&setup, Path::new("/w/recovery")).unwrap();
         for part in [
