@@ -87,7 +87,7 @@ fn mount_one(remote: &Mount<'_>, limit: Duration, progress: &Progress) -> Result
         FailureKind::Mount.because(format_args!("cannot mount {source} on {local}: {why}"))
     };
     let versions = Version::of_options(options)?;
-    let place = make_place(local).map_err(|errno| fail(&Os(errno)))?;
+    let place = make_place(ROOT, local).map_err(|errno| fail(&Os(errno)))?;
     let start = now();
     let (mut pause, longest) = PAUSES;
     let mut attempt = 1_u32;
@@ -128,29 +128,26 @@ fn mount_version(
     progress: &Progress,
 ) -> rustix::io::Result<Version> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::NOATIME;
-    let mut result = Err(Errno::PROTONOSUPPORT);
-    for version in versions {
+    let mut versions = versions.iter().peekable();
+    while let Some(version) = versions.next() {
         let options = version.options(remote.address, remote.options);
         let options = CString::new(options).map_err(|_| Errno::INVAL)?;
         progress.beat();
-        match mount(source, place, c"nfs", flags, options.as_c_str()) {
-            Ok(()) => return Ok(*version),
-            Err(errno) => result = Err(errno),
-        }
-        match result {
-            Err(errno) if version.is_not_spoken(errno) => {
-                log::info!("{source}: not by {version}: {}", Os(errno));
+        match (mount(source, place, c"nfs", flags, options.as_c_str()), versions.peek()) {
+            (Ok(()), _) => return Ok(*version),
+            (Err(errno), Some(next)) if version.is_not_spoken(errno) => {
+                log::info!("{source}: not by {version}: {}; trying {next}", Os(errno));
             }
-            _ => break,
+            (Err(errno), _) => return Err(errno),
         }
     }
-    result
+    Err(Errno::PROTONOSUPPORT)
 }
 
-/// Makes the directory to mount on.
-fn make_place(local: &str) -> rustix::io::Result<CString> {
+/// Makes the directory below `root` to mount on.
+fn make_place(root: &CStr, local: &str) -> rustix::io::Result<CString> {
     let names = names(local).ok_or(Errno::INVAL)?;
-    let mut place = String::from(ROOT.to_str().map_err(|_| Errno::INVAL)?);
+    let mut place = String::from(root.to_str().map_err(|_| Errno::INVAL)?);
     for name in names {
         place.push('/');
         place.push_str(name);
@@ -241,6 +238,19 @@ mod tests {
         assert!(lies_in("/proj/a", "/proj") && lies_in("/proj", "/proj/a"));
         assert!(lies_in("/proj/a", "/proj/a"));
         assert!(!lies_in("/proj/ab", "/proj/a") && !lies_in("/groups/a", "/proj"));
+    }
+
+    #[test]
+    fn places_are_made() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = CString::new(directory.path().to_str().unwrap()).unwrap();
+        for local in ["/groups/testbed/sub", "/groups/testbed/other", "/groups/testbed/sub"] {
+            let place = make_place(&root, local).unwrap();
+            assert_eq!(place.to_str().unwrap(), format!("{}{local}", directory.path().display()));
+            assert!(std::fs::metadata(place.to_str().unwrap()).unwrap().is_dir());
+        }
+        std::fs::write(directory.path().join("proj"), "").unwrap();
+        assert!(make_place(&root, "/proj/testbed").is_err());
     }
 
     #[test]

@@ -108,7 +108,7 @@ pub struct Setup {
 pub struct Ganesha {
     // Dropped in this order: the server goes before what it is registered with.
     server: Tied,
-    _portmapper: Option<Tied>,
+    portmapper: Option<Tied>,
     namespace: Arc<Namespace>,
     setup: Setup,
     work: PathBuf,
@@ -142,7 +142,7 @@ impl Ganesha {
         };
         let server = start_server(&namespace, work, 1)?;
         let work = work.to_owned();
-        Ok(Self { server, _portmapper: portmapper, namespace, setup, work, starts: 1 })
+        Ok(Self { server, portmapper, namespace, setup, work, starts: 1 })
     }
 
     /// Ends the server as a crash would, and starts it again. Clients find their files, and what
@@ -151,6 +151,15 @@ impl Ganesha {
         self.server.kill()?;
         self.starts += 1;
         self.server = start_server(&self.namespace, &self.work, self.starts)?;
+        Ok(())
+    }
+
+    /// Starts a port mapper beside a server that needs none, as there is one on most machines; it
+    /// knows of no service of version 3.
+    pub fn add_port_mapper(&mut self) -> Result<()> {
+        if self.portmapper.is_none() {
+            self.portmapper = Some(start_portmapper(&self.namespace)?);
+        }
         Ok(())
     }
 
