@@ -20,11 +20,13 @@ use mfs_agent::cmdline::{self, CommandLine, Job, Then};
 use mfs_agent::failure::{FailureKind, Result};
 use mfs_agent::job::{idle, swapout};
 use mfs_agent::monitor::Monitor;
+use mfs_agent::net::Network;
+use mfs_agent::net::link::Links;
 use mfs_agent::progress::Progress;
 use mfs_agent::project::{credentials, mount};
 use mfs_agent::report::{console, ending, journal, memory};
 use mfs_agent::{finish, net};
-use runtime::KernelThreads;
+use runtime::{KernelPackets, KernelThreads};
 use rustix_futex_sync::OnceLock;
 
 static PROGRESS: Progress = Progress::new();
@@ -49,14 +51,27 @@ fn run() -> Result<String> {
     MONITOR.start(&KernelThreads, line.progress_limit, then)?;
 
     PROGRESS.enter(Phase::Boot);
-    modules::load_all(&|| PROGRESS.beat());
+    modules::load_watchdogs(&KernelThreads, &|| PROGRESS.beat());
     if let Some(watchdog) = Watchdog::arm() {
         MONITOR.feed(watchdog);
     }
-    if let Some(Addressing::Static(address)) = &line.network.addressing {
-        net::bring_up(line.network.boot_interface, address, &PROGRESS)?;
+    modules::load_present(&KernelThreads, &|| PROGRESS.beat());
+    let network = needs_network(&line).then(|| {
+        let environment = net::Environment {
+            packets: &KernelPackets,
+            threads: &KernelThreads,
+            rescan: &|| {
+                modules::rescan(&|| PROGRESS.beat());
+            },
+            progress: &PROGRESS,
+            links: Links::CARDS,
+        };
+        net::bring_up(&line.network, &environment)
+    });
+    let network = network.transpose()?;
+    if let Some(network) = &network {
+        mount_exports(&line, network)?;
     }
-    mount_exports(&line)?;
     match (line.job, &line.node) {
         (Some(Job::Swapout(_)), Some(node)) => swapout::run(&line, node, &KernelThreads, &PROGRESS),
         _ => idle::run(&PROGRESS),
@@ -64,24 +79,31 @@ fn run() -> Result<String> {
 }
 
 /// Mounts what the command line names.
-fn mount_exports(line: &CommandLine) -> Result<()> {
+fn mount_exports(line: &CommandLine, network: &Network) -> Result<()> {
     let mut mounts = Vec::new();
-    for (export, local, optional) in
-        [(&line.project, "/proj", false), (&line.groups, "/groups", true)]
-    {
+    for (word, export, local, optional) in [
+        ("mfs.proj", &line.project, "/proj", false),
+        ("mfs.projgroups", &line.groups, "/groups", true),
+    ] {
         let Some(export) = export else { continue };
-        let address = export.server.parse().map_err(|_| {
-            FailureKind::CommandLine.because(format_args!("{export}: no names yet"))
-        })?;
+        if mounts.is_empty() {
+            PROGRESS.enter(Phase::Mount);
+        }
+        let address = network
+            .resolve(&export.server, line.network.limit, &PROGRESS)
+            .map_err(|failure| failure.context(format_args!("{word}={export}")))?;
         let (server, remote) = (export.server.as_str(), export.path.as_str());
         let options = line.nfs_options.as_str();
         mounts.push(mount::Mount { server, address, remote, local, options, optional });
     }
-    if mounts.is_empty() {
-        return Ok(());
-    }
-    PROGRESS.enter(Phase::Mount);
     mount::mount_all(&mounts, line.mount_limit, &PROGRESS)
+}
+
+/// Whether there is something to do over the network. A node that is idle has one if it is given
+/// an address or told to get one.
+fn needs_network(line: &CommandLine) -> bool {
+    let given = line.network.addressing.as_ref().is_some_and(|how| *how != Addressing::Off);
+    given || line.project.is_some() || line.groups.is_some()
 }
 
 /// Reports how it went and ends the run of the machine.

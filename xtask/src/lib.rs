@@ -1,10 +1,12 @@
-//! The machinery behind `cargo xtask`: the MFS image, QEMU guests, NFS servers, packages.
+//! The machinery behind `cargo xtask`: the MFS image, QEMU guests, NFS servers, boss'
+//! tmcd, packages.
 //!
 //! The commands are thin and live in the binary (`commands/`, one file each); what they and
 //! the workspace's tests share lives here.
 
 pub mod apt;
 pub mod command;
+pub mod deb;
 pub mod experiment;
 pub mod mfs;
 pub mod nfs;
@@ -12,4 +14,5 @@ pub mod node_disk;
 pub mod paths;
 pub mod process;
 pub mod qemu;
+pub mod tmcd;
 pub mod tools;

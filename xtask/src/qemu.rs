@@ -9,21 +9,22 @@
 pub mod console;
 pub mod control;
 pub mod exit;
+pub mod hardware;
+pub mod program;
 pub mod running;
 
 pub use console::Line;
 pub use exit::Exit;
+pub use program::Program;
 pub use running::Running;
 
 use crate::nfs::namespace::Namespace;
 use crate::process::{Tied, tied_command};
 use anyhow::{Context, Result};
+use hardware::{Disk, Nic};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-
-/// The program.
-pub const PROGRAM: &str = "qemu-system-x86_64";
 
 /// The host's address as a guest with a network sees it. What listens on the host's
 /// 127.0.0.1 answers here.
@@ -38,14 +39,16 @@ const COMMAND_LINE: &str = "console=ttyS0 panic=-1";
 /// A guest to be started.
 #[derive(Debug)]
 pub struct Machine {
+    program: Program,
     kernel: PathBuf,
     initramfs: PathBuf,
     command_line: String,
     log: PathBuf,
     memory_mib: u32,
     cpus: u32,
-    drives: Vec<Drive>,
+    disks: Vec<Disk>,
     network: bool,
+    nics: Vec<Nic>,
     watchdog: Option<WatchdogAction>,
     extra: Vec<OsString>,
 }
@@ -97,14 +100,16 @@ impl Machine {
     /// A guest with 256 MiB, one CPU, a network and no disk. All that it says goes to `log`.
     pub fn new(kernel: &Path, initramfs: &Path, log: &Path) -> Self {
         Self {
+            program: Program::installed(),
             kernel: kernel.to_owned(),
             initramfs: initramfs.to_owned(),
             command_line: COMMAND_LINE.to_owned(),
             log: log.to_owned(),
             memory_mib: 256,
             cpus: 1,
-            drives: Vec::new(),
+            disks: Vec::new(),
             network: true,
+            nics: Vec::new(),
             watchdog: None,
             extra: Vec::new(),
         }
@@ -118,10 +123,23 @@ impl Machine {
         self
     }
 
-    /// Adds a disk. The guest finds them as vda, vdb … in this order.
+    /// Adds a virtio disk. The guest finds them as vda, vdb … in this order.
     #[must_use]
-    pub fn drive(mut self, drive: Drive) -> Self {
-        self.drives.push(drive);
+    pub fn drive(self, drive: Drive) -> Self {
+        self.disk(Disk::from(drive))
+    }
+
+    /// Adds a disk of any kind. Those of one kind are found in this order.
+    #[must_use]
+    pub fn disk(mut self, disk: Disk) -> Self {
+        self.disks.push(disk);
+        self
+    }
+
+    /// Adds a network card; the one that every guest has without this is left out then.
+    #[must_use]
+    pub fn nic(mut self, nic: Nic) -> Self {
+        self.nics.push(nic);
         self
     }
 
@@ -160,14 +178,21 @@ impl Machine {
         self
     }
 
+    /// Uses another QEMU than the installed one.
+    #[must_use]
+    pub fn program(mut self, program: Program) -> Self {
+        self.program = program;
+        self
+    }
+
     /// Starts the guest.
     pub fn start(&self) -> Result<Running> {
-        self.start_with(tied_command(PROGRAM))
+        self.start_with(tied_command(&self.program.path.to_string_lossy()))
     }
 
     /// Starts the guest in a network of its own, where it meets the servers that run there.
     pub fn start_inside(&self, namespace: &Namespace) -> Result<Running> {
-        self.start_with(namespace.command(PROGRAM))
+        self.start_with(namespace.command(&self.program.path.to_string_lossy()))
     }
 
     fn start_with(&self, mut command: Command) -> Result<Running> {
@@ -179,6 +204,7 @@ impl Machine {
     }
 
     fn arguments(&self, command: &mut Command) {
+        command.args(&self.program.arguments);
         command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
         command.args(["-machine", "pc,accel=tcg", "-cpu", "qemu64,+arat"]);
         command.args(["-smp", &self.cpus.to_string(), "-m", &format!("{}M", self.memory_mib)]);
@@ -188,10 +214,9 @@ impl Machine {
         command.args(["-chardev", "file,id=serial,path=/dev/stderr", "-serial", "chardev:serial"]);
         command.arg("-kernel").arg(&self.kernel).arg("-initrd").arg(&self.initramfs);
         command.args(["-append", &self.command_line]);
-        for (index, drive) in self.drives.iter().enumerate() {
-            drive.arguments(index, command);
-        }
-        if self.network {
+        hardware::add_disks(&self.disks, command);
+        hardware::add_nics(&self.nics, command);
+        if self.network && self.nics.is_empty() {
             // Without an option ROM: nothing boots from the network here.
             command.args(["-netdev", "user,id=net0"]);
             command.args(["-device", "virtio-net-pci,netdev=net0,romfile="]);
@@ -201,23 +226,6 @@ impl Machine {
             command.args(["-action", &format!("watchdog={}", action.name())]);
         }
         command.args(&self.extra);
-    }
-}
-
-impl Drive {
-    fn arguments(&self, index: usize, command: &mut Command) {
-        let access = match self.access {
-            Access::ReadOnly => "readonly=on",
-            Access::ReadWrite => "readonly=off",
-            Access::Temporary => "snapshot=on",
-        };
-        // A comma separates QEMU's options; in a file name it is written twice.
-        let mut option = OsString::from(format!("if=none,id=disk{index},format=raw,"));
-        option.push(format!("cache=unsafe,{access},file="));
-        option.push(self.path.to_string_lossy().replace(',', ",,"));
-        command.arg("-drive").arg(option);
-        let serial = &self.serial;
-        command.arg("-device").arg(format!("virtio-blk-pci,drive=disk{index},serial={serial}"));
     }
 }
 
@@ -237,7 +245,7 @@ mod tests {
                 serial: "NODE1".into(),
                 access: Access::ReadOnly,
             });
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(program::PROGRAM);
         machine.arguments(&mut command);
         let line = command::line(&command);
         for part in [

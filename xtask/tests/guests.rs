@@ -10,7 +10,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use xtask::nfs::ganesha::{Ganesha, Squash};
 use xtask::nfs::namespace::Namespace;
-use xtask::qemu::{Exit, Machine};
+use xtask::qemu::{Exit, Machine, Program};
 use xtask::{apt, command, mfs};
 
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -103,4 +103,13 @@ fn the_same_input_gives_the_same_bytes() {
     assert!(place("virtio_ring") < place("virtio_net"));
     assert!(place("sunrpc") < place("nfs") && place("nfs") < place("nfsv3"));
     assert!(place("watchdog") < place("i6300esb"));
+}
+
+#[test]
+fn a_qemu_for_devices_that_the_installed_one_lacks() {
+    apt::ensure(apt::QEMU).unwrap();
+    assert_eq!(Program::with_device("e1000e").unwrap(), Program::installed());
+    assert!(Program::with_device("igb").unwrap().has_device("igb"));
+    let error = Program::with_device("no-such-card").unwrap_err();
+    assert!(format!("{error:#}").contains("no no-such-card"), "{error:#}");
 }
