@@ -10,13 +10,14 @@
 //! | `mfs.pid=` `mfs.eid=` `mfs.vname=` | project, experiment and the node's name in it |
 //! | `mfs.proj=<server>:<export>` | what is mounted on `/proj`: the directory with the projects in it, so that `/proj/<pid>/exp/<eid>/swapinfo` exists |
 //! | `mfs.projgroups=<server>:<export>` | what is mounted on `/groups`, where the experiments of subgroups are |
-//! | `mfs.nfs=<options>` | more options of the NFS mounts, such as `vers=4.2` or `port=2049,mountport=2049` |
+//! | `mfs.nfs=<options>` | more options of the NFS mounts, such as `vers=4.2` or `port=2049,mountport=2049`; without `vers=` it is version 3, or 4.2, 4.1 or 4.0 if the server doesn't speak that |
 //! | `mfs.uid=` `mfs.gid=` `mfs.groups=` | as whom to use `/proj`; `mfs.groups=` is a comma list, the experiment's group is best first |
 //! | `mfs.boss=<host>[:<port>]` | where boss answers; else at the name server or the DHCP server |
 //! | `mfs.override=1` | the site allows a project's own `/proj/<pid>/bin/imagezip` to make the image |
 //! | `mfs.then=reboot`, `poweroff`, `halt` or `stay` | what to do at the end, whatever it is; else reboot, or stay if the job came from boss |
 //! | `mfs.progress=<seconds>` | after so long without any progress the run is given up; else 180 |
 //! | `mfs.mntwait=<seconds>` | how long to try to mount `/proj`; else 120 |
+//! | `mfs.retry=<seconds>` | how long a file server that says "permission denied" or "stale file handle" isn't believed: it says so for a moment whenever its exports change; else 60 |
 //! | `mfs.netwait=<seconds>` | how long to wait for an interface, its carrier and an address; else 120 |
 //! | `mfs.vlan=<id>` | the VLAN of the control network, 1 to 4094, if the port is tagged |
 //! | `mfs.mtu=<bytes>` | the MTU, 576 to 9216 |
@@ -189,6 +190,8 @@ pub struct CommandLine {
     pub progress_limit: Duration,
     /// `mfs.mntwait=`.
     pub mount_limit: Duration,
+    /// `mfs.retry=`.
+    pub retry_limit: Duration,
     /// `ip=`, `BOOTIF=` and what else is about the network.
     pub network: NetworkWords,
     /// `mfs.drill=`, of programs that are built with the feature of that name.

@@ -93,7 +93,7 @@ impl FailureKind {
 
     /// The kind with a message.
     pub fn because(self, message: impl fmt::Display) -> Failure {
-        Failure { kind: self, message: message.to_string() }
+        Failure { kind: self, message: message.to_string(), errno: None }
     }
 }
 
@@ -104,6 +104,8 @@ pub struct Failure {
     pub kind: FailureKind,
     /// What, where and what to do.
     pub message: String,
+    /// The error of the operating system behind it, of files of `/proj`.
+    pub errno: Option<Errno>,
 }
 
 impl Failure {
@@ -122,9 +124,15 @@ impl Failure {
             ),
             Errno::NOSPC => (FailureKind::ProjectFull, "make room on the file server"),
             Errno::DQUOT => (FailureKind::ProjectFull, "raise the quota or make room"),
-            _ => return FailureKind::ProjectFile.because(format_args!("{doing}: {}", Os(errno))),
+            Errno::STALE => (
+                FailureKind::ProjectFile,
+                "the server no longer knows the file: was its directory moved, or the export?",
+            ),
+            _ => (FailureKind::ProjectFile, ""),
         };
-        kind.because(format_args!("{doing}: {}; {advice}", Os(errno)))
+        let separator = if advice.is_empty() { "" } else { "; " };
+        let failure = kind.because(format_args!("{doing}: {}{separator}{advice}", Os(errno)));
+        Self { errno: Some(errno), ..failure }
     }
 
     /// The same failure with `context` before the message.
@@ -180,6 +188,7 @@ impl fmt::Display for Os {
             Errno::LOOP => "too many symbolic links",
             Errno::NOEXEC => "not a module for this kernel",
             Errno::PROTONOSUPPORT => "protocol not supported",
+            Errno::OPNOTSUPP => "not supported",
             Errno::NETDOWN => "network is down",
             Errno::NETUNREACH => "network unreachable",
             Errno::CONNRESET => "connection reset",

@@ -8,6 +8,7 @@ extern crate alloc;
 mod runtime;
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
@@ -19,6 +20,7 @@ use mfs_agent::cmdline::{self, CommandLine, Job, Then};
 use mfs_agent::failure::{FailureKind, Result};
 use mfs_agent::job::{idle, swapout};
 use mfs_agent::monitor::Monitor;
+use mfs_agent::net::Network;
 use mfs_agent::net::link::Links;
 use mfs_agent::progress::Progress;
 use mfs_agent::project::{credentials, mount};
@@ -67,13 +69,8 @@ fn run() -> Result<String> {
         net::bring_up(&line.network, &environment)
     });
     let network = network.transpose()?;
-    if let (Some(export), Some(network)) = (&line.project, &network) {
-        PROGRESS.enter(Phase::Mount);
-        let server = network
-            .resolve(&export.server, line.network.limit, &PROGRESS)
-            .map_err(|failure| failure.context(format_args!("mfs.proj={export}")))?;
-        let remote = mount::Remote { export, server, options: &line.nfs_options };
-        mount::mount_project(remote, line.mount_limit, &PROGRESS)?;
+    if let Some(network) = &network {
+        mount_exports(&line, network)?;
     }
     match (line.job, &line.node) {
         (Some(Job::Swapout(save)), Some(node)) => {
@@ -84,11 +81,32 @@ fn run() -> Result<String> {
     }
 }
 
+/// Mounts what the command line names.
+fn mount_exports(line: &CommandLine, network: &Network) -> Result<()> {
+    let mut mounts = Vec::new();
+    for (word, export, local, optional) in [
+        ("mfs.proj", &line.project, "/proj", false),
+        ("mfs.projgroups", &line.groups, "/groups", true),
+    ] {
+        let Some(export) = export else { continue };
+        if mounts.is_empty() {
+            PROGRESS.enter(Phase::Mount);
+        }
+        let address = network
+            .resolve(&export.server, line.network.limit, &PROGRESS)
+            .map_err(|failure| failure.context(format_args!("{word}={export}")))?;
+        let (server, remote) = (export.server.as_str(), export.path.as_str());
+        let options = line.nfs_options.as_str();
+        mounts.push(mount::Mount { server, address, remote, local, options, optional });
+    }
+    mount::mount_all(&mounts, line.mount_limit, &PROGRESS)
+}
+
 /// Whether there is something to do over the network. A node that is idle has one if it is given
 /// an address or told to get one.
 fn needs_network(line: &CommandLine) -> bool {
     let given = line.network.addressing.as_ref().is_some_and(|how| *how != Addressing::Off);
-    given || line.project.is_some()
+    given || line.project.is_some() || line.groups.is_some()
 }
 
 /// Reports how it went and ends the run of the machine.
@@ -108,7 +126,7 @@ fn finish(result: Result<String>) -> ! {
     }
     ending::wait_until_reported(Duration::from_secs(30));
     let _ = credentials::become_root();
-    mount::unmount_project();
+    mount::unmount_all();
     MONITOR.stop();
     finish::now(then())
 }

@@ -69,6 +69,15 @@ impl Progress {
         self.written.store(bytes, Ordering::Relaxed);
     }
 
+    /// Sets what has been read, compared and written to nothing: the save starts again.
+    pub fn start_again(&self) {
+        let pipeline::Progress { scanned, changed, written } = &self.engine;
+        for counter in [scanned, changed, written, &self.written] {
+            counter.store(0, Ordering::Relaxed);
+        }
+        self.beat();
+    }
+
     /// Gives a sign of life where no other counter moves.
     pub fn beat(&self) {
         self.beats.fetch_add(1, Ordering::Relaxed);

@@ -1,7 +1,10 @@
-//! `/proj`: the file server's directory of projects, and the node's files in it.
+//! `/proj` and `/groups`: the file servers' directories, and the node's files in them.
 
 pub mod commit;
 pub mod credentials;
 pub mod image;
 pub mod mount;
+pub mod ownership;
+pub mod patience;
 pub mod swapinfo;
+pub mod tree;

@@ -9,6 +9,6 @@ pub mod namespace;
 pub mod server;
 pub mod vfs;
 
-pub use faults::{Faults, Operation, Statistics};
-pub use ganesha::{Ganesha, Squash};
+pub use faults::{Faults, Operation, Refusal, Revoked, Statistics};
+pub use ganesha::{Export, Ganesha, Setup, Squash, Versions};
 pub use server::Server;

@@ -6,7 +6,8 @@ use rustix::mount::{MountFlags, mount};
 
 use crate::failure::{FailureKind, Os, Result};
 
-/// Mounts `/proc`, `/sys` and `/dev`, and makes the directory for `/proj`.
+/// Mounts `/proc`, `/sys` and `/dev`, and makes the directory for all that is mounted of file
+/// servers.
 ///
 /// # Errors
 /// `Module`: the kernel lacks one of them.
@@ -15,7 +16,7 @@ pub fn mount_all() -> Result<()> {
     if let Err(errno) = chmod(c"/", Mode::from_raw_mode(0o755)) {
         log::warn!("cannot set the mode of /: {}", Os(errno));
     }
-    make_directory(c"/proj");
+    make_directory(crate::project::mount::ROOT);
     let quiet = MountFlags::NOSUID | MountFlags::NOEXEC;
     for (kind, target, flags) in [
         (c"devtmpfs", c"/dev", quiet),

@@ -32,6 +32,7 @@ fn a_whole_line() {
     assert_eq!(credentials.groups.as_slice(), [6000, 6001]);
     assert_eq!(line.progress_limit.as_secs(), 180);
     assert_eq!(line.mount_limit.as_secs(), 120);
+    assert_eq!(line.retry_limit.as_secs(), 60);
     assert_eq!(line.network.limit.as_secs(), 120);
     assert_eq!((line.then, Then::find(GOOD)), (Some(Then::PowerOff), Some(Then::PowerOff)));
 }
@@ -62,6 +63,7 @@ fn each_fault_names_its_word() {
         ("mfs.then=poweroff", "mfs.then=sleep", "mfs.then=sleep: must be reboot, poweroff, halt"),
         ("quiet", "mfs.progress=0", "mfs.progress=0: must be at least one second"),
         ("quiet", "mfs.mntwait=2m", "mfs.mntwait=2m: must be a number of seconds"),
+        ("quiet", "mfs.retry=0", "mfs.retry=0: must be at least one second"),
         ("quiet", "mfs.boss=", "mfs.boss=: the server must be"),
         ("quiet", "mfs.boss=boss:0", "mfs.boss=boss:0: the port must be"),
         ("quiet", "mfs.override=yes", "mfs.override=yes: must be 0 or 1"),

@@ -18,7 +18,7 @@ pub(super) struct Words<'a> {
     values: [Option<&'a str>; KEYS.len()],
 }
 
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 23] = [
     "mfs.job",
     "mfs.save",
     "mfs.pid",
@@ -35,6 +35,7 @@ const KEYS: [&str; 22] = [
     "mfs.then",
     "mfs.progress",
     "mfs.mntwait",
+    "mfs.retry",
     "mfs.netwait",
     "mfs.vlan",
     "mfs.mtu",
@@ -105,6 +106,7 @@ impl<'a> Words<'a> {
                 .transpose()?,
             progress_limit: self.seconds("mfs.progress", 180)?,
             mount_limit: self.seconds("mfs.mntwait", 120)?,
+            retry_limit: self.seconds("mfs.retry", 60)?,
             network: self.network()?,
             drill: self.drill()?,
         })

@@ -20,8 +20,10 @@ use crate::processes::Processes;
 use crate::progress::Progress;
 use crate::project::commit::Recovered;
 use crate::project::credentials::{become_root, become_user};
-use crate::project::mount::PROJ;
+use crate::project::mount;
+use crate::project::patience::Patience;
 use crate::project::swapinfo::SwapInfo;
+use crate::project::tree::Tree;
 use crate::report::heartbeat;
 use crate::threads::Threads;
 use plan::{BaseImage, Plan};
@@ -49,13 +51,15 @@ pub fn run(
     progress.enter(Phase::Prepare);
     let identity = line.credentials.as_ref();
     use_project(identity)?;
-    let info = Arc::new(SwapInfo::open(PROJ, node)?);
+    let tree = Tree::of_mounts(mount::ROOT)
+        .map_err(|errno| Failure::of_project(errno, "opening the directory of mounts"))?;
+    let patience = Patience::new(line.retry_limit, progress);
+    let info = Arc::new(SwapInfo::open(tree, node, patience)?);
     heartbeat::start(host.threads, Arc::clone(&info), progress)?;
     #[cfg(feature = "drill")]
     crate::drill::play(line.drill, progress);
     if !save.is_statistics() {
         recover(&info)?;
-        info.check_room();
     }
     let part = info.read_part()?;
     let base = if save.is_full() { None } else { Some(BaseImage::read(&info)?) };
@@ -76,7 +80,8 @@ pub fn run(
     if let Some(base) = &base {
         base.check_fits(&map, &disk)?;
     }
-    progress.set_total(map.in_use.sector_count().to_bytes().get());
+    let in_use = map.in_use.sector_count().to_bytes().get();
+    progress.set_total(in_use);
     let plan = Plan {
         node,
         part: &part,
@@ -91,11 +96,14 @@ pub fn run(
     if save.is_statistics() {
         return statistics::take(&plan);
     }
-    let made = match &engine {
-        Some(engine) => engine.make(&plan, host.processes),
-        None => built_in::make(&plan),
-    };
-    let result = made.and_then(|made| publish::publish(&plan, &made));
+    info.check_room(in_use);
+    let result = info.commit().save_again_if_refused(|| {
+        let made = match &engine {
+            Some(engine) => engine.make(&plan, host.processes)?,
+            None => built_in::make(&plan)?,
+        };
+        publish::publish(&plan, &made)
+    });
     if result.is_err()
         && let Err(failure) = info.commit().recover()
     {

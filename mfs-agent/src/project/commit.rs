@@ -12,12 +12,15 @@
 
 use alloc::format;
 use alloc::string::String;
+use core::fmt;
 
 use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, Mode, OFlags, Stat, fchmod, fsync, openat, renameat, statat, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, Stat, fsync, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
-use crate::failure::{Failure, Os, Result};
+use super::ownership::{self, give_to_group};
+use super::patience::Patience;
+use crate::failure::{Failure, Result};
 use crate::file::{read_all, write_all};
 use imagezip_core::swapinfo::{Meta, TEXT_LIMIT};
 
@@ -78,12 +81,13 @@ pub enum Recovered {
 pub struct Commit<'a> {
     directory: BorrowedFd<'a>,
     vname: &'a str,
+    patience: &'a Patience,
 }
 
 impl<'a> Commit<'a> {
     /// Those in `directory` of the node `vname`.
-    pub fn new(directory: BorrowedFd<'a>, vname: &'a str) -> Self {
-        Self { directory, vname }
+    pub fn new(directory: BorrowedFd<'a>, vname: &'a str, patience: &'a Patience) -> Self {
+        Self { directory, vname, patience }
     }
 
     /// The final name.
@@ -103,10 +107,12 @@ impl<'a> Commit<'a> {
 
     /// What the file system knows of a file, `None` if it isn't there.
     fn look(&self, name: &str) -> Result<Option<Stat>> {
-        match statat(self.directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+        let doing = format_args!("looking for {name}");
+        let look = || statat(self.directory, name, AtFlags::SYMLINK_NOFOLLOW);
+        match self.patience.retry(doing, look) {
             Ok(status) => Ok(Some(status)),
             Err(Errno::NOENT) => Ok(None),
-            Err(errno) => Err(Failure::of_project(errno, format_args!("looking for {name}"))),
+            Err(errno) => Err(Failure::of_project(errno, doing)),
         }
     }
 
@@ -143,9 +149,13 @@ impl<'a> Commit<'a> {
     fn describes_the_image(&self) -> Result<bool> {
         let name = self.temporary_name(Member::Meta);
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let text = openat(self.directory, name.as_str(), flags, Mode::empty())
-            .and_then(|file| read_all(file, TEXT_LIMIT))
-            .map_err(|errno| Failure::of_project(errno, format_args!("reading {name}")))?;
+        let doing = format_args!("reading {name}");
+        let read = || {
+            openat(self.directory, name.as_str(), flags, Mode::empty())
+                .and_then(|file| read_all(file, TEXT_LIMIT))
+        };
+        let text =
+            self.patience.retry(doing, read).map_err(|errno| Failure::of_project(errno, doing))?;
         let size = self.image_size()?;
         Ok(Meta::parse(&text).is_ok_and(|meta| Some(meta.image_size) == size))
     }
@@ -153,25 +163,63 @@ impl<'a> Commit<'a> {
     /// Makes a temporary file, empty and open for writing, that the group may read and write.
     pub fn create(&self, member: Member) -> Result<OwnedFd> {
         let name = self.temporary_name(member);
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
-        let mode = Mode::from_raw_mode(0o660);
-        let file = openat(self.directory, name.as_str(), flags | OFlags::CLOEXEC, mode)
-            .map_err(|errno| Failure::of_project(errno, format_args!("creating {name}")))?;
-        // Whatever the mask is.
-        if let Err(errno) = fchmod(&file, mode) {
-            log::warn!("cannot set the mode of {name}: {}", Os(errno));
-        }
-        Ok(file)
+        let doing = format_args!("creating {name}");
+        self.make_anew(&name, doing, Ok).map_err(|errno| Failure::of_project(errno, doing))
     }
 
     /// Makes a whole temporary file and syncs it.
     pub fn write(&self, member: Member, content: &[u8]) -> Result<()> {
-        let file = self.create(member)?;
+        let name = self.temporary_name(member);
+        let doing = format_args!("writing {name}");
         // A successful fsync leaves nothing that close could fail at.
-        write_all(&file, content).and_then(|()| fsync(&file)).map_err(|errno| {
-            let name = self.temporary_name(member);
-            Failure::of_project(errno, format_args!("writing {name}"))
+        let fill = |file| write_all(&file, content).and_then(|()| fsync(&file));
+        self.make_anew(&name, doing, fill).map_err(|errno| Failure::of_project(errno, doing))
+    }
+
+    /// Makes a file that isn't there, and does something with it. If either is refused, both are
+    /// done again, with what there is of the file removed before: a create that was refused in its
+    /// second half, when the mode is set, has made it.
+    fn make_anew<T>(
+        &self,
+        name: &str,
+        doing: fmt::Arguments<'_>,
+        mut using: impl FnMut(OwnedFd) -> rustix::io::Result<T>,
+    ) -> rustix::io::Result<T> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+        let mut again = false;
+        self.patience.retry(doing, || {
+            if core::mem::replace(&mut again, true) {
+                match unlinkat(self.directory, name, AtFlags::empty()) {
+                    Ok(()) | Err(Errno::NOENT) => {}
+                    Err(errno) => return Err(errno),
+                }
+            }
+            let file = openat(self.directory, name, flags | OFlags::CLOEXEC, ownership::FILE)?;
+            give_to_group(&file, self.directory, ownership::FILE, name);
+            using(file)
         })
+    }
+
+    /// Runs `save`, which makes the next set. If the server refused data in the middle of that,
+    /// what there is of the set is discarded, and `save` runs once more.
+    ///
+    /// A write or fsync that failed can't be repeated: the kernel has dropped the data that the
+    /// server refused, and tells of it once only, so a second fsync would be a success with a hole
+    /// in the file. The data are on the disk still; so they are read again, into another file. A
+    /// second refusal is believed.
+    pub fn save_again_if_refused<T>(&self, mut save: impl FnMut() -> Result<T>) -> Result<T> {
+        match save() {
+            Err(failure)
+                if failure.errno.is_some_and(Patience::is_refusal)
+                    && !self.patience.is_exhausted() =>
+            {
+                log::warn!("{failure}; all of it is discarded, and saved once more");
+                self.recover()?;
+                self.patience.progress().start_again();
+                save()
+            }
+            result => result,
+        }
     }
 
     /// Makes the temporary files the current set. If that fails, [`Commit::recover`] puts the
@@ -201,20 +249,28 @@ impl<'a> Commit<'a> {
             Step::Rename(member) => self.rename(member),
             Step::Remove(member) => {
                 let name = self.temporary_name(member);
-                match unlinkat(self.directory, name.as_str(), AtFlags::empty()) {
+                let doing = format_args!("removing {name}");
+                let remove = || unlinkat(self.directory, name.as_str(), AtFlags::empty());
+                match self.patience.retry(doing, remove) {
                     Ok(()) | Err(Errno::NOENT) => Ok(()),
-                    Err(errno) => Err(Failure::of_project(errno, format_args!("removing {name}"))),
+                    Err(errno) => Err(Failure::of_project(errno, doing)),
                 }
             }
-            Step::Sync => fsync(self.directory)
-                .map_err(|errno| Failure::of_project(errno, "syncing the directory swapinfo")),
+            Step::Sync => {
+                let doing = "syncing the directory swapinfo";
+                self.patience
+                    .retry(doing, || fsync(self.directory))
+                    .map_err(|errno| Failure::of_project(errno, doing))
+            }
         }
     }
 
     fn rename(&self, member: Member) -> Result<()> {
         let (from, to) = (self.temporary_name(member), self.name(member));
         let file = self.look(&from)?.map(|status| status.st_ino);
-        match renameat(self.directory, from.as_str(), self.directory, to.as_str()) {
+        let doing = format_args!("renaming {from} to {to}");
+        let rename = || renameat(self.directory, from.as_str(), self.directory, to.as_str());
+        match self.patience.retry(doing, rename) {
             // Either the run that is being recovered has done it, and there was no file; or the
             // request was sent twice because the first answer was lost, and the file is there.
             Err(Errno::NOENT)
@@ -224,9 +280,7 @@ impl<'a> Commit<'a> {
             {
                 Ok(())
             }
-            result => result.map_err(|errno| {
-                Failure::of_project(errno, format_args!("renaming {from} to {to}"))
-            }),
+            result => result.map_err(|errno| Failure::of_project(errno, doing)),
         }
     }
 }

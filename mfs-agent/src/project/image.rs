@@ -10,6 +10,7 @@ use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{Advice, Mode, OFlags, fadvise, fdatasync, fstat, fsync, openat};
 use rustix::io::{Errno, pread, write};
 
+use super::patience::Patience;
 use crate::failure::{Failure, Result};
 use crate::progress::Progress;
 
@@ -90,17 +91,23 @@ impl embedded_io::Write for ImageFile<'_> {
 pub struct StoredFile<'a> {
     file: OwnedFd,
     size: u64,
-    progress: &'a Progress,
+    patience: &'a Patience,
     failed: AtomicBool,
 }
 
 impl<'a> StoredFile<'a> {
     /// Opens the file `name`.
-    pub fn open(directory: BorrowedFd<'_>, name: &str, progress: &'a Progress) -> Result<Self> {
-        let fail = |errno| Failure::of_project(errno, format_args!("reading {name} back"));
-        let file = open_uncached(directory, name).map_err(fail)?;
-        let size = fstat(&file).map_err(fail)?.st_size.try_into().unwrap_or(0);
-        Ok(Self { file, size, progress, failed: AtomicBool::new(false) })
+    pub fn open(directory: BorrowedFd<'_>, name: &str, patience: &'a Patience) -> Result<Self> {
+        let doing = format_args!("reading {name} back");
+        let open = || {
+            let file = open_uncached(directory, name)?;
+            let size = fstat(&file)?.st_size;
+            Ok((file, size))
+        };
+        let (file, size) =
+            patience.retry(doing, open).map_err(|errno| Failure::of_project(errno, doing))?;
+        let size = size.try_into().unwrap_or(0);
+        Ok(Self { file, size, patience, failed: AtomicBool::new(false) })
     }
 
     /// Whether the server failed to give the data.
@@ -129,8 +136,9 @@ impl ReadAt for StoredFile<'_> {
     }
 
     fn read_at(&self, offset: Bytes, buf: &mut [u8]) -> imagezip_core::Result<()> {
-        self.progress.beat();
-        crate::file::read_at(&self.file, offset.get(), buf).map_err(|errno| {
+        self.patience.progress().beat();
+        let read = || crate::file::read_at(&self.file, offset.get(), &mut *buf);
+        self.patience.retry("reading the image back", read).map_err(|errno| {
             self.failed.store(true, Ordering::Relaxed);
             ErrorKind::Read(errno.raw_os_error()).at(Place::Byte(offset))
         })
@@ -140,10 +148,13 @@ impl ReadAt for StoredFile<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::time::Duration;
     use embedded_io::Write;
     use rustix::fd::AsFd;
     use std::vec;
     use std::vec::Vec;
+
+    static PROGRESS: Progress = Progress::new();
 
     #[test]
     fn what_is_written_is_read_back() {
@@ -151,8 +162,8 @@ mod tests {
         let handle = std::fs::File::open(directory.path()).unwrap();
         let flags = OFlags::WRONLY | OFlags::CREATE;
         let file = openat(&handle, "x", flags, Mode::RUSR).unwrap();
-        let progress = Progress::new();
-        let mut image = ImageFile::new(file, &progress);
+        let progress = &PROGRESS;
+        let mut image = ImageFile::new(file, progress);
         let data: Vec<u8> = (0..9_000_001_u32).map(|i| i.to_le_bytes()[1]).collect();
         image.write_all(&data[..8_999_999]).unwrap();
         assert_eq!(progress.snapshot().written, 8_999_999);
@@ -162,7 +173,8 @@ mod tests {
         assert_eq!(size, 9_000_001);
         assert_eq!(digest, Sha256::of(&data));
         assert_eq!(progress.snapshot().written, 9_000_001);
-        let stored = StoredFile::open(handle.as_fd(), "x", &progress).unwrap();
+        let patience = Patience::new(Duration::ZERO, &PROGRESS);
+        let stored = StoredFile::open(handle.as_fd(), "x", &patience).unwrap();
         let mut back = vec![0; 9_000_001];
         stored.read_at(Bytes(0), &mut back).unwrap();
         assert!(back == data);

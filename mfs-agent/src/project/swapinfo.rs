@@ -7,13 +7,12 @@ use alloc::vec::Vec;
 use imagezip_core::digest::Sha256;
 use imagezip_core::swapinfo::{PART_LIMIT, Part};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{
-    CWD, FileType, Mode, OFlags, ResolveFlags, fstat, fstatvfs, openat, openat2, readlinkat,
-};
+use rustix::fs::{FileType, Mode, OFlags, fstat, fstatvfs, openat, readlinkat};
 use rustix::io::Errno;
-use rustix::path::Arg;
 
 use super::commit::Commit;
+use super::patience::Patience;
+use super::tree::Tree;
 use crate::cmdline::Node;
 use crate::failure::{Failure, FailureKind, Os, Result};
 use crate::file::read_all;
@@ -21,10 +20,12 @@ use crate::names::Name;
 
 /// The directory and the node's name.
 pub struct SwapInfo {
-    root: OwnedFd,
+    tree: Tree,
     directory: OwnedFd,
+    /// From `/proj` on.
     path: String,
     vname: String,
+    patience: Patience,
 }
 
 /// The signature of the image that the disk was loaded from.
@@ -38,29 +39,43 @@ pub struct BaseSignature {
 }
 
 impl SwapInfo {
-    /// Opens the directory of `node` below `root`, which is `/proj`.
+    /// Opens the directory of `node`. `patience` is that of all that is done there.
     ///
     /// # Errors
     /// `ProjectFile` or `ProjectReadOnly`: it isn't there or not for this user.
-    pub fn open(root: impl Arg, node: &Node) -> Result<Self> {
+    pub fn open(tree: Tree, node: &Node, patience: Patience) -> Result<Self> {
         let Node { pid, eid, vname } = node;
-        let path = format!("{pid}/exp/{eid}/swapinfo");
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fail = |errno| {
-            let place = format_args!("opening /proj/{path}");
-            match errno {
-                Errno::NOENT => FailureKind::ProjectFile.because(format_args!(
-                    "{place}: it isn't there; mfs.proj= must name the directory of all projects, \
+        let path = format!("/proj/{pid}/exp/{eid}/swapinfo");
+        let doing = format!("opening {path}");
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let directory = patience.retry(&doing, || tree.open(&path, flags)).map_err(|errno| {
+            let absent = matches!(errno, Errno::NOENT | Errno::XDEV);
+            // The experiment of a subgroup is a link to the subgroup's directory.
+            let experiment = format!("/proj/{pid}/exp/{eid}");
+            match tree.link(&experiment).filter(|_| absent) {
+                Some(target) => FailureKind::ProjectFile.because(format_args!(
+                    "{doing}: {experiment} is a link to {target}, and there is no such directory \
+                     on what is mounted; mfs.projgroups= must name the directory of all groups, \
+                     or boss the group's own"
+                )),
+                None if absent => FailureKind::ProjectFile.because(format_args!(
+                    "{doing}: it isn't there; mfs.proj= must name the directory of all projects, \
                      and boss makes the directory when the experiment swaps in"
                 )),
-                Errno::XDEV => FailureKind::ProjectFile
-                    .because(format_args!("{place}: a link there leads out of /proj")),
-                _ => Failure::of_project(errno, place),
+                None => Failure::of_project(errno, &doing),
             }
-        };
-        let root = openat(CWD, root, flags, Mode::empty()).map_err(fail)?;
-        let directory = open_beneath(&root, &path, flags).map_err(fail)?;
-        Ok(Self { root, directory, path, vname: vname.as_str().into() })
+        })?;
+        Ok(Self { tree, directory, path, vname: vname.as_str().into(), patience })
+    }
+
+    /// The file servers' directories.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// How long the file server may refuse.
+    pub fn patience(&self) -> &Patience {
+        &self.patience
     }
 
     /// The directory.
@@ -75,7 +90,7 @@ impl SwapInfo {
 
     /// The node's set of swap files.
     pub fn commit(&self) -> Commit<'_> {
-        Commit::new(self.directory.as_fd(), &self.vname)
+        Commit::new(self.directory.as_fd(), &self.vname, &self.patience)
     }
 
     /// Reads `<vname>.part`.
@@ -88,14 +103,19 @@ impl SwapInfo {
             FailureKind::PartFile.because(format_args!("{}/{name}: {why}", self.path))
         };
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let text = openat(&self.directory, name.as_str(), flags, Mode::empty())
-            // One byte more, so that the parser sees that it's too long.
-            .and_then(|file| read_all(file, PART_LIMIT.saturating_add(4096)))
+        let read = || {
+            let file = openat(&self.directory, name.as_str(), flags, Mode::empty())?;
+            // Some more, so that the parser sees that it's too long.
+            read_all(file, PART_LIMIT.saturating_add(4096))
+        };
+        let text = self
+            .patience
+            .retry(format_args!("reading {name}"), read)
             .map_err(|errno| fail(&Os(errno)))?;
         Part::parse(&text).map_err(|error| fail(&error))
     }
 
-    /// Reads `<vname>.sig`, which is a link to a file somewhere in `/proj`.
+    /// Reads `<vname>.sig`, which is a link to a file somewhere in `/proj` or `/groups`.
     ///
     /// # Errors
     /// `SignatureFile`: it can't be read, or has more than `limit` bytes.
@@ -108,16 +128,15 @@ impl SwapInfo {
                     "; without a signature of its base the disk can't be saved but as a full \
                      image, for which mfs.save=full asks"
                 }
-                Errno::XDEV => "; the link must stay in /proj",
+                Errno::XDEV => "; the link must lead to a file on what is mounted",
                 Errno::FBIG => "; a node with more memory could use it",
                 _ => "",
             };
             FailureKind::SignatureFile.because(format_args!("{path}: {}{hint}", Os(errno)))
         };
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let bytes = open_beneath(&self.root, &path, flags)
-            .and_then(|file| read_all(file, limit))
-            .map_err(fail)?;
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+        let read = || self.tree.open(&path, flags).and_then(|file| read_all(file, limit));
+        let bytes = self.patience.retry(format_args!("reading {name}"), read).map_err(fail)?;
         let target = readlinkat(&self.directory, name.as_str(), Vec::new())
             .ok()
             .and_then(|target| target.into_string().ok());
@@ -132,9 +151,9 @@ impl SwapInfo {
     /// # Errors
     /// It is there, but can't be read.
     pub fn open_program(&self, pid: &Name) -> rustix::io::Result<Option<OwnedFd>> {
-        let path = format!("{pid}/bin/imagezip");
+        let path = format!("/proj/{pid}/bin/imagezip");
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = match open_beneath(&self.root, &path, flags) {
+        let file = match self.tree.open(&path, flags) {
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
             file => file?,
         };
@@ -142,49 +161,58 @@ impl SwapInfo {
         let regular = FileType::from_raw_mode(mode) == FileType::RegularFile;
         let executable = mode & 0o111 != 0;
         if !(regular && executable) {
-            log::warn!("/proj/{path} is no executable file");
+            log::warn!("{path} is no executable file");
         }
         Ok((regular && executable).then_some(file))
     }
 
-    /// Warns if there is less room than the previous image takes.
-    pub fn check_room(&self) {
+    /// Warns if there is less room than the image may need: as much as the previous one has, or a
+    /// tenth of the `in_use` bytes of the disk if there is none. Of quotas the file server doesn't
+    /// tell.
+    pub fn check_room(&self, in_use: u64) {
         let Ok(room) = fstatvfs(&self.directory) else { return };
         let free = room.f_bavail.saturating_mul(room.f_frsize);
-        let previous = self.commit().image_size().ok().flatten().unwrap_or(0);
-        if free < previous {
-            log::warn!(
-                "{free} bytes are free on /proj; the previous image has {previous}, and stays \
-                 until the next is whole"
-            );
+        let previous = self.commit().image_size().ok().flatten();
+        if let Some(warning) = scarcity(free, previous, in_use) {
+            log::warn!("{warning}");
         }
     }
 }
 
-/// Opens a file below `root` through links that don't lead out of it.
-fn open_beneath(root: &OwnedFd, path: &str, flags: OFlags) -> rustix::io::Result<OwnedFd> {
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    // A rename anywhere may make the kernel doubt a path with `..` in it.
-    for _ in 0..10 {
-        match openat2(root, path, flags, Mode::empty(), resolve) {
-            Err(Errno::AGAIN) => {}
-            result => return result,
-        }
+fn scarcity(free: u64, previous: Option<u64>, in_use: u64) -> Option<String> {
+    match previous {
+        Some(size) if free < size => Some(format!(
+            "{free} bytes are free on the file server; the previous image has {size}, and stays \
+             until the next is whole"
+        )),
+        None if free < in_use / 10 => Some(format!(
+            "{free} bytes are free on the file server; {in_use} of the disk are in use, and what \
+             differs of them from the base must find room"
+        )),
+        _ => None,
     }
-    Err(Errno::AGAIN)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::NameKind;
+    use crate::names::{Name, NameKind};
+    use crate::progress::Progress;
+    use core::time::Duration;
     use std::fs;
     use std::os::unix::fs::symlink;
     use std::path::PathBuf;
 
+    static PROGRESS: Progress = Progress::new();
+
+    fn open(root: &tempfile::TempDir, node: &Node) -> Result<SwapInfo> {
+        let patience = Patience::new(Duration::ZERO, &PROGRESS);
+        SwapInfo::open(Tree::of_directory(root.path()).unwrap(), node, patience)
+    }
+
     fn fixture() -> (tempfile::TempDir, PathBuf, Node) {
         let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("testbed/exp/exp1/swapinfo");
+        let path = root.path().join("proj/testbed/exp/exp1/swapinfo");
         fs::create_dir_all(&path).unwrap();
         let name = |kind, text| Name::new(kind, text).unwrap();
         let node = Node {
@@ -198,7 +226,7 @@ mod tests {
     #[test]
     fn signatures_behind_links_that_stay() {
         let (root, path, node) = fixture();
-        let info = SwapInfo::open(root.path(), &node).unwrap();
+        let info = open(&root, &node).unwrap();
         assert_eq!(info.read_signature(10).err().unwrap().kind, FailureKind::SignatureFile);
         fs::write(path.join("base.sig"), "signature").unwrap();
         symlink("base.sig", path.join("n.sig")).unwrap();
@@ -209,7 +237,7 @@ mod tests {
         );
         assert!(info.read_signature(8).err().unwrap().message.contains("file too large"));
         // A store of the whole project.
-        fs::write(root.path().join("testbed/far.sig"), "far").unwrap();
+        fs::write(root.path().join("proj/testbed/far.sig"), "far").unwrap();
         fs::remove_file(path.join("n.sig")).unwrap();
         symlink("../../../far.sig", path.join("n.sig")).unwrap();
         assert_eq!(info.read_signature(9).unwrap().name, "far.sig");
@@ -224,7 +252,7 @@ mod tests {
     #[test]
     fn parts_are_files_and_small() {
         let (root, path, node) = fixture();
-        let info = SwapInfo::open(root.path(), &node).unwrap();
+        let info = open(&root, &node).unwrap();
         let part = path.join("n.part");
         let refused = |words: &str| {
             let failure = info.read_part().unwrap_err();
@@ -244,13 +272,29 @@ mod tests {
     }
 
     #[test]
+    fn little_room_is_warned_of() {
+        assert!(scarcity(99, Some(100), 0).unwrap().contains("the previous image has 100"));
+        assert_eq!(scarcity(100, Some(100), 10_000), None);
+        assert!(scarcity(99, None, 1000).unwrap().contains("1000 of the disk are in use"));
+        assert_eq!(scarcity(100, None, 1000), None);
+    }
+
+    #[test]
     fn an_experiment_that_is_not_there() {
         let (root, path, node) = fixture();
         fs::remove_dir(&path).unwrap();
-        let failure = SwapInfo::open(root.path(), &node).err().unwrap();
+        let failure = open(&root, &node).err().unwrap();
         assert!(failure.message.contains("/proj/testbed/exp/exp1/swapinfo"), "{failure}");
         symlink("/etc", &path).unwrap();
-        let failure = SwapInfo::open(root.path(), &node).err().unwrap();
-        assert!(failure.message.contains("leads out"), "{failure}");
+        let failure = open(&root, &node).err().unwrap();
+        assert!(failure.message.contains("it isn't there"), "{failure}");
+        fs::remove_dir_all(root.path().join("proj/testbed/exp/exp1")).unwrap();
+        let experiment = root.path().join("proj/testbed/exp/exp1");
+        symlink("/groups/testbed/sub/exp/exp1", &experiment).unwrap();
+        let failure = open(&root, &node).err().unwrap();
+        assert!(failure.message.contains("a link to /groups/testbed/sub/exp/exp1"), "{failure}");
+        assert!(failure.message.contains("mfs.projgroups="), "{failure}");
+        fs::create_dir_all(root.path().join("groups/testbed/sub/exp/exp1/swapinfo")).unwrap();
+        open(&root, &node).unwrap();
     }
 }

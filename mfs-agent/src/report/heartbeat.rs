@@ -5,15 +5,13 @@
 
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use core::time::Duration;
 
 use imagezip_core::swapinfo::{Phase, Status};
 use rustix::fd::OwnedFd;
-use rustix::fs::{
-    AtFlags, Mode, OFlags, chmodat, fchmod, fsync, mkdirat, openat, renameat, unlinkat,
-};
+use rustix::fs::{AtFlags, Mode, OFlags, fsync, mkdirat, openat, renameat, unlinkat};
 use rustix::io::{Errno, Result};
 
 use super::ending::ENDED;
@@ -22,6 +20,7 @@ use super::{ending, journal};
 use crate::failure::{FailureKind, Os};
 use crate::file::{list_opened, write_all};
 use crate::progress::{Progress, Snapshot};
+use crate::project::ownership::{self, give_to_group};
 use crate::project::swapinfo::SwapInfo;
 use crate::threads::Threads;
 
@@ -47,7 +46,7 @@ pub fn start(
 
 fn beat(info: &SwapInfo, progress: &Progress) {
     let mut trouble = Trouble::default();
-    let mut log_file = None;
+    let mut log_file = LogFile::default();
     loop {
         let ended = ENDED.wait(PERIOD);
         let status = status(progress.snapshot());
@@ -113,56 +112,80 @@ fn write_status(info: &SwapInfo, status: &Status, sync: bool) -> Result<()> {
     renameat(directory, temporary.as_str(), directory, name.as_str())
 }
 
-/// Appends what was logged since the last time to `logs/<vname>.<utc>.log`.
-fn write_log(info: &SwapInfo, log_file: &mut Option<OwnedFd>, sync: bool) -> Result<()> {
-    let file = match log_file {
-        Some(file) => file,
-        None => log_file.insert(open_log(info)?),
-    };
-    write_all(&*file, journal::take().as_bytes())?;
-    if sync { fsync(&*file) } else { Ok(()) }
+/// The log file of the run.
+#[derive(Default)]
+struct LogFile {
+    /// Its name in `logs`, once it has one.
+    name: Option<String>,
+    /// The file, as long as writing to it succeeds.
+    file: Option<OwnedFd>,
 }
 
-/// Makes the log file of the run, and room for it.
-fn open_log(info: &SwapInfo) -> Result<OwnedFd> {
-    let directory = info.directory();
-    let mode = Mode::from_raw_mode(0o770);
-    match mkdirat(directory, c"logs", mode) {
+/// Appends what was logged since the last time to `logs/<vname>.<utc>.log`. If that fails, the
+/// next time tries again, with the file opened anew: the server may know the open one no more.
+fn write_log(info: &SwapInfo, log: &mut LogFile, sync: bool) -> Result<()> {
+    let lines = journal::take();
+    let result = append(info, log, &lines, sync);
+    if result.is_err() {
+        log.file = None;
+        journal::put_back(&lines);
+    }
+    result
+}
+
+fn append(info: &SwapInfo, log: &mut LogFile, lines: &str, sync: bool) -> Result<()> {
+    let file = if let Some(file) = &log.file {
+        file
+    } else {
+        let logs = open_logs(info.directory())?;
+        let name = log.name.get_or_insert_with(|| {
+            if let Err(errno) = remove_old_logs(&logs, info.vname()) {
+                log::warn!("cannot remove old logs: {}", Os(errno));
+            }
+            format!("{}.{}.log", info.vname(), Utc::now().compact())
+        });
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW;
+        log.file.insert(create(&logs, name, flags)?)
+    };
+    write_all(file, lines.as_bytes())?;
+    if sync { fsync(file) } else { Ok(()) }
+}
+
+/// Opens the directory of logs, which is made if it isn't there. A link in its place isn't
+/// followed: it may lead to the node's own files.
+fn open_logs(directory: &OwnedFd) -> Result<OwnedFd> {
+    let made = mkdirat(directory, c"logs", ownership::DIRECTORY);
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match made {
+        // The group's members keep their logs here too.
         Ok(()) => {
-            // Whatever the mask is; the group's members keep their logs here too.
-            let _ = chmodat(directory, c"logs", mode, AtFlags::empty());
+            let logs = openat(directory, c"logs", flags, Mode::empty())?;
+            give_to_group(&logs, directory, ownership::DIRECTORY, "logs");
+            Ok(logs)
         }
-        Err(Errno::EXIST) => {}
-        Err(errno) => return Err(errno),
+        Err(Errno::EXIST) => openat(directory, c"logs", flags, Mode::empty()),
+        Err(errno) => Err(errno),
     }
-    if let Err(errno) = remove_old_logs(info) {
-        log::warn!("cannot remove old logs: {}", Os(errno));
-    }
-    let name = format!("logs/{}.{}.log", info.vname(), Utc::now().compact());
-    create(directory, &name, OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW)
 }
 
 /// Removes the node's oldest log files but for [`LOGS_KEPT`].
-fn remove_old_logs(info: &SwapInfo) -> Result<()> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let logs = openat(info.directory(), c"logs", flags, Mode::empty())?;
+fn remove_old_logs(logs: &OwnedFd, vname: &str) -> Result<()> {
     // The name of a node has no dot. The rest of the file's name sorts by time.
-    let prefix = format!("{}.", info.vname());
-    let again = openat(&logs, c".", flags, Mode::empty())?;
+    let prefix = format!("{vname}.");
+    let again = openat(logs, c".", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let mut names = list_opened(again)?;
     names.retain(|name| name.starts_with(&prefix) && name.strip_suffix(".log").is_some());
     let excess = names.len().saturating_sub(LOGS_KEPT);
     for name in names.iter().take(excess) {
-        unlinkat(&logs, name.as_str(), AtFlags::empty())?;
+        unlinkat(logs, name.as_str(), AtFlags::empty())?;
     }
     Ok(())
 }
 
 fn create(directory: &OwnedFd, name: &str, flags: OFlags) -> Result<OwnedFd> {
-    let mode = Mode::from_raw_mode(0o660);
-    let file = openat(directory, name, flags | OFlags::CLOEXEC, mode)?;
-    // Whatever the mask is. Who may write the file but doesn't own it can't.
-    let _ = fchmod(&file, mode);
+    let file = openat(directory, name, flags | OFlags::CLOEXEC, ownership::FILE)?;
+    // Who may write the file but doesn't own it can't, and this isn't said at every beat.
+    let _ = ownership::set(&file, directory, ownership::FILE);
     Ok(file)
 }
 
@@ -171,13 +194,17 @@ mod tests {
     use super::*;
     use crate::cmdline::Node;
     use crate::names::{Name, NameKind};
+    use crate::project::patience::Patience;
+    use crate::project::tree::Tree;
     use std::fs;
+
+    static PROGRESS: Progress = Progress::new();
 
     #[test]
     fn status_and_log_are_there_for_the_group() {
         use std::os::unix::fs::PermissionsExt;
         let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("testbed/exp/exp1/swapinfo");
+        let path = root.path().join("proj/testbed/exp/exp1/swapinfo");
         fs::create_dir_all(&path).unwrap();
         let name = |kind, text| Name::new(kind, text).unwrap();
         let node = Node {
@@ -185,8 +212,10 @@ mod tests {
             eid: name(NameKind::Experiment, "exp1"),
             vname: name(NameKind::Node, "n"),
         };
-        let info = SwapInfo::open(root.path(), &node).unwrap();
-        let progress = Progress::new();
+        let progress = &PROGRESS;
+        let patience = Patience::new(Duration::ZERO, progress);
+        let tree = Tree::of_directory(root.path()).unwrap();
+        let info = SwapInfo::open(tree, &node, patience).unwrap();
         progress.enter(Phase::Save);
         progress.set_total(100);
         let written = status(progress.snapshot());
@@ -202,15 +231,28 @@ mod tests {
             fs::write(path.join(format!("logs/n.199901{day}T000000Z.log")), "").unwrap();
         }
         fs::write(path.join("logs/n2.19990101T000000Z.log"), "").unwrap();
-        let mut log_file = None;
+        let mut log_file = LogFile::default();
         write_log(&info, &mut log_file, false).unwrap();
         write_log(&info, &mut log_file, true).unwrap();
+        // A file that can't be written any more is opened again, under its name.
+        log_file.file = Some(crate::file::open("/dev/null").unwrap());
+        journal::keep(log::Level::Info, format_args!("not lost"));
+        write_log(&info, &mut log_file, false).unwrap_err();
+        write_log(&info, &mut log_file, false).unwrap();
+        let log = fs::read_to_string(path.join("logs").join(log_file.name.unwrap())).unwrap();
+        assert_eq!(log.matches("not lost").count(), 1, "{log}");
         let logs = crate::file::list(path.join("logs")).unwrap();
         assert_eq!(logs.len(), LOGS_KEPT + 2);
         assert_eq!(logs[0], "n.19990120T000000Z.log");
         assert_eq!(logs[LOGS_KEPT + 1], "n2.19990101T000000Z.log");
         fs::remove_dir_all(path.join("logs")).unwrap();
-        open_log(&info).unwrap();
-        assert_eq!(fs::metadata(path.join("logs")).unwrap().permissions().mode() & 0o777, 0o770);
+        open_logs(info.directory()).unwrap();
+        let mode = fs::metadata(path.join("logs")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o2770);
+        fs::remove_dir_all(path.join("logs")).unwrap();
+        fs::create_dir(path.join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink(path.join("elsewhere"), path.join("logs")).unwrap();
+        write_log(&info, &mut LogFile::default(), false).unwrap_err();
+        assert_eq!(crate::file::list(path.join("elsewhere")).unwrap(), [""; 0]);
     }
 }

@@ -48,6 +48,16 @@ impl Kept {
         // Writing to a String reports no error.
         let _ = writeln!(self.lines, "{} {level:5} {}", Utc::now(), Printable(text));
     }
+
+    fn put_back(&mut self, lines: &str) {
+        let room = LIMIT.saturating_sub(self.lines.len());
+        if lines.len() > room || self.lines.try_reserve(lines.len()).is_err() {
+            let count = u64::try_from(lines.lines().count()).unwrap_or(u64::MAX);
+            self.lost = self.lost.saturating_add(count);
+        } else {
+            self.lines.insert_str(0, lines);
+        }
+    }
 }
 
 /// Makes this the program's log.
@@ -72,6 +82,11 @@ pub fn take() -> String {
         kept.lost = 0;
     }
     lines
+}
+
+/// Gives back lines that were taken but couldn't be written.
+pub fn put_back(lines: &str) {
+    KEPT.lock().put_back(lines);
 }
 
 #[cfg(test)]

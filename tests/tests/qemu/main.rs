@@ -9,6 +9,7 @@ mod cutoff;
 mod disks;
 mod end;
 mod full;
+mod mounts;
 mod own_engine;
 mod refusal;
 mod save;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use swapmfs_tests::trial::{PATIENCE, Run, Set, Trial, prepared, wait_until};
-use xtask::nfs::{Faults, Operation};
+use xtask::nfs::{Faults, Operation, Refusal, Revoked};
 use xtask::qemu::Running;
 
 /// Makes each write take so long that something can happen in the middle.
@@ -112,4 +112,44 @@ fn a_server_that_goes_for_good_ends_the_run() -> Result<()> {
     let previous = Set::find(&trial.experiment)?;
     assert_eq!(previous, prepared()?.previous);
     Ok(())
+}
+
+/// As when the server's exports are read anew whenever an experiment changes: first when the node
+/// mounts, then at every stage of the save.
+#[test]
+fn a_server_that_refuses_for_a_moment_is_asked_again() -> Result<()> {
+    let trial = Trial::new("revoked")?;
+    let revoke = |refusal, operations: &[Operation]| {
+        let operations = operations.iter().copied().collect();
+        let revoked = Some(Revoked { refusal, operations, times: None });
+        trial.server.set_faults(Faults { revoked, delay: SLOW, ..Faults::default() });
+    };
+    let restore = || trial.server.set_faults(Faults { delay: SLOW, ..Faults::default() });
+
+    revoke(Refusal::Access, &[]);
+    let mut node = trial.node("")?.start()?;
+    node.wait_for_line("to mount 10.0.2.2:/proj failed: permission denied", PATIENCE)?;
+    revoke(Refusal::Stale, &[Operation::Lookup]);
+    let opening = "opening /proj/testbed/exp/trial/swapinfo: ";
+    node.wait_for_line(&format!("{opening}stale file handle; asking again"), PATIENCE)?;
+    restore();
+    node.wait_for_line(&format!("{opening}the file server has answered after"), PATIENCE)?;
+
+    let image = trial.temporary(".ndz");
+    let has_begun = || fs::metadata(&image).is_ok_and(|image| image.len() > 0);
+    assert!(wait_until(&node, has_begun)?, "{}", node.console().tail(20));
+    revoke(Refusal::Access, &[]);
+    node.wait_for_line("; all of it is discarded, and saved once more", PATIENCE)?;
+    restore();
+
+    node.wait_for_line("mfs-phase: verify", PATIENCE)?;
+    revoke(Refusal::Stale, &[Operation::Rename]);
+    let renaming = "renaming node-a-swap.ndz.tmp to node-a-swap.ndz: stale file handle; asking";
+    node.wait_for_line(renaming, PATIENCE)?;
+    trial.server.set_faults(Faults::default());
+    Run::of(&mut node)?.check_saved()?;
+    assert!(Set::read(&trial.experiment)?.is_same_state(&prepared()?.expected));
+    let status = trial.status()?;
+    assert_eq!(status.scanned, status.total, "counted twice");
+    trial.check_nothing_is_left()
 }

@@ -3,7 +3,7 @@
 //!
 //! Users are not looked at: everything is done as whoever runs this process.
 
-use super::faults::{Injected, Monitor, Operation};
+use super::faults::{Injected, Monitor, Operation, Refusal};
 use super::handles::Handles;
 use nfs3_server::nfs3_types::nfs3::{Nfs3Option, set_gid3, set_mode3, set_uid3};
 use nfs3_server::nfs3_types::nfs3::{
@@ -391,6 +391,8 @@ fn injected(fault: Injected) -> nfsstat3 {
         Injected::ReadOnly => nfsstat3::NFS3ERR_ROFS,
         Injected::NoSpace => nfsstat3::NFS3ERR_NOSPC,
         Injected::Failure => nfsstat3::NFS3ERR_IO,
+        Injected::Refused(Refusal::Access) => nfsstat3::NFS3ERR_ACCES,
+        Injected::Refused(Refusal::Stale) => nfsstat3::NFS3ERR_STALE,
     }
 }
 

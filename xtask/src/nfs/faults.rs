@@ -33,11 +33,33 @@ pub struct Faults {
     pub no_space_after: Option<u64>,
     /// These operations fail: `NFS3ERR_IO`.
     pub fail: BTreeSet<Operation>,
+    /// The export is revoked, as it is for a moment when a server reads its exports anew.
+    pub revoked: Option<Revoked>,
     /// Each read, write and commit takes so much longer.
     pub delay: Duration,
     /// The byte at this offset of any file is stored with all bits inverted: a disk or network
     /// that damages data without a word.
     pub damage_byte: Option<u64>,
+}
+
+/// What is refused, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revoked {
+    /// The answer.
+    pub refusal: Refusal,
+    /// The operations; none stands for all.
+    pub operations: BTreeSet<Operation>,
+    /// How many are refused; `None` for all until other faults are set.
+    pub times: Option<u32>,
+}
+
+/// How a server refuses what it would allow at other times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// `NFS3ERR_ACCES`
+    Access,
+    /// `NFS3ERR_STALE`
+    Stale,
 }
 
 /// What a server has done since it was made.
@@ -49,6 +71,19 @@ pub struct Statistics {
     pub bytes_written: u64,
     /// Bytes sent.
     pub bytes_read: u64,
+}
+
+impl Revoked {
+    /// The answer to an operation if it is to be refused.
+    fn refuse(&mut self, operation: Operation) -> Option<Refusal> {
+        if !self.operations.is_empty() && !self.operations.contains(&operation) {
+            return None;
+        }
+        if let Some(times) = &mut self.times {
+            *times = times.checked_sub(1)?;
+        }
+        Some(self.refusal)
+    }
 }
 
 impl Statistics {
@@ -64,6 +99,7 @@ pub(super) enum Injected {
     ReadOnly,
     NoSpace,
     Failure,
+    Refused(Refusal),
 }
 
 /// Faults and statistics together, shared by the server and whoever controls it.
@@ -112,7 +148,9 @@ impl Monitor {
                 | Operation::ReadDir
                 | Operation::Commit
         );
-        if state.faults.fail.contains(&operation) {
+        if let Some(refusal) = state.faults.revoked.as_mut().and_then(|it| it.refuse(operation)) {
+            Err(Injected::Refused(refusal))
+        } else if state.faults.fail.contains(&operation) {
             Err(Injected::Failure)
         } else if state.faults.read_only && changes {
             Err(Injected::ReadOnly)
@@ -182,6 +220,23 @@ mod tests {
         assert_eq!(monitor.enter(Operation::Commit), Err(Injected::Failure));
         assert_eq!(monitor.statistics().count(Operation::Commit), 1);
         assert_eq!(monitor.statistics().count(Operation::Rename), 0);
+    }
+
+    #[test]
+    fn an_export_is_revoked_for_some_operations() {
+        let monitor = Monitor::default();
+        let operations = BTreeSet::from([Operation::Rename]);
+        let revoked = Revoked { refusal: Refusal::Stale, operations, times: Some(2) };
+        monitor.set(Faults { revoked: Some(revoked), ..Faults::default() });
+        assert_eq!(monitor.enter(Operation::Lookup), Ok(()));
+        for _ in 0..2 {
+            let refused = Err(Injected::Refused(Refusal::Stale));
+            assert_eq!(monitor.enter(Operation::Rename), refused);
+        }
+        assert_eq!(monitor.enter(Operation::Rename), Ok(()));
+        let revoked = Revoked { refusal: Refusal::Access, operations: [].into(), times: None };
+        monitor.set(Faults { revoked: Some(revoked), ..Faults::default() });
+        assert_eq!(monitor.enter(Operation::GetAttr), Err(Injected::Refused(Refusal::Access)));
     }
 
     #[test]

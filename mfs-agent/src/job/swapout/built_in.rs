@@ -31,7 +31,7 @@ pub(super) fn make(plan: &Plan<'_>) -> Result<Made> {
 
     progress.enter(Phase::Verify);
     let name = commit.temporary_name(Member::Image);
-    let stored = StoredFile::open(info.directory().as_fd(), &name, progress)?;
+    let stored = StoredFile::open(info.directory().as_fd(), &name, info.patience())?;
     let read_back = verify(&workers, &stored, &saved.proof).map_err(|error| {
         let kind =
             if stored.failed() { FailureKind::ProjectFile } else { FailureKind::Verification };

@@ -1,10 +1,16 @@
 use super::*;
+use crate::failure::FailureKind;
+use crate::progress::Progress;
+use core::time::Duration;
 use imagezip_core::swapinfo::Base;
 use rustix::fd::AsFd;
 use std::fs;
 use std::path::Path;
 use std::string::ToString;
 use std::vec::Vec;
+
+static PROGRESS: Progress = Progress::new();
+static PATIENCE: Patience = Patience::new(Duration::from_mins(1), &PROGRESS);
 
 const MEMBERS: [Member; 3] = [Member::Image, Member::Signature, Member::Meta];
 
@@ -62,7 +68,7 @@ impl Fixture {
     }
 
     fn commit(&self) -> Commit<'_> {
-        Commit::new(self.handle.as_fd(), "n")
+        Commit::new(self.handle.as_fd(), "n", &PATIENCE)
     }
 
     fn path(&self) -> &Path {
@@ -241,4 +247,34 @@ fn files_are_for_the_group() {
     let fixture = Fixture::new();
     let mode = fs::metadata(fixture.path().join("n-swap.ndz")).unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o660);
+}
+
+#[test]
+fn what_is_refused_in_the_middle_is_made_anew_once() {
+    let fixture = Fixture::new();
+    let commit = fixture.commit();
+    let mut runs = 0;
+    let mut save = |errno| {
+        commit.save_again_if_refused(|| {
+            runs += 1;
+            half(&commit, Member::Image);
+            if runs == 2 { Ok(()) } else { Err(Failure::of_project(errno, "writing")) }
+        })
+    };
+    assert_eq!(save(Errno::STALE), Ok(()));
+    // The second run found nothing of the first, or it could not have made its file.
+    commit.recover().unwrap();
+    let mut runs = 0;
+    let refused = commit.save_again_if_refused(|| {
+        runs += 1;
+        Err::<(), _>(Failure::of_project(Errno::ACCESS, "writing"))
+    });
+    assert_eq!((runs, refused.unwrap_err().kind), (2, FailureKind::ProjectReadOnly));
+    let mut runs = 0;
+    let full = commit.save_again_if_refused(|| {
+        runs += 1;
+        Err::<(), _>(Failure::of_project(Errno::NOSPC, "writing"))
+    });
+    assert_eq!((runs, full.unwrap_err().kind), (1, FailureKind::ProjectFull));
+    assert_eq!(fixture.whole_set(), Some(1));
 }

@@ -39,7 +39,7 @@ pub(super) fn check(plan: &Plan<'_>) -> Result<Made> {
         return Err(wrong(&"is no file"));
     }
     make_durable(directory, &name)?;
-    let stored = StoredFile::open(directory.as_fd(), &name, plan.progress)?;
+    let stored = StoredFile::open(directory.as_fd(), &name, plan.info.patience())?;
     let unreadable = |error: imagezip_core::Error| {
         if stored.failed() {
             FailureKind::ProjectFile.because(format_args!("reading {name} back: {error}"))

@@ -26,7 +26,9 @@ use crate::names::{Name, NameKind};
 use crate::processes::Process;
 use crate::progress::Progress;
 use crate::project::credentials::become_user;
+use crate::project::patience::Patience;
 use crate::project::swapinfo::BaseSignature;
+use crate::project::tree::Tree;
 use crate::threads::{Body, Join, Threads};
 
 const USER: u32 = 20001;
@@ -98,10 +100,12 @@ fn image(disk: &dyn ReadAt, map: &DiskMap, base: Option<&Signature>, relocs: &[R
     image
 }
 
+static PROGRESS: Progress = Progress::new();
+
 impl Fixture {
     fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
-        let swapinfo = root.path().join("testbed/exp/exp1/swapinfo");
+        let swapinfo = root.path().join("proj/testbed/exp/exp1/swapinfo");
         fs::create_dir_all(&swapinfo).unwrap();
         chown(&swapinfo, Some(USER), Some(USER)).unwrap();
         let mut disk: Vec<u8> =
@@ -118,7 +122,7 @@ impl Fixture {
     }
 
     fn temporary(&self) -> PathBuf {
-        self.root.path().join("testbed/exp/exp1/swapinfo/n-swap.ndz.tmp")
+        self.root.path().join("proj/testbed/exp/exp1/swapinfo/n-swap.ndz.tmp")
     }
 
     /// What comes of it that the project's program is played so.
@@ -135,7 +139,8 @@ impl Fixture {
             eid: name(NameKind::Experiment, "exp1"),
             vname: name(NameKind::Node, "n"),
         };
-        let info = SwapInfo::open(self.root.path(), &node)?;
+        let tree = Tree::of_directory(self.root.path()).unwrap();
+        let info = SwapInfo::open(tree, &node, Patience::new(Duration::ZERO, &PROGRESS))?;
         let part = Part::parse(b"DISK=vda LOADPART=0 BOOTPART=1\n").unwrap();
         let disk = Disk {
             // Where /dev is, there is the way up from it.
