@@ -102,8 +102,7 @@ pub(crate) fn cable(name: &str, mac: u8) -> Far {
 /// A cable whose far end is up and has the address `10.9.<net>.1/24`.
 pub(crate) fn live_cable(name: &str, mac: u8, net: u8) -> Far {
     let far = cable(name, mac);
-    far.ip(&["link", "set", "far", "up"]);
-    far.ip(&["address", "add", &format!("10.9.{net}.1/24"), "dev", "far"]);
+    far.make_live(net);
     far
 }
 
@@ -160,6 +159,12 @@ pub(crate) struct Far {
 }
 
 impl Far {
+    /// Brings the far end up, with the address `10.9.<net>.1/24`.
+    pub(crate) fn make_live(&self, net: u8) {
+        self.ip(&["link", "set", "far", "up"]);
+        self.ip(&["address", "add", &format!("10.9.{net}.1/24"), "dev", "far"]);
+    }
+
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["--target", &self.process, "--net", program]);
