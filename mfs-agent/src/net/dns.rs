@@ -21,6 +21,8 @@ use message::Reply;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// How long to wait for an answer at most.
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
+/// How long to wait for an answer even if there is no time left.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 /// The pause after a round in which all servers failed at once.
 const PAUSE: Duration = Duration::from_millis(500);
 /// Aliases that are followed, over all answers.
@@ -147,7 +149,8 @@ impl Inquiry<'_> {
             let mut failures = Vec::new();
             for (at, server) in self.servers.clone().into_iter().enumerate() {
                 (self.beat)();
-                match self.ask_one(server, name, wait) {
+                let left = self.deadline.saturating_sub(now()).max(SHORTEST_WAIT);
+                match self.ask_one(server, name, wait.min(left)) {
                     Ok(reply) => {
                         self.servers.rotate_left(at);
                         return Ok((server, reply));

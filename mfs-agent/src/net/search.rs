@@ -33,7 +33,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How often devices without drivers are looked for, and what failed is tried again.
 const SCAN: Duration = Duration::from_secs(1);
 /// Packets that are read from one interface in a row.
-const BURST: usize = 16;
+const BURST: usize = 64;
 
 /// What is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,7 +259,8 @@ impl<'a> Search<'a> {
     /// Waits for a packet, or until somebody has something to send, or until it's time to look.
     fn wait(&self) {
         let alone = self.candidates.iter().any(Candidate::is_requesting);
-        let sessions = self.candidates.iter().filter(|c| !alone || c.is_requesting());
+        let sessions =
+            self.candidates.iter().filter(|c| c.carrier && (!alone || c.is_requesting()));
         let sessions: Vec<&Session> = sessions.filter_map(|c| c.dhcp.as_ref()).collect();
         let until_due = sessions.iter().map(|session| session.client.due().saturating_sub(now()));
         let timeout =
@@ -325,8 +326,10 @@ impl Candidate {
         }
     }
 
+    /// Whether it waits for the acknowledgement of an offer, and can get it.
     fn is_requesting(&self) -> bool {
-        self.dhcp.as_ref().is_some_and(|session| session.client.is_requesting())
+        let dhcp = self.dhcp.as_ref().filter(|_| self.carrier);
+        dhcp.is_some_and(|session| session.client.is_requesting())
     }
 
     fn found(&self, lease: Option<(Box<Lease>, Duration)>) -> Option<Found> {

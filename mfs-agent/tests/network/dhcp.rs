@@ -113,11 +113,12 @@ fn a_server_that_starts_late() {
         let far = std::cell::OnceCell::new();
         let server = std::cell::OnceCell::new();
         let calls = std::cell::Cell::new(0);
-        // The card's driver is loaded after one call, the server is there after three.
+        // First there is a card, then its link, then the server.
         let rescan = || {
             calls.set(calls.get() + 1);
             match calls.get() {
-                2 => assert!(far.set(lab::live_cable("eth0", 1, 0)).is_ok()),
+                2 => assert!(far.set(lab::cable("eth0", 1)).is_ok()),
+                3 => far.get().unwrap().make_live(0),
                 5 => assert!(server.set(lab.serve(far.get().unwrap(), "far", &[RANGE])).is_ok()),
                 _ => {}
             }

@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, Once};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +17,8 @@ use mfs_agent::net::link::Links;
 use mfs_agent::net::{self, Environment, Network};
 use mfs_agent::progress::Progress;
 use mfs_agent::threads::{Body, Join, Threads};
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::packet::KernelPackets;
 
@@ -98,8 +102,7 @@ pub(crate) fn cable(name: &str, mac: u8) -> Far {
 /// A cable whose far end is up and has the address `10.9.<net>.1/24`.
 pub(crate) fn live_cable(name: &str, mac: u8, net: u8) -> Far {
     let far = cable(name, mac);
-    far.ip(&["link", "set", "far", "up"]);
-    far.ip(&["address", "add", &format!("10.9.{net}.1/24"), "dev", "far"]);
+    far.make_live(net);
     far
 }
 
@@ -156,6 +159,12 @@ pub(crate) struct Far {
 }
 
 impl Far {
+    /// Brings the far end up, with the address `10.9.<net>.1/24`.
+    pub(crate) fn make_live(&self, net: u8) {
+        self.ip(&["link", "set", "far", "up"]);
+        self.ip(&["address", "add", &format!("10.9.{net}.1/24"), "dev", "far"]);
+    }
+
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["--target", &self.process, "--net", program]);
@@ -165,6 +174,36 @@ impl Far {
     pub(crate) fn ip(&self, arguments: &[&str]) {
         let status = self.command("ip").args(arguments).status().unwrap();
         assert!(status.success(), "ip {arguments:?}");
+    }
+}
+
+impl Far {
+    /// A server that offers an address whenever it is asked, and never acknowledges it; counts the
+    /// requests for it.
+    pub(crate) fn offer_only(&self, address: Ipv4Addr, requests: &'static AtomicUsize) {
+        // Only a thread is in another namespace.
+        let namespace = fs::File::open(format!("/proc/{}/ns/net", self.process)).unwrap();
+        self.ip(&["route", "add", "255.255.255.255", "dev", "far"]);
+        thread::spawn(move || {
+            let network = Some(LinkNameSpaceType::Network);
+            move_into_link_name_space(namespace.as_fd(), network).unwrap();
+            let socket = UdpSocket::bind("0.0.0.0:67").unwrap();
+            socket.set_broadcast(true).unwrap();
+            let mut message = [0; 1500];
+            loop {
+                socket.recv(&mut message).unwrap();
+                // The kind of message is the first option of the agent's.
+                if message[242] != 1 {
+                    requests.fetch_add(1, Ordering::Relaxed);
+                    continue;
+                }
+                let mut offer = message[..240].to_vec();
+                offer[0] = 2;
+                offer[16..20].copy_from_slice(&address.octets());
+                offer.extend([53, 1, 2, 54, 4, 10, 9, 9, 1, 51, 4, 0, 0, 1, 0, 255]);
+                socket.send_to(&offer, "255.255.255.255:68").unwrap();
+            }
+        });
     }
 }
 

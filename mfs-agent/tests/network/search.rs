@@ -1,5 +1,7 @@
 //! Which interface is taken.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use crate::lab::{self, address, addresses, is_up, link, routes};
 
 const RANGE: &str = "--dhcp-range=10.9.0.10,10.9.0.20,255.255.255.0,2m";
@@ -34,6 +36,28 @@ fn the_interface_that_the_node_was_booted_from() {
         let network = lab::bring_up("ip=:::::eth0:dhcp").unwrap();
         assert_eq!(network.interface, "eth0");
         assert!(is_up("eth1"));
+    });
+}
+
+#[test]
+fn an_interface_whose_server_only_offers() {
+    static REQUESTS: AtomicUsize = AtomicUsize::new(0);
+    lab::run("search::an_interface_whose_server_only_offers", |lab| {
+        let false_friend = lab::live_cable("eth0", 1, 9);
+        false_friend.offer_only(address(9, 50), &REQUESTS);
+        let far = lab::live_cable("eth1", 2, 0);
+        let server = std::cell::OnceCell::new();
+        let rescan = || {
+            if REQUESTS.load(Ordering::Relaxed) > 0 {
+                server.get_or_init(|| lab.serve(&far, "far", &[RANGE]));
+            }
+        };
+        let network = lab::bring_up_with("mfs.netwait=60", &rescan).unwrap();
+        assert!(lab::logged(&["eth0", "10.9.9.50 is offered"]));
+        assert!(lab::logged(&["WARN", "10.9.9.1 offered 10.9.9.50, and then is silent"]));
+        assert_eq!(network.interface, "eth1");
+        assert!(REQUESTS.load(Ordering::Relaxed) >= 3);
+        assert_eq!(addresses("eth0"), "");
     });
 }
 

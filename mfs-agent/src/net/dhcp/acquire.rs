@@ -116,7 +116,9 @@ impl Acquire {
                 *attempts = attempts.saturating_add(1);
                 (DhcpMessageType::Request, Some(offer.address), Some(offer.server))
             }
-            State::Requesting { .. } => {
+            State::Requesting { offer, .. } => {
+                let Lease { server, address, .. } = **offer;
+                log::warn!("the DHCP server {server} offered {address}, and then is silent");
                 self.start_over(now);
                 return None;
             }

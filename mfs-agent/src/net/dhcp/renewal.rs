@@ -69,9 +69,10 @@ impl Renewal {
             let length = match receive(&socket, &mut buffer, self.keep.due()) {
                 Ok(length) => length,
                 Err(Errno::INTR | Errno::AGAIN) => continue,
-                // An earlier message reached nobody; the next will be sent when it is due.
                 Err(errno) => {
                     log::debug!("{name}: {}", Os(errno));
+                    // An error that stays is no reason to keep the processor busy.
+                    sleep(Duration::from_secs(1));
                     continue;
                 }
             };
