@@ -1,7 +1,7 @@
 //! Loading kernel modules: some always, the others for the devices that are there.
 //!
 //! The image brings drivers for much more than a machine has. [`index`] says which there are and
-//! what devices each is for; [`devices`] says what is there. Drivers find new devices in turn (a
+//! what devices each is for; what is there, the kernel says in `/sys`. Drivers find new devices in turn (a
 //! USB host controller a stick, an HBA its disks), so the search goes on until nothing new is
 //! found. Disks and sticks may still come later: who waits for one calls [`rescan`].
 //!
