@@ -1,9 +1,9 @@
 //! Loading kernel modules: some always, the others for the devices that are there.
 //!
 //! The image brings drivers for much more than a machine has. [`index`] says which there are and
-//! what devices each is for; what is there, the kernel says in `/sys`. Drivers find new devices in turn (a
-//! USB host controller a stick, an HBA its disks), so the search goes on until nothing new is
-//! found. Disks and sticks may still come later: who waits for one calls [`rescan`].
+//! what devices each is for; the kernel says in `/sys` what is there. Drivers find new devices in
+//! turn (a USB host controller a stick, an HBA its disks), so the search goes on until nothing new
+//! is found. Disks and sticks may still come later: who waits for one calls [`rescan`].
 //!
 //! The kernel's own requests for modules go nowhere, as there is no modprobe in the image; what
 //! drivers would ask for in this way stands in the index.
