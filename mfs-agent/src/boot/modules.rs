@@ -1,9 +1,9 @@
 //! Loading kernel modules: some always, the others for the devices that are there.
 //!
 //! The image brings drivers for much more than a machine has. [`index`] says which there are and
-//! what devices each is for; [`devices`] says what is there. Drivers find new devices in turn (a
-//! USB host controller a stick, an HBA its disks), so the search goes on until nothing new is
-//! found. Disks and sticks may still come later: who waits for one calls [`rescan`].
+//! what devices each is for; the kernel says in `/sys` what is there. Drivers find new devices in
+//! turn (a USB host controller a stick, an HBA its disks), so the search goes on until nothing new
+//! is found. Disks and sticks may still come later: who waits for one calls [`rescan`].
 //!
 //! The kernel's own requests for modules go nowhere, as there is no modprobe in the image; what
 //! drivers would ask for in this way stands in the index.
@@ -20,7 +20,6 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use imagezip_core::pipeline::Workers;
 use rustix::io::Errno;
 use rustix::system::finit_module;
 use rustix_futex_sync::{Mutex, OnceLock};
@@ -28,13 +27,13 @@ use rustix_futex_sync::{Mutex, OnceLock};
 use crate::event::now;
 use crate::failure::Os;
 use crate::file;
-use crate::threads::{Processors, Threads};
+use crate::threads::Threads;
 use index::{Index, Load, Module, Turn};
 use loading::Loading;
 
 /// The index has some hundred lines for each of the larger drivers.
 const INDEX_LIMIT: usize = 2 << 20;
-/// More threads than this find nothing to do: modules wait for each other and for few devices.
+/// However many processors there are: drivers mostly wait for their devices.
 const THREADS: usize = 8;
 /// So many different devices are remembered; of the others, each look at them is as the first.
 const SEEN: usize = 8192;
@@ -149,15 +148,14 @@ impl<'a> Modules<'a> {
         let mut new = self
             .loading
             .want(always.filter(|(_, module)| module.turn <= turn).map(|(place, _)| place));
-        let processors = Processors::new(threads).count();
         // Each round but the last loads a module that none before it did.
         loop {
             new = new.saturating_add(self.search(&mut found));
             if new == 0 {
                 return;
             }
-            let count = processors.min(new).min(THREADS);
-            threads.scope(count, &|_| self.loading.work(&|module| self.load(module, beat)));
+            threads
+                .scope(new.min(THREADS), &|_| self.loading.work(&|module| self.load(module, beat)));
             new = 0;
         }
     }
