@@ -276,8 +276,21 @@ fn a_failure_leaves_the_previous_image() -> Result<()> {
     assert_eq!(node.files()?, saved, "no such disk");
     let attached = node.disk.attach()?;
     assert_eq!(node.swap_out_by(attached.name()?, 4, &[])?, Some(1));
-    drop(attached);
     assert_eq!(node.files()?, saved, "no such partition");
+    // A run that was cut off between renames: the next one, good or not, does the others.
+    for suffix in ["sig", "meta"] {
+        let name = node.swapinfo().join(format!("node1-swap.{suffix}"));
+        fs::rename(&name, name.with_extension(format!("{suffix}.tmp")))?;
+    }
+    assert_eq!(node.swap_out_by(attached.name()?, 4, &[])?, Some(1));
+    assert_eq!(node.files()?, saved, "completed");
+    // One that was cut off before them has saved nothing.
+    for suffix in ["ndz", "sig", "meta"] {
+        fs::write(node.swapinfo().join(format!("node1-swap.{suffix}.tmp")), "unfinished")?;
+    }
+    assert_eq!(node.swap_out_by(attached.name()?, 4, &[])?, Some(1));
+    assert_eq!(node.files()?, saved, "discarded");
+    drop(attached);
     assert_eq!(node.swap_out(&["-q"])?, Some(255));
     assert_eq!(node.files()?, saved, "no such option");
     fs::write(node.swapinfo().join("node1.part"), "DISK=sda LOADPART=9\n")?;
@@ -341,6 +354,7 @@ fn a_full_or_write_protected_project_keeps_the_previous_image() -> Result<()> {
     fs::write(node.swapinfo().join("node1.part"), line)?;
     project.make_read_only()?;
     assert_eq!(node.run_script(&[])?, Some(1));
+    assert_eq!(node.run_script(&["-s"])?, Some(0), "statistics write nothing");
     assert!(node.files()? == saved, "write-protected");
     Ok(())
 }

@@ -64,7 +64,17 @@ const QUICK: &[Step] = &[
     step(
         "unit and property tests",
         6,
-        &["test", "--workspace", "--lib", "--bins", "--test", "memory", "--locked"],
+        &[
+            "test",
+            "--workspace",
+            "--lib",
+            "--bins",
+            "--test",
+            "memory",
+            "--test",
+            "process",
+            "--locked",
+        ],
     ),
     step(
         "the agent's network against dnsmasq and the kernel",
