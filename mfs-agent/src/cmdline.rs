@@ -13,6 +13,7 @@
 //! | `mfs.nfs=<options>` | more options of the NFS mounts, such as `vers=4.2` or `port=2049,mountport=2049`; without `vers=` it is version 3, or 4.2, 4.1 or 4.0 if the server doesn't speak that |
 //! | `mfs.uid=` `mfs.gid=` `mfs.groups=` | as whom to use `/proj`; `mfs.groups=` is a comma list, the experiment's group is best first |
 //! | `mfs.boss=<host>[:<port>]` | where boss answers; else at the name server or the DHCP server |
+//! | `mfs.serial=` `mfs.wwn=` `mfs.diskguid=` | which disk is meant, instead of what `.part` says of it; `%`-encoded as there |
 //! | `mfs.override=1` | the site allows a project's own `/proj/<pid>/bin/imagezip` to make the image |
 //! | `mfs.then=reboot`, `poweroff`, `halt` or `stay` | what to do at the end, whatever it is; else reboot, or stay if the job came from boss |
 //! | `mfs.progress=<seconds>` | after so long without any progress the run is given up; else 180 |
@@ -33,6 +34,7 @@ use core::fmt;
 use core::num::NonZeroU16;
 use core::time::Duration;
 
+use crate::disk::Hints;
 use crate::failure::{FailureKind, Os, Result};
 use crate::names::Name;
 use ip::{Addressing, Mac};
@@ -182,6 +184,8 @@ pub struct CommandLine {
     pub credentials: Option<Credentials>,
     /// `mfs.boss=`.
     pub boss: Option<Boss>,
+    /// `mfs.serial=`, `mfs.wwn=` and `mfs.diskguid=`.
+    pub disk: Hints,
     /// `mfs.override=1`.
     pub own_engine: bool,
     /// `mfs.then=`.

@@ -11,6 +11,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod assignment;
 pub mod boot;
 pub mod cmdline;
 pub mod disk;

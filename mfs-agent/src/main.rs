@@ -7,31 +7,39 @@ extern crate alloc;
 #[expect(unsafe_code, reason = "the one module that may: it stands in for a C library")]
 mod runtime;
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 
 use imagezip_core::swapinfo::Phase;
+use mfs_agent::assignment::{self, Assignment};
 use mfs_agent::boot::{modules, mounts, watchdog::Watchdog};
 use mfs_agent::cmdline::ip::Addressing;
-use mfs_agent::cmdline::{self, CommandLine, Job, Then};
+use mfs_agent::cmdline::{self, CommandLine, Job, NetworkWords, Then};
 use mfs_agent::failure::{FailureKind, Result};
-use mfs_agent::job::{idle, swapout};
+use mfs_agent::job::{idle, selftest, swapout};
 use mfs_agent::monitor::Monitor;
 use mfs_agent::net::Network;
 use mfs_agent::net::link::Links;
 use mfs_agent::progress::Progress;
 use mfs_agent::project::{credentials, mount};
 use mfs_agent::report::{console, ending, journal, memory};
+use mfs_agent::tmcd::reporter;
 use mfs_agent::{finish, net};
 use runtime::{KernelPackets, KernelProcesses, KernelThreads};
 use rustix_futex_sync::OnceLock;
 
 static PROGRESS: Progress = Progress::new();
 static MONITOR: Monitor = Monitor::new(&PROGRESS);
+/// What a word says about the end.
 static THEN: OnceLock<Then> = OnceLock::new();
+static JOB_IS_FROM_BOSS: AtomicBool = AtomicBool::new(false);
+
+/// How long a node that only looks at itself waits for a network.
+const LOOKING: Duration = Duration::from_secs(30);
 
 fn main() -> ! {
     console::open();
@@ -44,69 +52,123 @@ fn run() -> Result<String> {
     mounts::mount_all()?;
     console::open();
     let text = cmdline::of_kernel()?;
-    let then = *THEN.get_or_init(|| Then::find(&text).unwrap_or_default());
+    if let Some(then) = Then::find(&text) {
+        let _ = THEN.set(then);
+    }
     console::calm(&text);
     log::info!("mfs-agent {} on Linux {}", env!("CARGO_PKG_VERSION"), kernel());
     let line = CommandLine::parse(&text, &mut |warning| log::warn!("command line: {warning}"))?;
-    MONITOR.start(&KernelThreads, line.progress_limit, then)?;
+    MONITOR.start(&KernelThreads, line.progress_limit, then_at_once())?;
 
     PROGRESS.enter(Phase::Boot);
-    modules::load_watchdogs(&KernelThreads, &|| PROGRESS.beat());
+    modules::load_watchdogs(&KernelThreads, &beat);
     if let Some(watchdog) = Watchdog::arm() {
         MONITOR.feed(watchdog);
     }
-    modules::load_present(&KernelThreads, &|| PROGRESS.beat());
-    let network = needs_network(&line).then(|| {
-        let environment = net::Environment {
-            packets: &KernelPackets,
-            threads: &KernelThreads,
-            rescan: &|| {
-                modules::rescan(&|| PROGRESS.beat());
-            },
-            progress: &PROGRESS,
-            links: Links::CARDS,
-        };
-        net::bring_up(&line.network, &environment)
-    });
-    let network = network.transpose()?;
-    if let Some(network) = &network {
-        mount_exports(&line, network)?;
+    modules::load_present(&KernelThreads, &beat);
+    if line.job == Some(Job::Selftest) {
+        return look_at_this_node(&line);
     }
+    let mut assignment = Assignment::of_words(line);
+    if needs_network(&assignment.line) {
+        let network = bring_up(&assignment.line.network)?;
+        if assignment::needs_boss(&assignment.line) {
+            let boss = Arc::new(assignment::find_boss(&assignment.line, &network, &PROGRESS)?);
+            reporter::start(&KernelThreads, Arc::clone(&boss), &PROGRESS)?;
+            assignment.ask_who(boss, &PROGRESS)?;
+        }
+        mount_directories(&assignment, &network)?;
+        let known = assignment.ask_what(&PROGRESS);
+        JOB_IS_FROM_BOSS.store(assignment.job_is_from_boss(), Ordering::Relaxed);
+        known?;
+    }
+    perform(&assignment.line)
+}
+
+fn perform(line: &CommandLine) -> Result<String> {
     match (line.job, &line.node) {
         (Some(Job::Swapout(save)), Some(node)) => {
-            let host = swapout::Host { threads: &KernelThreads, processes: &KernelProcesses };
-            swapout::run(&line, node, save, host, &PROGRESS)
+            let host = swapout::Host {
+                threads: &KernelThreads,
+                processes: &KernelProcesses,
+                rescan: &rescan,
+            };
+            swapout::run(line, node, save, host, &PROGRESS)
+        }
+        (Some(Job::Swapout(_)), None) => {
+            Err(FailureKind::Boss
+                .because("boss: this node belongs to no experiment to save it for"))
         }
         _ => idle::run(&PROGRESS),
     }
 }
 
-/// Mounts what the command line names.
-fn mount_exports(line: &CommandLine, network: &Network) -> Result<()> {
-    let mut mounts = Vec::new();
-    for (word, export, local, optional) in [
-        ("mfs.proj", &line.project, "/proj", false),
-        ("mfs.projgroups", &line.groups, "/groups", true),
-    ] {
-        let Some(export) = export else { continue };
-        if mounts.is_empty() {
-            PROGRESS.enter(Phase::Mount);
-        }
-        let address = network
-            .resolve(&export.server, line.network.limit, &PROGRESS)
-            .map_err(|failure| failure.context(format_args!("{word}={export}")))?;
-        let (server, remote) = (export.server.as_str(), export.path.as_str());
-        let options = line.nfs_options.as_str();
-        mounts.push(mount::Mount { server, address, remote, local, options, optional });
-    }
-    mount::mount_all(&mounts, line.mount_limit, &PROGRESS)
+/// Shows what this node has; the network too, if there is one to be had.
+fn look_at_this_node(line: &CommandLine) -> Result<String> {
+    let mut words = line.network.clone();
+    words.limit = words.limit.min(LOOKING);
+    let address = match words.addressing {
+        Some(Addressing::Off) => None,
+        _ => Some(
+            bring_up(&words)
+                .map_or_else(|failure| failure.to_string(), |network| network.to_string()),
+        ),
+    };
+    selftest::run(&selftest::SYSTEM, address.as_deref(), &KernelThreads, &rescan, &PROGRESS)
 }
 
 /// Whether there is something to do over the network. A node that is idle has one if it is given
 /// an address or told to get one.
 fn needs_network(line: &CommandLine) -> bool {
     let given = line.network.addressing.as_ref().is_some_and(|how| *how != Addressing::Off);
-    given || line.project.is_some() || line.groups.is_some()
+    let idle = line.job == Some(Job::Idle);
+    given || !idle || line.boss.is_some() || line.project.is_some() || line.groups.is_some()
+}
+
+fn bring_up(words: &NetworkWords) -> Result<Network> {
+    let environment = net::Environment {
+        packets: &KernelPackets,
+        threads: &KernelThreads,
+        rescan: &rescan,
+        progress: &PROGRESS,
+        links: Links::CARDS,
+    };
+    net::bring_up(words, &environment)
+}
+
+fn mount_directories(assignment: &Assignment, network: &Network) -> Result<()> {
+    let Assignment { line, directories, .. } = assignment;
+    if directories.is_empty() {
+        return Ok(());
+    }
+    PROGRESS.enter(Phase::Mount);
+    let mut mounts = Vec::new();
+    for directory in directories {
+        let server = directory.server.as_str();
+        let address =
+            network.resolve(server, line.network.limit, &PROGRESS).map_err(|failure| {
+                failure.context(format_args!("mounting {server}:{}", directory.remote))
+            })?;
+        mounts.push(mount::Mount {
+            server,
+            address,
+            remote: &directory.remote,
+            local: &directory.local,
+            options: &line.nfs_options,
+            optional: directory.optional,
+        });
+    }
+    mount::mount_all(&mounts, line.mount_limit, &PROGRESS)
+}
+
+/// A sign of life.
+fn beat() {
+    PROGRESS.beat();
+}
+
+/// Loads drivers for devices that have appeared.
+fn rescan() {
+    modules::rescan(&beat);
 }
 
 /// Reports how it went and ends the run of the machine.
@@ -127,8 +189,14 @@ fn finish(result: Result<String>) -> ! {
     ending::wait_until_reported(Duration::from_secs(30));
     let _ = credentials::become_root();
     mount::unmount_all();
-    MONITOR.stop();
-    finish::now(then())
+    let then = then();
+    if then == Then::Stay {
+        // The watchdog is fed as long as somebody may still want something of this machine.
+        PROGRESS.enter(Phase::Idle);
+    } else {
+        MONITOR.stop();
+    }
+    finish::now(then)
 }
 
 /// The end of the run if the program itself is at fault, in whatever thread. Takes no lock: the
@@ -139,11 +207,21 @@ fn panicked(info: &PanicInfo<'_>) -> ! {
         ending::announce(FailureKind::Panic.code(), format_args!("{info}"));
         ending::wait_until_reported(Duration::from_secs(10));
     }
-    finish::now(then())
+    finish::now(then_at_once())
 }
 
+/// What to do after a run that came to its end: what a word says; else boss, who gave the job, has
+/// the next word, too, and whoever wrote a command line wants the machine back.
 fn then() -> Then {
-    THEN.get().copied().unwrap_or_default()
+    let from_boss = JOB_IS_FROM_BOSS.load(Ordering::Relaxed);
+    let default = if from_boss { Then::Stay } else { Then::Reboot };
+    THEN.get().copied().unwrap_or(default)
+}
+
+/// What to do after a run that was broken off: threads of it may still be at work, so the machine
+/// doesn't stay.
+fn then_at_once() -> Then {
+    THEN.get().copied().filter(|then| *then != Then::Stay).unwrap_or_default()
 }
 
 fn kernel() -> String {

@@ -66,6 +66,8 @@ fn each_fault_names_its_word() {
         ("quiet", "mfs.retry=0", "mfs.retry=0: must be at least one second"),
         ("quiet", "mfs.boss=", "mfs.boss=: the server must be"),
         ("quiet", "mfs.boss=boss:0", "mfs.boss=boss:0: the port must be"),
+        ("quiet", "mfs.serial=%zz", "mfs.serial=%zz: must be text with %-encoded"),
+        ("quiet", "mfs.diskguid=0", "mfs.diskguid=0: must be a GUID"),
         ("quiet", "mfs.override=yes", "mfs.override=yes: must be 0 or 1"),
         ("quiet", "mfs.vlan=4095", "mfs.vlan=4095: must be a number from 1 to 4094"),
         ("quiet", "mfs.mtu=100", "mfs.mtu=100: must be a number from 576"),
@@ -87,8 +89,11 @@ fn what_no_word_says_is_left_open() {
     assert_eq!(line.boss, Some(Boss { host: "boss.example.org".try_into().unwrap(), port: None }));
     let line = parse("mfs.job=swapout mfs.save=full mfs.boss=10.0.0.1:8 ip=dhcp").0.unwrap();
     assert_eq!(line.job, Some(Job::Swapout(Save::Full)));
-    assert_eq!(line.boss.unwrap().port, NonZeroU16::new(8));
+    assert_eq!(line.boss.and_then(|boss| boss.port), NonZeroU16::new(8));
+    assert!(line.disk.is_empty());
     assert_eq!(line.network.addressing, Some(Addressing::Dhcp("".try_into().unwrap())));
+    let disk = parse("mfs.serial=a%20b mfs.wwn=naa.5000").0.unwrap().disk;
+    assert_eq!((disk.serial.as_deref(), disk.wwn.as_deref()), (Some("a b"), Some("naa.5000")));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::ip::{Addressing, Mac};
 use super::{
     Boss, CommandLine, Credentials, Drill, Export, Host, Job, NetworkWords, Node, Save, Then,
 };
+use crate::disk::Hints;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::names::{Name, NameKind};
 
@@ -18,7 +19,7 @@ pub(super) struct Words<'a> {
     values: [Option<&'a str>; KEYS.len()],
 }
 
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 26] = [
     "mfs.job",
     "mfs.save",
     "mfs.pid",
@@ -31,6 +32,9 @@ const KEYS: [&str; 23] = [
     "mfs.gid",
     "mfs.groups",
     "mfs.boss",
+    "mfs.serial",
+    "mfs.wwn",
+    "mfs.diskguid",
     "mfs.override",
     "mfs.then",
     "mfs.progress",
@@ -96,6 +100,7 @@ impl<'a> Words<'a> {
             nfs_options: self.nfs_options()?,
             credentials: self.credentials()?,
             boss: self.boss()?,
+            disk: self.disk()?,
             own_engine: self.own_engine()?,
             then: self
                 .get("mfs.then")
@@ -188,6 +193,16 @@ impl<'a> Words<'a> {
             }
         };
         Ok(Some(Boss { host: host(name).map_err(bad)?, port }))
+    }
+
+    fn disk(&self) -> Result<Hints> {
+        let mut hints = Hints::default();
+        for key in ["mfs.serial", "mfs.wwn", "mfs.diskguid"] {
+            if let Some(value) = self.get(key) {
+                hints.take(key, value).map_err(|why| wrong(key, value, why))?;
+            }
+        }
+        Ok(hints)
     }
 
     fn own_engine(&self) -> Result<bool> {

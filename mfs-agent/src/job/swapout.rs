@@ -35,6 +35,8 @@ pub struct Host<'a> {
     pub threads: &'a dyn Threads,
     /// Processes, for a project's own engine.
     pub processes: &'a dyn Processes,
+    /// Loads drivers for devices that have none, while the disk is waited for.
+    pub rescan: &'a dyn Fn(),
 }
 
 /// Saves the disk of `node`, or counts what that would take; the words of the result line.
@@ -71,7 +73,7 @@ pub fn run(
 
     // Only root may open the disk.
     become_root().map_err(cannot_switch)?;
-    let disk = disk::find(&disk::SYSTEM, &part, &disk::Hints::default(), &|| {}, progress)?;
+    let disk = disk::find(&disk::SYSTEM, &part, &line.disk, host.rescan, progress)?;
     let device = DiskDevice::open(&disk::SYSTEM, &disk, progress)?;
     use_project(identity)?;
     log::info!("disk {}: {} bytes, sectors of {}", disk.name, disk.size, disk.sector_size);

@@ -1,0 +1,226 @@
+//! Who this node is and what it shall do: the words of the command line, and boss where they leave
+//! something open.
+//!
+//! The order is that of testbeds' own memory file systems: who am I, what is mounted, "I am up",
+//! what shall I do. What a word says is never asked, so a node can be told everything, nothing, or
+//! something between.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::Ipv4Addr;
+use core::time::Duration;
+
+use crate::cmdline::{CommandLine, Job, Save};
+use crate::failure::{FailureKind, Result};
+use crate::net::Network;
+use crate::progress::Progress;
+use crate::tmcd::login::Login;
+use crate::tmcd::mounts::Mount;
+use crate::tmcd::startup::Startup;
+use crate::tmcd::status::Status;
+use crate::tmcd::{Boss, Client, State};
+
+/// How long a question is asked: boss may be starting again.
+const QUESTION: Duration = Duration::from_mins(2);
+/// How long a report is tried. The run goes on without it.
+const REPORT: Duration = Duration::from_secs(30);
+
+/// A directory to mount, by the name of its server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directory {
+    /// The server's name or address.
+    pub server: String,
+    /// The directory there.
+    pub remote: String,
+    /// Where every machine of the testbed has it.
+    pub local: String,
+    /// Whether to go on without it.
+    pub optional: bool,
+}
+
+/// What is known so far.
+pub struct Assignment {
+    /// The words, and what boss said where there was none.
+    pub line: CommandLine,
+    /// What to mount.
+    pub directories: Vec<Directory>,
+    boss: Option<Arc<Client>>,
+    job_is_from_boss: bool,
+}
+
+/// Whether the words leave something open that the job needs, or name boss to be reported to.
+pub fn needs_boss(line: &CommandLine) -> bool {
+    let open = match line.job {
+        None => true,
+        Some(Job::Swapout(_)) => line.node.is_none() || line.project.is_none(),
+        Some(Job::Selftest | Job::Idle) => false,
+    };
+    open || line.boss.is_some()
+}
+
+/// Boss: where `mfs.boss=` says, else the name servers and DHCP servers, which are boss in most
+/// testbeds.
+///
+/// # Errors
+/// `Network`: the name that is given isn't known; `Boss`: no address is known at all.
+pub fn find_boss(
+    line: &CommandLine,
+    network: &Network,
+    progress: &'static Progress,
+) -> Result<Client> {
+    let (candidates, port): (Vec<Ipv4Addr>, _) = match &line.boss {
+        Some(boss) => {
+            let address = network
+                .resolve(&boss.host, line.network.limit, progress)
+                .map_err(|failure| failure.context("mfs.boss="))?;
+            (Vec::from([address]), boss.port)
+        }
+        None => {
+            let dhcp = network.dhcp.as_ref();
+            let servers = dhcp.map(|dhcp| [Some(dhcp.server), dhcp.next_server]);
+            let servers = servers.into_iter().flatten().flatten();
+            (network.name_servers.iter().copied().chain(servers).collect(), None)
+        }
+    };
+    let client = Client::new(&candidates, port.map(Into::into))?;
+    let (network, limit) = (network.clone(), line.network.limit);
+    let resolver = move |host: &str| network.resolve(host, limit, progress).ok();
+    Ok(client.with_resolver(Box::new(resolver)))
+}
+
+impl Assignment {
+    /// What the words say.
+    pub fn of_words(line: CommandLine) -> Self {
+        let words = [("/proj", &line.project, false), ("/groups", &line.groups, true)];
+        let directories = words.into_iter().filter_map(|(local, export, optional)| {
+            let export = export.as_ref()?;
+            let (server, remote) = (export.server.as_str().into(), export.path.as_str().into());
+            Some(Directory { server, remote, local: local.into(), optional })
+        });
+        let directories = directories.collect();
+        Self { line, directories, boss: None, job_is_from_boss: false }
+    }
+
+    /// Whether boss has said what to do.
+    pub fn job_is_from_boss(&self) -> bool {
+        self.job_is_from_boss
+    }
+
+    /// Asks boss who this node is and what it has to mount, as far as no word says it, and reports
+    /// that the memory file system is being set up.
+    ///
+    /// # Errors
+    /// `Boss`
+    pub fn ask_who(&mut self, client: Arc<Client>, progress: &Progress) -> Result<()> {
+        let beat = || progress.beat();
+        let boss = client.boss(QUESTION, &beat);
+        // A question comes first: whatever listens there takes a report, but only boss answers.
+        let status = boss.status()?;
+        tell(&client, State::MfsSetup, &beat);
+        match status {
+            Status::Allocated(node) => {
+                log::info!("boss: this is {} of {}/{}", node.vname, node.pid, node.eid);
+                self.line.node.get_or_insert(node);
+            }
+            Status::Free => log::info!("boss: this node belongs to no experiment"),
+            Status::Unknown if self.line.node.is_some() => {
+                log::warn!("boss doesn't know this node; its words count");
+            }
+            Status::Unknown => {
+                return Err(FailureKind::Boss.because(format_args!(
+                    "boss at {} doesn't know this node; it knows nodes by the address that they \
+                     ask from",
+                    client.server()
+                )));
+            }
+        }
+        self.ask_for_directories(&boss)?;
+        self.boss = Some(client);
+        Ok(())
+    }
+
+    fn ask_for_directories(&mut self, boss: &Boss<'_>) -> Result<()> {
+        let idle = matches!(self.line.job, Some(Job::Idle | Job::Selftest));
+        let Some(node) = self.line.node.as_ref().filter(|_| self.line.project.is_none() && !idle)
+        else {
+            return Ok(());
+        };
+        let needed = boss.mounts()?.needed(node)?;
+        if let Some((group, _)) = &needed.group {
+            log::info!("boss: the experiment is one of the group {group}");
+        }
+        let mounts = [Some(needed.project), needed.group.map(|(_, mount)| mount)];
+        // Words for other directories stay, and come later.
+        let words = core::mem::take(&mut self.directories);
+        self.directories = mounts.into_iter().flatten().map(directory).chain(words).collect();
+        Ok(())
+    }
+
+    /// Reports that the node is up, and asks boss what to do and in whose name, as far as no word
+    /// says it.
+    ///
+    /// # Errors
+    /// `Boss`, also if it wants something that isn't known here.
+    pub fn ask_what(&mut self, progress: &Progress) -> Result<()> {
+        let Some(client) = &self.boss else { return Ok(()) };
+        let beat = || progress.beat();
+        let boss = client.boss(QUESTION, &beat);
+        tell(client, State::IsUp, &beat);
+        let mut login = None;
+        let job = match self.line.job {
+            Some(job) => job,
+            None => match boss.startup_command()? {
+                None => {
+                    log::info!("boss: there is nothing to do");
+                    Job::Idle
+                }
+                Some(command) => {
+                    self.job_is_from_boss = true;
+                    login = Some(command.login.clone());
+                    Job::Swapout(save(&command.meaning())?)
+                }
+            },
+        };
+        self.line.job = Some(job);
+        if matches!(job, Job::Swapout(_)) && self.line.credentials.is_none() {
+            let login = match login {
+                Some(login) => login,
+                None => boss.creator()?.acting().clone(),
+            };
+            self.line.credentials = Some(credentials(&boss, &login)?);
+        }
+        Ok(())
+    }
+}
+
+/// Reports how far the node is. Boss may be away for a moment; the disk can be saved all the same.
+fn tell(client: &Client, state: State, beat: &dyn Fn()) {
+    if let Err(failure) = client.boss(REPORT, beat).state(state) {
+        log::warn!("{failure}");
+    }
+}
+
+fn directory(mount: Mount) -> Directory {
+    let Mount { host, remote, local } = mount;
+    let text = |text: &str| String::from(text);
+    Directory { server: text(&host), remote: text(&remote), local: text(&local), optional: false }
+}
+
+fn save(startup: &Startup) -> Result<Save> {
+    match startup {
+        Startup::CreateSwapimage { full, statistics } => Ok(Save::new(*full, *statistics)),
+        Startup::Unknown(text) => Err(FailureKind::Boss.because(format_args!(
+            "boss asks for \"{}\"; this memory file system only knows create-swapimage [-f] [-s]",
+            text.escape_default()
+        ))),
+    }
+}
+
+fn credentials(boss: &Boss<'_>, login: &Login) -> Result<crate::cmdline::Credentials> {
+    let credentials = boss.account(login)?.credentials;
+    let crate::cmdline::Credentials { uid, gid, groups } = &credentials;
+    log::info!("boss: files are {login}'s, uid {uid}, gid {gid}, groups {groups:?}");
+    Ok(credentials)
+}
