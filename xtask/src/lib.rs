@@ -1,4 +1,4 @@
-//! The machinery behind `cargo xtask`: the MFS image, QEMU guests, NFS servers, packages.
+//! The machinery behind `cargo xtask`: the MFS image, QEMU guests, their network, NFS servers, packages.
 //!
 //! The commands are thin and live in the binary (`commands/`, one file each); what they and
 //! the workspace's tests share lives here.
@@ -7,6 +7,7 @@ pub mod apt;
 pub mod command;
 pub mod deb;
 pub mod experiment;
+pub mod lab;
 pub mod mfs;
 pub mod nfs;
 pub mod node_disk;

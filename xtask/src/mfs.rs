@@ -5,6 +5,7 @@ pub mod kernel;
 pub mod module;
 pub mod modules;
 pub mod profile;
+pub mod uki;
 
 use crate::{command, paths};
 use anyhow::{Context, Result, bail, ensure};
@@ -54,6 +55,9 @@ pub struct Manifest {
     pub agent: FileFacts,
     /// In load order.
     pub modules: Vec<ModuleFacts>,
+    /// The image as one file, if it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uki: Option<uki::UkiFacts>,
 }
 
 /// A file's size and digest.
@@ -119,8 +123,8 @@ pub fn build_with_init(profile_name: &str, init: &Path, out: &Path) -> Result<Im
         initramfs_unpacked_bytes: unpacked.len() as u64,
         agent: agent_facts,
         modules: modules.iter().map(ModuleFacts::of).collect(),
+        uki: None,
     };
-    let json = serde_json::to_string_pretty(&manifest)? + "\n";
 
     fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
     let image = Image {
@@ -132,7 +136,7 @@ pub fn build_with_init(profile_name: &str, init: &Path, out: &Path) -> Result<Im
     write(&image.vmlinuz, &vmlinuz)?;
     write(&image.initramfs, &initramfs)?;
     write(&out.join("mfs-agent"), &agent)?;
-    write(&out.join("manifest.json"), json.as_bytes())?;
+    image.write_manifest()?;
     // Checked last: what is too big is then there to be looked at.
     image.manifest.check(&profile.budget)?;
     Ok(image)
@@ -220,6 +224,11 @@ impl Manifest {
 }
 
 impl Image {
+    fn write_manifest(&self) -> Result<()> {
+        let json = serde_json::to_string_pretty(&self.manifest)? + "\n";
+        write(&self.vmlinuz.with_file_name("manifest.json"), json.as_bytes())
+    }
+
     /// The sizes against the budgets, for a person.
     pub fn summary(&self) -> String {
         let manifest = &self.manifest;

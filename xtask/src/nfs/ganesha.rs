@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -47,7 +48,7 @@ pub struct Ganesha {
     // Dropped in this order: the server goes before what it is registered with.
     server: Tied,
     _portmapper: Tied,
-    namespace: Namespace,
+    namespace: Arc<Namespace>,
     export: PathBuf,
 }
 
@@ -55,6 +56,16 @@ impl Ganesha {
     /// Exports `directory` over NFSv3. The configuration and the server's log go into `work`,
     /// which must exist. Permissions of the directory count as they are now: ganesha caches them.
     pub fn start(directory: &Path, squash: Squash, work: &Path) -> Result<Self> {
+        Self::start_in(Arc::new(Namespace::new()?), directory, squash, work)
+    }
+
+    /// As [`Ganesha::start`], in a namespace that is there; it may hold one such server.
+    pub fn start_in(
+        namespace: Arc<Namespace>,
+        directory: &Path,
+        squash: Squash,
+        work: &Path,
+    ) -> Result<Self> {
         let export = directory
             .canonicalize()
             .with_context(|| format!("cannot export {}", directory.display()))?;
@@ -62,7 +73,6 @@ impl Ganesha {
         fs::write(&configuration, configure(&export, squash))
             .with_context(|| format!("cannot write {}", configuration.display()))?;
         let log = work.join("ganesha.log");
-        let namespace = Namespace::new()?;
         let portmapper = start_portmapper(&namespace)?;
 
         let mut command = namespace.command("ganesha.nfsd");
