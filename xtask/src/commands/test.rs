@@ -144,6 +144,11 @@ const GUESTS: &[Step] = &[
         20,
         &["test", "--workspace", "--locked", "--test", "qemu", "--", "--test-threads=2"],
     ),
+    step(
+        "booting from the network",
+        15,
+        &["test", "--workspace", "--locked", "--test", "boot", "--", "--test-threads=2"],
+    ),
 ];
 
 impl Test {
@@ -153,7 +158,7 @@ impl Test {
             apt::ensure(packages)?;
         }
         if !self.quick {
-            for packages in [apt::KERNEL_TOOLS, apt::QEMU, apt::GANESHA] {
+            for packages in [apt::KERNEL_TOOLS, apt::QEMU, apt::GANESHA, apt::UKI, apt::LAB] {
                 apt::ensure(packages)?;
             }
             steps.extend(GUESTS);

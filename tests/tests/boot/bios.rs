@@ -1,0 +1,93 @@
+//! BIOS machines. QEMU's option ROM is iPXE itself, which is offered the script at once.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use swapmfs_tests::trial::{PATIENCE, Set, is_root, prepared};
+use xtask::apt;
+use xtask::nfs::{Ganesha, Squash};
+use xtask::qemu::{Access, Boot, EMULATED, Exit, Firmware};
+
+use crate::site::{Choice, DASHED, Site, USER, experiment, for_emulation, template};
+
+#[test]
+fn ipxe_boots_over_tftp_and_the_disk_is_saved() -> Result<()> {
+    if !is_root("ipxe_boots_over_tftp_and_the_disk_is_saved") {
+        return Ok(());
+    }
+    apt::ensure(apt::GANESHA)?;
+    let (trial, directory) = experiment("boot-bios")?;
+    let site = Site::install(&directory, Choice::Template)?;
+    let namespace = Arc::clone(site.lab.namespace());
+    let ganesha = Ganesha::start_in(namespace, &trial.experiment.proj(), Squash::Root, &directory)?;
+    site.name_node(&ganesha.export().display().to_string())?;
+
+    let machine = site.node(Firmware::Bios, Boot::Pxe)?;
+    let machine = machine.drive(trial.experiment.drive(Access::ReadOnly));
+    let mut node = site.start(&machine)?;
+    site.wait_for_agent(&node, "BIOS, iPXE, TFTP")?;
+    node.wait_for_line("mfs-result: saved bytes=", PATIENCE)?;
+    assert_eq!(node.wait(PATIENCE)?, Exit::Reboot);
+    assert!(Set::read(&trial.experiment)?.is_same_state(&prepared()?.expected));
+    let words = format!("nodes/{DASHED}.ipxe");
+    assert_eq!(site.sent(), ["mfs.ipxe", &words, "vmlinuz", "initramfs.cpio.zst"]);
+    assert!(site.http.log().is_empty());
+    assert_eq!(fs::metadata(trial.experiment.node_file("-swap.ndz"))?.uid(), USER);
+    Ok(())
+}
+
+#[test]
+fn ipxe_boots_over_http_and_tries_again() -> Result<()> {
+    if !is_root("ipxe_boots_over_http_and_tries_again") {
+        return Ok(());
+    }
+    let site = Site::install(&Site::directory("bios-http"), Choice::Http)?;
+    site.words("mfs.job=idle mfs.vname=node-b")?;
+    // The web server has no kernel yet.
+    let (kernel, elsewhere) = (site.files.join("vmlinuz"), site.files.join("vmlinuz.new"));
+    fs::rename(&kernel, &elsewhere)?;
+    let node = site.start(&site.node(Firmware::Bios, Boot::Pxe)?)?;
+    node.wait_for_line("mfs.ipxe: attempt 1 failed", Duration::from_mins(2))?;
+    fs::rename(&elsewhere, &kernel)?;
+    site.wait_for_agent(&node, "BIOS, iPXE, HTTP, second attempt")?;
+    node.wait_for_line("address 10.77.0.", PATIENCE)?;
+    node.wait_for_line("mfs-phase: idle", PATIENCE)?;
+    let words = format!("GET /nodes/{DASHED}.ipxe 200");
+    assert_eq!(
+        site.http.log(),
+        [
+            "GET /mfs.ipxe 200",
+            &words,
+            "GET /vmlinuz 404",
+            &words,
+            "GET /vmlinuz 200",
+            "GET /initramfs.cpio.zst 200",
+        ]
+    );
+    assert!(site.sent().is_empty());
+    Ok(())
+}
+
+#[test]
+fn pxelinux_boots() -> Result<()> {
+    if !is_root("pxelinux_boots") {
+        return Ok(());
+    }
+    let site = Site::install(&Site::directory("bios-pxelinux"), Choice::Pxelinux)?;
+    // The node's own file, as the template's comment tells to make it.
+    let default = for_emulation(&template("pxelinux.cfg/default")?)?;
+    let own = default.replace(EMULATED, &format!("{EMULATED} mfs.job=idle"));
+    let name = format!("pxelinux.cfg/01-{DASHED}");
+    fs::write(site.files.join(&name), own)?;
+    let node = site.start(&site.node(Firmware::Bios, Boot::Pxe)?)?;
+    site.wait_for_agent(&node, "BIOS, PXELINUX, TFTP")?;
+    node.wait_for_line("using 52:54:00:77:00:01", PATIENCE)?;
+    node.wait_for_line("address 10.77.0.", PATIENCE)?;
+    node.wait_for_line("mfs-phase: idle", PATIENCE)?;
+    let sent = ["pxelinux.0", "ldlinux.c32", &name, "vmlinuz", "initramfs.cpio.zst"];
+    assert_eq!(site.sent(), sent);
+    Ok(())
+}
