@@ -7,6 +7,7 @@
 
 pub mod dnsmasq;
 pub mod http;
+mod trunk;
 
 pub use dnsmasq::{Configuration, Dnsmasq};
 pub use http::HttpServer;
@@ -14,12 +15,13 @@ pub use http::HttpServer;
 use crate::command;
 use crate::nfs::namespace::Namespace;
 use crate::nfs::server::Server;
-use crate::qemu::network::TapNic;
+use crate::qemu::network::LabNic;
 use anyhow::{Context, Result};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use trunk::Trunk;
 
 /// The first bridge.
 pub const BRIDGE: &str = "br0";
@@ -31,7 +33,8 @@ pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 pub struct Lab {
     namespace: Arc<Namespace>,
     directory: PathBuf,
-    taps: AtomicU32,
+    taps: AtomicU16,
+    trunks: Mutex<Vec<Trunk>>,
 }
 
 impl Lab {
@@ -44,8 +47,12 @@ impl Lab {
         let directory = directory
             .canonicalize()
             .with_context(|| format!("no directory {}", directory.display()))?;
-        let lab =
-            Self { namespace: Arc::new(Namespace::new()?), directory, taps: AtomicU32::new(0) };
+        let lab = Self {
+            namespace: Arc::new(Namespace::new()?),
+            directory,
+            taps: AtomicU16::new(0),
+            trunks: Mutex::default(),
+        };
         lab.add_bridge(BRIDGE)?;
         lab.add_address(BRIDGE, &format!("{ADDRESS}/24"))?;
         Ok(lab)
@@ -69,15 +76,6 @@ impl Lab {
         self.ip(&["address", "add", address, "dev", interface])
     }
 
-    /// Adds a VLAN on top of an interface, up and without an address; returns its name, such as
-    /// `br0.42`. Guests reach it with tagged frames.
-    pub fn add_vlan(&self, interface: &str, id: u16) -> Result<String> {
-        let (name, id) = (format!("{interface}.{id}"), id.to_string());
-        self.ip(&["link", "add", "link", interface, "name", &name, "type", "vlan", "id", &id])?;
-        self.ip(&["link", "set", &name, "up"])?;
-        Ok(name)
-    }
-
     /// Sets the MTU of an interface in bytes. A bridge carries no more than its smallest port, so
     /// set that of the taps, too.
     pub fn set_mtu(&self, interface: &str, bytes: u16) -> Result<()> {
@@ -90,12 +88,28 @@ impl Lab {
         self.ip(&["link", "set", interface, if up { "up" } else { "down" }])
     }
 
-    /// A network card for `Machine::tap`, of a QEMU model such as `virtio-net-pci`, on a bridge.
-    pub fn guest_nic(&self, bridge: &str, model: &str, mac: &str) -> Result<TapNic> {
-        let tap = format!("tap{}", self.taps.fetch_add(1, Ordering::Relaxed));
+    /// A network card for `Machine::lab_nic`, of a QEMU model such as `virtio-net-pci`, on a bridge.
+    pub fn guest_nic(&self, bridge: &str, model: &str, mac: &str) -> Result<LabNic> {
+        let (_, tap) = self.add_tap(bridge)?;
+        Ok(LabNic::on_tap(&tap, model, mac))
+    }
+
+    /// As [`Lab::guest_nic`], at a switch port that carries only VLAN `id`, and that tagged: the
+    /// guest must use a VLAN to reach what is on `bridge`.
+    pub fn tagged_nic(&self, bridge: &str, id: u16, model: &str, mac: &str) -> Result<LabNic> {
+        let (index, tap) = self.add_tap(bridge)?;
+        let ports = trunk::Ports::of(index);
+        let trunk = Trunk::start(&self.namespace, &tap, id, ports)?;
+        self.trunks.lock().unwrap_or_else(PoisonError::into_inner).push(trunk);
+        Ok(LabNic::with_netdev(&tap, trunk::netdev(ports.guest()), model, mac))
+    }
+
+    fn add_tap(&self, bridge: &str) -> Result<(u16, String)> {
+        let index = self.taps.fetch_add(1, Ordering::Relaxed);
+        let tap = format!("tap{index}");
         self.ip(&["tuntap", "add", "dev", &tap, "mode", "tap"])?;
         self.ip(&["link", "set", &tap, "master", bridge, "up"])?;
-        Ok(TapNic::new(&tap, model, mac))
+        Ok((index, tap))
     }
 
     /// Runs `ip` inside.

@@ -23,7 +23,7 @@ pub use running::Running;
 use crate::nfs::namespace::Namespace;
 use crate::process::{Tied, tied_command};
 use anyhow::{Context, Result};
-use network::TapNic;
+use network::LabNic;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -54,7 +54,7 @@ pub struct Machine {
     cpus: u32,
     drives: Vec<Drive>,
     network: bool,
-    taps: Vec<TapNic>,
+    lab_nics: Vec<LabNic>,
     firmware: Firmware,
     boot: Boot,
     watchdog: Option<WatchdogAction>,
@@ -117,7 +117,7 @@ impl Machine {
             cpus: 1,
             drives: Vec::new(),
             network: true,
-            taps: Vec::new(),
+            lab_nics: Vec::new(),
             firmware: Firmware::default(),
             boot: Boot::Kernel,
             watchdog: None,
@@ -125,7 +125,7 @@ impl Machine {
         }
     }
 
-    /// A guest that boots from the first card that [`Machine::tap`] gives it; the command line
+    /// A guest that boots from the first card that [`Machine::lab_nic`] gives it; the command line
     /// comes from there, too.
     pub fn from_network(firmware: Firmware, boot: Boot, log: &Path) -> Self {
         Self { boot, ..Self::new(Path::new(""), Path::new(""), log).firmware(firmware) }
@@ -138,12 +138,12 @@ impl Machine {
         self
     }
 
-    /// Adds a card on a tap; the first one replaces QEMU's own network. The guest must be started
-    /// [inside](Machine::start_inside) the namespace of the tap.
+    /// Adds a card of a lab; the first one replaces QEMU's own network. The guest must be started
+    /// [inside](Machine::start_inside) the lab's namespace.
     #[must_use]
-    pub fn tap(mut self, nic: TapNic) -> Self {
+    pub fn lab_nic(mut self, nic: LabNic) -> Self {
         self.network = false;
-        self.taps.push(nic);
+        self.lab_nics.push(nic);
         self
     }
 
@@ -245,9 +245,9 @@ impl Machine {
             command.args(["-netdev", "user,id=net0"]);
             command.args(["-device", "virtio-net-pci,netdev=net0,romfile="]);
         }
-        for (index, tap) in self.taps.iter().enumerate() {
+        for (index, nic) in self.lab_nics.iter().enumerate() {
             let boots = index == 0 && self.boot != Boot::Kernel;
-            tap.arguments(index, boots && !self.firmware.is_uefi(), boots, command);
+            nic.arguments(index, boots && !self.firmware.is_uefi(), boots, command);
         }
         if let Some(action) = self.watchdog {
             command.args(["-device", "i6300esb"]);

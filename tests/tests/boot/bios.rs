@@ -45,7 +45,7 @@ fn ipxe_boots_over_http_and_tries_again() -> Result<()> {
         return Ok(());
     }
     let site = Site::install(&Site::directory("bios-http"), Choice::Http)?;
-    site.words("mfs.job=idle mfs.vname=node-b")?;
+    site.words("mfs.job=idle")?;
     // The web server has no kernel yet.
     let (kernel, elsewhere) = (site.files.join("vmlinuz"), site.files.join("vmlinuz.new"));
     fs::rename(&kernel, &elsewhere)?;
@@ -89,5 +89,25 @@ fn pxelinux_boots() -> Result<()> {
     node.wait_for_line("mfs-phase: idle", PATIENCE)?;
     let sent = ["pxelinux.0", "ldlinux.c32", &name, "vmlinuz", "initramfs.cpio.zst"];
     assert_eq!(site.sent(), sent);
+    Ok(())
+}
+
+/// QEMU has no other option ROM than iPXE. So the site first takes it for another one, and offers
+/// undionly.kpxe; once that is on its way, the site is as the template is.
+#[test]
+fn another_rom_loads_ipxe() -> Result<()> {
+    if !is_root("another_rom_loads_ipxe") {
+        return Ok(());
+    }
+    let mut site = Site::install(&Site::directory("bios-undionly"), Choice::OtherRom)?;
+    site.words("mfs.job=idle")?;
+    let node = site.start(&site.node(Firmware::Bios, Boot::Pxe)?)?;
+    site.dnsmasq()?.wait_for_log("/undionly.kpxe to ", PATIENCE)?;
+    assert_eq!(site.sent(), ["undionly.kpxe"]);
+    site.serve("second", Choice::Template)?;
+    site.wait_for_agent(&node, "BIOS, undionly.kpxe, TFTP")?;
+    node.wait_for_line("mfs-phase: idle", PATIENCE)?;
+    let words = format!("nodes/{DASHED}.ipxe");
+    assert_eq!(site.sent(), ["mfs.ipxe", &words, "vmlinuz", "initramfs.cpio.zst"]);
     Ok(())
 }

@@ -26,6 +26,9 @@ const BOOT: Duration = Duration::from_mins(3);
 pub(crate) enum Choice {
     /// As it is: iPXE, and all files over TFTP.
     Template,
+    /// The same at a site that doesn't know iPXE when it asks, so that the option ROM, which is
+    /// iPXE, gets what another one would.
+    OtherRom,
     /// iPXE, its script and the rest over HTTP.
     Http,
     /// PXELINUX.
@@ -37,7 +40,7 @@ pub(crate) enum Choice {
 /// A network with one node.
 pub(crate) struct Site {
     pub(crate) lab: Lab,
-    pub(crate) dnsmasq: Dnsmasq,
+    pub(crate) dnsmasq: Option<Dnsmasq>,
     pub(crate) http: HttpServer,
     /// What the servers give out.
     pub(crate) files: PathBuf,
@@ -72,9 +75,23 @@ impl Site {
 
         let lab = Lab::new(directory)?;
         let http = lab.http(&files)?;
-        let configuration = configuration(choice, &files)?;
-        let dnsmasq = lab.dnsmasq("dnsmasq", &Configuration::text(&configuration))?;
-        Ok(Self { lab, dnsmasq, http, files, directory: directory.to_owned() })
+        let directory = directory.to_owned();
+        let mut site = Self { lab, dnsmasq: None, http, files, directory };
+        site.serve("dnsmasq", choice)?;
+        Ok(site)
+    }
+
+    /// Ends the DHCP server, if one runs, and starts another.
+    pub(crate) fn serve(&mut self, name: &str, choice: Choice) -> Result<()> {
+        self.dnsmasq = None;
+        let configuration = Configuration::text(&configuration(choice, &self.files)?);
+        self.dnsmasq = Some(self.lab.dnsmasq(name, &configuration)?);
+        Ok(())
+    }
+
+    /// The DHCP server.
+    pub(crate) fn dnsmasq(&self) -> Result<&Dnsmasq> {
+        self.dnsmasq.as_ref().context("no dnsmasq runs")
     }
 
     /// A directory for a site without an experiment.
@@ -110,7 +127,7 @@ impl Site {
     pub(crate) fn node(&self, firmware: Firmware, boot: Boot) -> Result<Machine> {
         let nic = self.lab.guest_nic(BRIDGE, "virtio-net-pci", MAC)?;
         let machine = Machine::from_network(firmware, boot, &self.directory.join("console.log"));
-        Ok(machine.tap(nic).watchdog(WatchdogAction::Reset))
+        Ok(machine.lab_nic(nic).watchdog(WatchdogAction::Reset))
     }
 
     /// Turns it on.
@@ -132,7 +149,8 @@ impl Site {
         let root = format!("sent {}/", self.files.display());
         let file =
             |line: &Line| Some(line.text.split_once(&root)?.1.split_once(" to ")?.0.to_owned());
-        self.dnsmasq.log().iter().filter_map(file).collect()
+        let log = self.dnsmasq.as_ref().map(Dnsmasq::log).unwrap_or_default();
+        log.iter().filter_map(file).collect()
     }
 }
 
@@ -162,13 +180,13 @@ pub(crate) fn for_emulation(text: &str) -> Result<String> {
 
 fn configuration(choice: Choice, files: &Path) -> Result<String> {
     let mut text = template("dnsmasq.conf")?;
-    let mut choose = |name: &str, instead_of: &[&str]| {
+    let choose = |text: &mut String, name: &str, instead_of: &[&str]| {
         for line in instead_of {
             ensure!(text.contains(&format!("\n{line}\n")), "the template has no line {line}");
-            text = text.replace(&format!("\n{line}\n"), "\n");
+            *text = text.replace(&format!("\n{line}\n"), "\n");
         }
         ensure!(text.contains(&format!("\n#{name}#")), "the template has no alternative {name}");
-        text = text.replace(&format!("#{name}#"), "");
+        *text = text.replace(&format!("#{name}#"), "");
         Ok(())
     };
     let undionly = "dhcp-boot=tag:bios,tag:!ipxe,undionly.kpxe";
@@ -176,9 +194,15 @@ fn configuration(choice: Choice, files: &Path) -> Result<String> {
     let script = "dhcp-boot=tag:ipxe,mfs.ipxe";
     match choice {
         Choice::Template => {}
-        Choice::Http => choose("http", &[script])?,
-        Choice::Pxelinux => choose("pxelinux", &[undionly, snponly, script])?,
-        Choice::Secure => choose("secure", &[snponly])?,
+        Choice::OtherRom => {
+            for line in ["dhcp-match=set:ipxe,175", "dhcp-userclass=set:ipxe,iPXE"] {
+                ensure!(text.contains(line), "the template has no line {line}");
+                text = text.replace(line, "");
+            }
+        }
+        Choice::Http => choose(&mut text, "http", &[script])?,
+        Choice::Pxelinux => choose(&mut text, "pxelinux", &[undionly, snponly, script])?,
+        Choice::Secure => choose(&mut text, "secure", &[snponly])?,
     }
     replaced(
         &text,

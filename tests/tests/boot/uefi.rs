@@ -34,7 +34,7 @@ fn the_firmware_loads_ipxe_and_the_disk_is_saved() -> Result<()> {
     assert!(Set::read(&trial.experiment)?.is_same_state(&prepared()?.expected));
     // Once for its size, and once for its content.
     assert!(site.sent().iter().all(|file| file == "snponly.efi"), "{:?}", site.sent());
-    assert!(site.dnsmasq.count("vendor class: PXEClient:Arch:00007") > 0);
+    assert!(site.dnsmasq()?.count("vendor class: PXEClient:Arch:00007") > 0);
     let words = format!("GET /nodes/{DASHED}.ipxe 200");
     let asked = ["GET /mfs.ipxe 200", &words, "GET /vmlinuz 200", "GET /initramfs.cpio.zst 200"];
     assert_eq!(site.http.log(), asked);
@@ -60,7 +60,7 @@ fn the_firmware_loads_the_uki_over_http() -> Result<()> {
     node.wait_for_line("mfs-phase: idle", PATIENCE)?;
     assert_eq!(site.http.log(), ["HEAD /mfs.efi 200", "GET /mfs.efi 200"]);
     assert!(site.sent().is_empty());
-    assert!(site.dnsmasq.count("vendor class: HTTPClient:Arch:00016") > 0);
+    assert!(site.dnsmasq()?.count("vendor class: HTTPClient:Arch:00016") > 0);
     Ok(())
 }
 

@@ -3,6 +3,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, Instant};
 
 fn is_root(test: &str) -> bool {
     let root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
@@ -66,4 +67,44 @@ fn nobody_needs_a_guest_to_bind_sockets() {
     let nfs = lab.nfs(directory.path(), "/proj").unwrap();
     let port = nfs.port();
     assert!(lab.namespace().inside(|| TcpStream::connect((ADDRESS, port))).unwrap().is_ok());
+}
+
+#[test]
+fn the_kernel_answers_over_a_tagged_port() {
+    if !is_root("the_kernel_answers_over_a_tagged_port") {
+        return;
+    }
+    crate::apt::ensure(crate::apt::LAB).unwrap();
+    crate::apt::ensure(crate::apt::QEMU).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let lab = Lab::new(directory.path()).unwrap();
+    let mac = "52:54:00:77:00:01";
+    lab.tagged_nic(BRIDGE, 42, "virtio-net-pci", mac).unwrap();
+    let (to, at) = trunk::Ports::of(0).guest();
+    let card = lab.namespace().inside(|| UdpSocket::bind((Ipv4Addr::LOCALHOST, at)));
+    let card = card.unwrap().unwrap();
+    card.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let own = [0x52, 0x54, 0, 0x77, 0, 1];
+    // ARP (RFC 826): who has 10.77.0.1? tell 10.77.0.10
+    let arp = [&[0, 1, 8, 0, 6, 4, 0, 1][..], &own, &[10, 77, 0, 10], &[0; 6], &[10, 77, 0, 1]];
+    let request = |tag: &[u8]| [&[0xff; 6][..], &own, tag, &[8, 6], &arp.concat()].concat();
+    let mut frame = [0; 2048];
+    let mut answer = |tag: &[u8]| {
+        card.send_to(&request(tag), (Ipv4Addr::LOCALHOST, to)).unwrap();
+        while let Ok(length) = card.recv(&mut frame) {
+            // To us, tagged, ARP, a reply.
+            if frame[..6] == own && frame[12..18] == [0x81, 0, 0, 42, 8, 6] && frame[25] == 2 {
+                assert_eq!(frame[32..36], [10, 77, 0, 1], "{length} bytes");
+                return true;
+            }
+        }
+        false
+    };
+    // The hub takes a moment to start.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !answer(&[0x81, 0, 0, 42]) {
+        assert!(Instant::now() < deadline, "no answer");
+    }
+    assert!(!answer(&[0x81, 0, 0, 43]), "VLAN 43 was answered");
+    assert!(!answer(&[]), "an untagged frame was answered");
 }

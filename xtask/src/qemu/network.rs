@@ -1,24 +1,32 @@
-//! Network cards on taps, for guests in a network of ours ([`crate::lab`]).
+//! Network cards of guests in a network of ours ([`crate::lab`]).
 
 use std::process::Command;
 
-/// A network card whose other side is a tap. The first one of a guest is what it boots from, if
-/// it boots from the network.
+/// A network card whose other side is in a lab. The first one of a guest is what it boots from,
+/// if it boots from the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TapNic {
+pub struct LabNic {
     tap: String,
+    netdev: String,
     model: String,
     mac: String,
     options: String,
 }
 
-impl TapNic {
+impl LabNic {
     /// A card of a QEMU model, such as `virtio-net-pci`, on a tap that is there.
-    pub fn new(tap: &str, model: &str, mac: &str) -> Self {
-        Self { tap: tap.into(), model: model.into(), mac: mac.into(), options: String::new() }
+    pub fn on_tap(tap: &str, model: &str, mac: &str) -> Self {
+        let netdev = format!("tap,ifname={tap},script=no,downscript=no");
+        Self::with_netdev(tap, netdev, model, mac)
     }
 
-    /// The name of the tap.
+    /// A card on a QEMU network (without its `id=`) that ends at a tap.
+    pub(crate) fn with_netdev(tap: &str, netdev: String, model: &str, mac: &str) -> Self {
+        let (tap, model, mac) = (tap.into(), model.into(), mac.into());
+        Self { tap, netdev, model, mac, options: String::new() }
+    }
+
+    /// The name of the tap, the port of a bridge.
     pub fn tap(&self) -> &str {
         &self.tap
     }
@@ -39,8 +47,8 @@ impl TapNic {
     /// The arguments of card `index`, `net<index>` for QMP's `set_link`. With `rom` the card has
     /// QEMU's option ROM, which is iPXE.
     pub(super) fn arguments(&self, index: usize, rom: bool, boots: bool, command: &mut Command) {
-        let Self { tap, model, mac, options } = self;
-        let netdev = format!("tap,id=net{index},ifname={tap},script=no,downscript=no");
+        let Self { tap: _, netdev, model, mac, options } = self;
+        let netdev = format!("{netdev},id=net{index}");
         let rom = if rom { "" } else { ",romfile=" };
         let boot = if boots { ",bootindex=0" } else { "" };
         let device = format!("{model},netdev=net{index},mac={mac}{rom}{boot}{options}");
@@ -55,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_card_has_its_rom_only_where_it_is_wanted() {
-        let nic = TapNic::new("tap0", "e1000e", "52:54:00:77:00:01").property("x=y");
+        let nic = LabNic::on_tap("tap0", "e1000e", "52:54:00:77:00:01").property("x=y");
         let line = |rom, boots| {
             let mut command = Command::new("qemu");
             nic.arguments(0, rom, boots, &mut command);
@@ -63,7 +71,7 @@ mod tests {
         };
         assert_eq!(
             line(true, true),
-            "qemu -netdev tap,id=net0,ifname=tap0,script=no,downscript=no \
+            "qemu -netdev tap,ifname=tap0,script=no,downscript=no,id=net0 \
              -device e1000e,netdev=net0,mac=52:54:00:77:00:01,bootindex=0,x=y"
         );
         assert!(line(false, false).contains(",romfile=,x=y"));
