@@ -108,6 +108,21 @@ impl LogicalSectorSize {
     }
 }
 
+impl DiskId {
+    /// The name that `text` spells: a GUID such as `0FC63DAF-8483-4772-8E79-3D69D8477DE4`, or the
+    /// eight hexadecimal digits of an MBR's signature with or without `0x` before them, in capital
+    /// or small letters. These are the forms in which `blkid` shows a `PTUUID`, `sgdisk --print` a
+    /// disk identifier and `sfdisk --disk-id` either. `None` if it's anything else, or all zero,
+    /// which tables without a name have.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix("0x").unwrap_or(text);
+        if digits.len() == 8 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return u32::from_str_radix(digits, 16).ok().filter(|id| *id != 0).map(Self::Mbr);
+        }
+        Guid::parse(text).filter(|guid| *guid != Guid::ZERO).map(Self::Gpt)
+    }
+}
+
 impl PartitionTable {
     /// The partition with this number.
     pub fn find(&self, number: u32) -> Option<&Partition> {

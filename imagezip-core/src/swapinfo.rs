@@ -17,6 +17,7 @@ mod words;
 pub use meta::Meta;
 pub use part::Part;
 pub use status::{Phase, Status};
+pub use words::decode;
 
 use core::fmt;
 

@@ -1,20 +1,32 @@
-//! The disk that is to be saved: this one or none.
+//! The disk that is to be saved: this one or none (docs/decisions/0010).
 
+mod attributes;
+mod choice;
 pub mod device;
+pub mod identity;
 pub mod name;
 mod usage;
 
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::fmt;
 use core::time::Duration;
 
+use imagezip_core::partition::{self, DiskId, LogicalSectorSize};
 use imagezip_core::swapinfo::Part;
+use rustix::io::Errno;
+
+pub(crate) use attributes::Attributes;
+pub use attributes::Number;
+pub use identity::Hints;
+pub(crate) use usage::user_of;
 
 use crate::event::{now, sleep};
-use crate::failure::{FailureKind, Result};
-use crate::file;
+use crate::failure::{FailureKind, Os, Result};
 use crate::progress::Progress;
+use choice::{Guid, Seen};
+use device::DiskDevice;
 
 const POLL: Duration = Duration::from_millis(100);
 
@@ -27,6 +39,29 @@ pub struct Disk {
     pub size: u64,
     /// Its logical sector size in bytes.
     pub sector_size: u32,
+    /// Its serial number, if it has one.
+    pub serial: Option<String>,
+    /// Its world-wide name as Linux shows it, if it has one.
+    pub wwn: Option<String>,
+    /// What it is.
+    pub kind: Kind,
+    /// Its device number.
+    pub number: Number,
+    /// Tells it from all disks that had or will have its number, where the kernel counts them.
+    pub sequence: Option<u64>,
+}
+
+/// Whether a block device can be a node's own disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It can.
+    Fixed,
+    /// It can, but is more often something that a person has plugged in.
+    Usb,
+    /// Its medium can be taken out.
+    Removable,
+    /// It is a drive for something else, or made of memory, of a file or of other disks.
+    NoDisk,
 }
 
 /// Where the kernel tells about disks, and how fast.
@@ -34,123 +69,265 @@ pub struct Disk {
 pub struct Sources<'a> {
     /// `/sys/block`
     pub block: &'a str,
+    /// `/dev`
+    pub dev: &'a str,
     /// `/proc/mounts`
     pub mounts: &'a str,
     /// `/proc/swaps`
     pub swaps: &'a str,
     /// How long a disk may take to appear after its driver was loaded.
     pub patience: Duration,
+    /// How long no other disk must have appeared before the one that was found counts as the only
+    /// one of its kind.
+    pub settling: Duration,
 }
 
 /// Those of the running kernel.
 pub const SYSTEM: Sources<'_> = Sources {
     block: "/sys/block",
+    dev: "/dev",
     mounts: "/proc/mounts",
     swaps: "/proc/swaps",
     patience: Duration::from_secs(10),
+    settling: Duration::from_secs(1),
 };
 
-/// Finds the disk that `part` means, and checks that it is the one and that nobody uses it.
+impl Sources<'_> {
+    /// The device file of a disk. A `/` in its name is a `!` in `/sys`.
+    fn device_file(&self, disk: &Disk) -> String {
+        format!("{}/{}", self.dev, disk.name.replace('!', "/"))
+    }
+}
+
+/// Finds the disk that `part` and `hints` mean, and checks that it is the one and that nobody uses
+/// it. Where both say something `hints` count, which are those of the command line.
+///
+/// A serial number, WWN or partition table's name that is given must be that of exactly one disk,
+/// and then the name doesn't matter. Without any of them it's the disk with the name and no other.
+///
+/// `rescan` is called again and again while the disk is waited for; it may load drivers.
 ///
 /// # Errors
-/// `DiskAbsent`: it isn't there, or differs from what `part` says of it; `DiskInUse`.
-pub fn find(sources: &Sources<'_>, part: &Part, progress: &Progress) -> Result<Disk> {
-    let start = now();
-    let name = loop {
-        if let Some(name) = name::resolve(&part.disk, |name| is_there(sources, name)) {
-            break name;
-        }
-        if now().saturating_sub(start) > sources.patience {
-            return Err(absent(sources, part));
-        }
-        progress.beat();
-        sleep(POLL);
-    };
-    if name != part.disk {
-        log::info!("DISK={} is {name} here", part.disk);
-    }
-    let disk = Disk::read(sources, name)?;
-    disk.check(sources, part)?;
-    match usage::user_of(sources, &disk.name) {
+/// `DiskAbsent`: it isn't there, or differs from what `part` says of it; `DiskAmbiguous`: several
+/// disks could be meant; `DiskRefused`: it's not of a kind that is saved; `DiskInUse`.
+pub fn find(
+    sources: &Sources<'_>,
+    part: &Part,
+    hints: &Hints,
+    rescan: &dyn Fn(),
+    progress: &Progress,
+) -> Result<Disk> {
+    let hints = hints.clone().or(Hints::of(part));
+    let mut search = Search { sources, part, hints: &hints, progress, seen: Vec::new() };
+    let disk = search.wait(rescan).inspect_err(|_| search.log_disks())?;
+    search.log_choice(&disk);
+    check(&disk, part)?;
+    match user_of(sources, &disk.name) {
         Some(user) => Err(FailureKind::DiskInUse
             .because(format_args!("disk {} is in use: {user}; it is not saved", disk.name))),
         None => Ok(disk),
     }
 }
 
-fn is_there(sources: &Sources<'_>, name: &str) -> bool {
-    // A drive without a medium has size 0.
-    let size = file::read_number(format!("{}/{name}/size", sources.block));
-    size.is_ok_and(|sectors| sectors > 0)
+/// A search and what it has seen.
+struct Search<'a> {
+    sources: &'a Sources<'a>,
+    part: &'a Part,
+    hints: &'a Hints,
+    progress: &'a Progress,
+    seen: Vec<Seen>,
 }
 
-fn absent(sources: &Sources<'_>, part: &Part) -> crate::failure::Failure {
-    let names = file::list(sources.block).unwrap_or_default();
-    let there: Vec<_> = names.into_iter().filter(|name| is_there(sources, name)).collect();
-    let there = if there.is_empty() { "none".into() } else { there.join(", ") };
-    FailureKind::DiskAbsent.because(format_args!(
-        "there is no disk {}; the disks are: {there}; no other one is saved in its place",
-        part.disk
-    ))
-}
-
-impl Disk {
-    fn read(sources: &Sources<'_>, name: String) -> Result<Self> {
-        let number = |attribute: &str| {
-            file::read_number(format!("{}/{name}/{attribute}", sources.block)).map_err(|errno| {
-                FailureKind::DiskAbsent.because(format_args!(
-                    "disk {name}: cannot read its {attribute}: {}",
-                    crate::failure::Os(errno)
-                ))
-            })
-        };
-        // In units of 512 bytes, whatever the disk's sectors are.
-        let size = number("size")?.saturating_mul(512);
-        let sector_size = u32::try_from(number("queue/logical_block_size")?).unwrap_or(0);
-        Ok(Self { name, size, sector_size })
+impl Search<'_> {
+    /// Waits until the disk is there and, if it's told by what others could have too, until no
+    /// more disks appear.
+    fn wait(&mut self, rescan: &dyn Fn()) -> Result<Disk> {
+        let start = now();
+        let mut changed = start;
+        loop {
+            if self.look() {
+                changed = now();
+            }
+            let late = now().saturating_sub(start) >= self.sources.patience;
+            let settled = now().saturating_sub(changed) >= self.sources.settling;
+            match self.choose() {
+                Ok(disk) if late || settled || self.hints.is_empty() => return Ok(disk.clone()),
+                Err(failure) if late || self.is_final(failure.kind) => return Err(failure),
+                _ => {}
+            }
+            self.progress.beat();
+            rescan();
+            sleep(POLL);
+        }
     }
 
-    /// Compares with what `.part` says besides the name.
-    fn check(&self, sources: &Sources<'_>, part: &Part) -> Result<()> {
-        let Self { name, size, sector_size } = self;
-        let other = |key: &str, wanted: &dyn core::fmt::Display, found: &dyn core::fmt::Display| {
-            FailureKind::DiskAbsent.because(format_args!(
-                "disk {name} is not the one that .part describes: {key}={wanted}, but it has {found}"
-            ))
-        };
-        if let Some(wanted) = part.disk_size
-            && wanted != *size
-        {
-            return Err(other("DISKSIZE", &wanted, size));
+    /// Whether waiting can't change a refusal.
+    fn is_final(&self, kind: FailureKind) -> bool {
+        // Those that are too many do not become fewer.
+        kind == FailureKind::DiskAmbiguous
+            || (kind == FailureKind::DiskRefused && self.hints.is_empty())
+    }
+
+    /// Looks at all disks; whether they have changed since the last time.
+    fn look(&mut self) -> bool {
+        let disks = attributes::list(self.sources);
+        let changed = !disks.iter().eq(self.seen.iter().map(|seen| &seen.disk));
+        let old = core::mem::take(&mut self.seen);
+        for disk in disks {
+            let known = old.iter().find(|seen| seen.disk == disk);
+            let guid = match known.map(|seen| &seen.guid) {
+                Some(guid @ Guid::Read(_)) => guid.clone(),
+                _ if self.hints.guid.is_some() && disk.kind != Kind::NoDisk => self.read(&disk),
+                _ => Guid::NotAsked,
+            };
+            self.seen.push(Seen { disk, guid });
         }
-        if let Some(wanted) = part.sector_size
-            && wanted != *sector_size
-        {
-            return Err(other("SECTORSIZE", &wanted, sector_size));
+        changed
+    }
+
+    fn read(&self, disk: &Disk) -> Guid {
+        match guid_of(self.sources, disk, self.progress) {
+            Ok(guid) => Guid::Read(guid),
+            Err(why) => Guid::Unreadable(why),
         }
-        // Disks differ in which of the files they have.
-        let attribute = |paths: &[&str]| {
-            let mut texts = paths
-                .iter()
-                .filter_map(|path| file::read_text(format!("{}/{name}/{path}", sources.block)).ok())
-                .map(|text| text.trim().to_string());
-            texts.find(|text| !text.is_empty()).unwrap_or_else(|| "none that is known".into())
-        };
-        if let Some(wanted) = &part.serial {
-            let found = attribute(&["serial", "device/serial", "device/vpd_pg80_serial"]);
-            if wanted.trim() != found {
-                return Err(other("SERIAL", wanted, &found));
+    }
+
+    fn choose(&self) -> Result<&Disk> {
+        if self.hints.is_empty() {
+            choice::by_name(&self.seen, self.named().as_deref(), &self.part.disk)
+        } else {
+            choice::by_identity(&self.seen, self.hints)
+        }
+    }
+
+    /// The disk that `DISK=` names, if it is there.
+    fn named(&self) -> Option<String> {
+        let is_there = |name: &str| self.seen.iter().any(|seen| seen.disk.name == name);
+        name::resolve(&self.part.disk, is_there)
+    }
+
+    fn log_disks(&self) {
+        for seen in self.seen.iter().filter(|seen| seen.disk.kind != Kind::NoDisk) {
+            log::warn!("there is {}", seen.disk);
+        }
+    }
+
+    fn log_choice(&self, disk: &Disk) {
+        let Self { part, hints, .. } = self;
+        let named = self.named();
+        match named {
+            _ if hints.is_empty() && disk.name == part.disk => log::info!("disk {disk}"),
+            _ if hints.is_empty() => log::info!("DISK={} is {disk} here", part.disk),
+            Some(name) if name != disk.name => log::warn!(
+                "DISK={} would be {name} here, but {hints} is that of {disk}, which counts",
+                part.disk
+            ),
+            _ => log::info!("the disk with {hints} is {disk}"),
+        }
+        for other in &self.seen {
+            if let Guid::Unreadable(why) = &other.guid {
+                log::warn!("the partition table of {} could not be read: {why}", other.disk.name);
             }
         }
-        if let Some(wanted) = &part.wwn {
-            let found = attribute(&["wwid", "device/wwid"]);
-            if wanted.trim() != found {
-                return Err(other("WWN", wanted, &found));
-            }
+    }
+}
+
+/// The name that a disk's partition table gives it; `None` if there is no table.
+///
+/// # Errors
+/// Why it can't be told, in words.
+pub(crate) fn guid_of(
+    sources: &Sources<'_>,
+    disk: &Disk,
+    progress: &Progress,
+) -> core::result::Result<Option<DiskId>, String> {
+    let size = LogicalSectorSize::new(disk.sector_size.into())
+        .ok_or_else(|| format!("sectors of {} bytes", disk.sector_size))?;
+    let device = DiskDevice::open_shared(sources, disk, progress).map_err(|error| error.message)?;
+    match partition::read(&device, size) {
+        Ok(table) => Ok(table.map(|table| table.disk_id)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Whether a disk is still the one that it was.
+pub(crate) fn is_unchanged(sources: &Sources<'_>, disk: &Disk) -> bool {
+    attributes::read(sources, &disk.name).as_ref() == Ok(disk)
+}
+
+/// All disks, once there is one and no more appear. `rescan` is called as by [`find`].
+pub(crate) fn wait_for_all(
+    sources: &Sources<'_>,
+    rescan: &dyn Fn(),
+    progress: &Progress,
+) -> Vec<Disk> {
+    let start = now();
+    let (mut disks, mut changed) = (Vec::new(), start);
+    loop {
+        let mut there = attributes::list(sources);
+        there.retain(|disk| disk.kind != Kind::NoDisk);
+        if there != disks {
+            (disks, changed) = (there, now());
         }
-        Ok(())
+        let late = now().saturating_sub(start) >= sources.patience;
+        let settled = now().saturating_sub(changed) >= sources.settling;
+        if late || (settled && !disks.is_empty()) {
+            return disks;
+        }
+        progress.beat();
+        rescan();
+        sleep(POLL);
+    }
+}
+
+/// Compares with the sizes of `.part`.
+fn check(disk: &Disk, part: &Part) -> Result<()> {
+    let other = |key: &str, wanted: u64, found: u64| {
+        FailureKind::DiskAbsent.because(format_args!(
+            "disk {} is not the one that .part describes: {key}={wanted}, but it has {found}; no \
+             other one is saved in its place",
+            disk.name
+        ))
+    };
+    match (part.disk_size, part.sector_size) {
+        (Some(wanted), _) if wanted != disk.size => Err(other("DISKSIZE", wanted, disk.size)),
+        (_, Some(wanted)) if wanted != disk.sector_size => {
+            Err(other("SECTORSIZE", wanted.into(), disk.sector_size.into()))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl fmt::Display for Disk {
+    /// The name, and what tells it from others.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, size, .. } = self;
+        write!(f, "{name} ({size} bytes")?;
+        match &self.serial {
+            Some(serial) => write!(f, ", serial {serial}")?,
+            None => f.write_str(", no serial number")?,
+        }
+        match &self.wwn {
+            Some(wwn) => write!(f, ", WWN {wwn}")?,
+            None => f.write_str(", no WWN")?,
+        }
+        f.write_str(match self.kind {
+            Kind::Fixed | Kind::NoDisk => ")",
+            Kind::Usb => ", USB)",
+            Kind::Removable => ", removable)",
+        })
+    }
+}
+
+/// The failure of a disk that can't be opened.
+fn cannot_open(path: &str, errno: Errno) -> crate::failure::Failure {
+    match errno {
+        Errno::BUSY => FailureKind::DiskInUse.because(format_args!(
+            "{path} is in use by something that can't be seen from here; it is not saved"
+        )),
+        _ => FailureKind::DiskAbsent.because(format_args!("cannot open {path}: {}", Os(errno))),
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -53,7 +53,8 @@ pub fn sleep(time: Duration) {
     Event::new().wait(time);
 }
 
-fn timespec(time: Duration) -> Timespec {
+/// A time as system calls take it.
+pub(crate) fn timespec(time: Duration) -> Timespec {
     Timespec {
         tv_sec: time.as_secs().try_into().unwrap_or(i64::MAX),
         tv_nsec: time.subsec_nanos().into(),

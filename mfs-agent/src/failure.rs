@@ -47,6 +47,12 @@ pub enum FailureKind {
     ProjectFile,
     /// Memory, threads or another resource of the node ran out.
     Resource,
+    /// More than one disk could be the one that should be saved.
+    DiskAmbiguous,
+    /// The disk that should be saved is of a kind that is not saved: removable, or no disk.
+    DiskRefused,
+    /// Boss can't be reached, doesn't know this node, or its answer can't be used.
+    Boss,
 }
 
 impl FailureKind {
@@ -70,6 +76,9 @@ impl FailureKind {
             Self::Panic => 33,
             Self::ProjectFile => 34,
             Self::Resource => 35,
+            Self::DiskAmbiguous => 36,
+            Self::DiskRefused => 37,
+            Self::Boss => 38,
         }
     }
 
@@ -158,6 +167,7 @@ impl fmt::Display for Os {
             Errno::NOSPC => "no space left",
             Errno::ROFS => "read-only file system",
             Errno::NAMETOOLONG => "name too long",
+            Errno::PIPE | Errno::CONNABORTED => "the other side has closed the connection",
             Errno::LOOP => "too many symbolic links",
             Errno::NOEXEC => "not a module for this kernel",
             Errno::PROTONOSUPPORT => "protocol not supported",
@@ -199,6 +209,9 @@ mod tests {
             FailureKind::Panic,
             FailureKind::ProjectFile,
             FailureKind::Resource,
+            FailureKind::DiskAmbiguous,
+            FailureKind::DiskRefused,
+            FailureKind::Boss,
         ];
         for (index, kind) in kinds.iter().enumerate() {
             assert_eq!(usize::from(kind.code()), 20 + index, "{kind:?}");

@@ -1,4 +1,5 @@
 //! What a run is for.
 
 pub mod idle;
+pub mod selftest;
 pub mod swapout;

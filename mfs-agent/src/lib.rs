@@ -28,3 +28,4 @@ pub mod progress;
 pub mod project;
 pub mod report;
 pub mod threads;
+pub mod tmcd;

@@ -19,11 +19,12 @@ use mfs_agent::cmdline::{self, CommandLine, Job, Then};
 use mfs_agent::failure::{FailureKind, Result};
 use mfs_agent::job::{idle, swapout};
 use mfs_agent::monitor::Monitor;
+use mfs_agent::net::link::Links;
 use mfs_agent::progress::Progress;
 use mfs_agent::project::{credentials, mount};
 use mfs_agent::report::{console, ending, journal, memory};
 use mfs_agent::{finish, net};
-use runtime::KernelThreads;
+use runtime::{KernelPackets, KernelThreads};
 use rustix_futex_sync::OnceLock;
 
 static PROGRESS: Progress = Progress::new();
@@ -48,18 +49,29 @@ fn run() -> Result<String> {
     MONITOR.start(&KernelThreads, line.progress_limit, then)?;
 
     PROGRESS.enter(Phase::Boot);
-    modules::load_all(&|| PROGRESS.beat());
+    modules::load_watchdogs(&KernelThreads, &|| PROGRESS.beat());
     if let Some(watchdog) = Watchdog::arm() {
         MONITOR.feed(watchdog);
     }
-    if let Some(Addressing::Static(address)) = &line.network.addressing {
-        net::bring_up(line.network.boot_interface, address, &PROGRESS)?;
-    }
-    if let Some(export) = &line.project {
+    modules::load_present(&KernelThreads, &|| PROGRESS.beat());
+    let network = needs_network(&line).then(|| {
+        let environment = net::Environment {
+            packets: &KernelPackets,
+            threads: &KernelThreads,
+            rescan: &|| {
+                modules::rescan(&|| PROGRESS.beat());
+            },
+            progress: &PROGRESS,
+            links: Links::CARDS,
+        };
+        net::bring_up(&line.network, &environment)
+    });
+    let network = network.transpose()?;
+    if let (Some(export), Some(network)) = (&line.project, &network) {
         PROGRESS.enter(Phase::Mount);
-        let server = export.server.parse().map_err(|_| {
-            FailureKind::CommandLine.because(format_args!("mfs.proj={export}: no names yet"))
-        })?;
+        let server = network
+            .resolve(&export.server, line.network.limit, &PROGRESS)
+            .map_err(|failure| failure.context(format_args!("mfs.proj={export}")))?;
         let remote = mount::Remote { export, server, options: &line.nfs_options };
         mount::mount_project(remote, line.mount_limit, &PROGRESS)?;
     }
@@ -67,6 +79,13 @@ fn run() -> Result<String> {
         (Some(Job::Swapout(_)), Some(node)) => swapout::run(&line, node, &KernelThreads, &PROGRESS),
         _ => idle::run(&PROGRESS),
     }
+}
+
+/// Whether there is something to do over the network. A node that is idle has one if it is given
+/// an address or told to get one.
+fn needs_network(line: &CommandLine) -> bool {
+    let given = line.network.addressing.as_ref().is_some_and(|how| *how != Addressing::Off);
+    given || line.project.is_some()
 }
 
 /// Reports how it went and ends the run of the machine.

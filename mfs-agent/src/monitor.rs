@@ -21,8 +21,9 @@ use imagezip_core::swapinfo::Phase;
 
 /// How often it looks.
 const TICK: Duration = Duration::from_secs(1);
-/// How long a report of the end on the file server may take when the run is given up.
-const LAST_REPORT: Duration = Duration::from_secs(5);
+/// How long the reports of the end may take when the run is given up. Nobody feeds the watchdog
+/// meanwhile.
+const LAST_REPORT: Duration = Duration::from_secs(10);
 
 /// Tells whether a run still moves.
 pub struct Stall {

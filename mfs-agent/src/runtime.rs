@@ -4,8 +4,10 @@
 //! of rustix, which makes system calls itself.
 
 mod memory;
+mod packet;
 mod thread;
 
+pub(crate) use packet::KernelPackets;
 pub(crate) use thread::KernelThreads;
 
 use core::arch::naked_asm;

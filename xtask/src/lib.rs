@@ -1,4 +1,5 @@
-//! The machinery behind `cargo xtask`: the MFS image, QEMU guests, their network, NFS servers, packages.
+//! The machinery behind `cargo xtask`: the MFS image, QEMU guests and their network, NFS servers,
+//! boss' tmcd, packages.
 //!
 //! The commands are thin and live in the binary (`commands/`, one file each); what they and
 //! the workspace's tests share lives here.
@@ -14,4 +15,5 @@ pub mod node_disk;
 pub mod paths;
 pub mod process;
 pub mod qemu;
+pub mod tmcd;
 pub mod tools;

@@ -1,6 +1,8 @@
 //! The bootable image: Debian's kernel, and an initramfs with the modules and the agent.
 
 pub mod cpio;
+pub mod firmware;
+pub mod index;
 pub mod kernel;
 pub mod module;
 pub mod modules;
@@ -9,11 +11,13 @@ pub mod uki;
 
 use crate::{command, paths};
 use anyhow::{Context, Result, bail, ensure};
+use firmware::{Firmware, Missing};
 use kernel::KernelPackage;
 use modules::{Library, Module};
-use profile::{Budget, Profile};
+use profile::{Budget, Load, Profile};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -53,11 +57,15 @@ pub struct Manifest {
     pub initramfs_unpacked_bytes: u64,
     /// The program that is `/init`.
     pub agent: FileFacts,
-    /// In load order.
+    /// In an order that they can be loaded in.
     pub modules: Vec<ModuleFacts>,
     /// The image as one file, if it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uki: Option<uki::UkiFacts>,
+    /// By the paths below `/lib/firmware`.
+    pub firmware: BTreeMap<String, FileFacts>,
+    /// Firmware that modules name and that is not in the image.
+    pub missing_firmware: Vec<Missing>,
 }
 
 /// A file's size and digest.
@@ -78,6 +86,8 @@ pub struct ModuleFacts {
     pub bytes: u64,
     /// The parameters it is loaded with.
     pub parameters: String,
+    /// When it is loaded.
+    pub load: Load,
 }
 
 /// The directory of the profiles.
@@ -85,23 +95,33 @@ pub fn profiles() -> PathBuf {
     paths::workspace().join("initramfs")
 }
 
-/// Builds the agent and the image of a profile into `target/mfs/<profile>`.
-pub fn build(profile: &str) -> Result<Image> {
+/// Builds the agent and the image of a profile into `target/mfs/<profile>`. `firmware` is a
+/// directory to use instead of the profile's.
+pub fn build(profile: &str, firmware: Option<&Path>) -> Result<Image> {
     // First of all, so that a misspelt name does not cost a build.
-    Profile::load(&profiles(), profile)?;
+    let mut loaded = Profile::load(&profiles(), profile)?;
+    if let Some(directory) = firmware {
+        loaded.firmware.directory = Some(directory.to_owned());
+    }
     let agent = build_agent(&[])?;
-    build_with_init(profile, &agent, &paths::target().join("mfs").join(profile))
+    assemble(profile, &loaded, &agent, &paths::target().join("mfs").join(profile))
 }
 
 /// Builds the image of a profile around any static program, into `out`.
 pub fn build_with_init(profile_name: &str, init: &Path, out: &Path) -> Result<Image> {
-    let profile = Profile::load(&profiles(), profile_name)?;
+    assemble(profile_name, &Profile::load(&profiles(), profile_name)?, init, out)
+}
+
+fn assemble(profile_name: &str, profile: &Profile, init: &Path, out: &Path) -> Result<Image> {
     let agent =
         fs::read(init).with_context(|| format!("cannot read the agent {}", init.display()))?;
     let kernel = KernelPackage::fetch(&profile.kernel.package)?;
     let modules = Library::open(&kernel.modules())?
         .resolve(&profile.modules)
         .with_context(|| format!("profile {profile_name}, kernel {}", kernel.release))?;
+    // A path in a profile is relative to the profile.
+    let directory = profile.firmware.directory.as_ref().map(|path| profiles().join(path));
+    let firmware = Firmware::collect(&modules, directory.as_deref())?;
     let vmlinuz = fs::read(kernel.vmlinuz())
         .with_context(|| format!("cannot read {}", kernel.vmlinuz().display()))?;
 
@@ -110,7 +130,7 @@ pub fn build_with_init(profile_name: &str, init: &Path, out: &Path) -> Result<Im
         "profile={profile_name}\nkernel={}\npackage={}\nagent={}\n",
         kernel.release, kernel.archive, agent_facts.sha256
     );
-    let unpacked = initramfs(agent.clone(), &modules, release)?;
+    let unpacked = initramfs(agent.clone(), &modules, &firmware, release)?;
     let initramfs = zstd::bulk::compress(&unpacked, ZSTD_LEVEL).context("cannot compress")?;
 
     let manifest = Manifest {
@@ -124,6 +144,12 @@ pub fn build_with_init(profile_name: &str, init: &Path, out: &Path) -> Result<Im
         agent: agent_facts,
         modules: modules.iter().map(ModuleFacts::of).collect(),
         uki: None,
+        firmware: firmware
+            .files
+            .iter()
+            .map(|(name, content)| (name.clone(), FileFacts::of(content)))
+            .collect(),
+        missing_firmware: firmware.missing,
     };
 
     fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
@@ -180,9 +206,13 @@ fn executable(messages: &str) -> Option<PathBuf> {
     messages.lines().filter_map(path_in).next_back()
 }
 
-/// The archive, not compressed. `lib/modules/order` tells the agent what to load: one line per
-/// module, the file name and then its parameters.
-fn initramfs(agent: Vec<u8>, modules: &[Module], release: String) -> Result<Vec<u8>> {
+/// The archive, not compressed.
+fn initramfs(
+    agent: Vec<u8>,
+    modules: &[Module],
+    firmware: &Firmware,
+    release: String,
+) -> Result<Vec<u8>> {
     let mut archive = cpio::Archive::default();
     for mount_point in ["dev", "proc", "sys", "proj", "run"] {
         archive.directory(mount_point);
@@ -191,14 +221,13 @@ fn initramfs(agent: Vec<u8>, modules: &[Module], release: String) -> Result<Vec<
     archive.character_device("dev/console", 5, 1);
     archive.file("init", 0o755, agent);
     archive.file("etc/mfs-release", 0o644, release.into_bytes());
-    let mut order = String::new();
-    for (index, module) in modules.iter().enumerate() {
-        let file = format!("{index:02}-{}.ko", module.name);
-        let line = format!("{file} {}", module.parameters);
-        writeln!(order, "{}", line.trim_end())?;
-        archive.file(&format!("lib/modules/{file}"), 0o644, module.object.clone());
+    for module in modules {
+        archive.file(&format!("lib/modules/{}.ko", module.name), 0o644, module.object.clone());
     }
-    archive.file("lib/modules/order", 0o644, order.into_bytes());
+    archive.file("lib/modules/index", 0o644, index::write(modules).into_bytes());
+    for (name, content) in &firmware.files {
+        archive.file(&format!("lib/firmware/{name}"), 0o644, content.clone());
+    }
     archive.to_bytes()
 }
 
@@ -238,11 +267,14 @@ impl Image {
             format!("{} of {} ({percent:.0} %)", size(bytes), size(limit).trim_start())
         };
         let modules: u64 = manifest.modules.iter().map(|module| module.bytes).sum();
+        let firmware: u64 = manifest.firmware.values().map(|file| file.bytes).sum();
         let (agent_limit, initramfs_limit) = self.budget;
         format!(
             "profile    {}, kernel {} ({})\n\
              agent      {}\n\
              modules    {} in {} modules\n\
+             firmware   {} in {} files\n\
+             {}\
              initramfs  {}, {} unpacked\n\
              vmlinuz    {}\n\
              in         {}\n",
@@ -252,6 +284,9 @@ impl Image {
             share(manifest.agent.bytes, agent_limit),
             size(modules),
             manifest.modules.len(),
+            size(firmware),
+            manifest.firmware.len(),
+            manifest.missing_firmware.iter().map(Missing::to_string).collect::<String>(),
             share(manifest.initramfs.bytes, initramfs_limit),
             size(manifest.initramfs_unpacked_bytes).trim_start(),
             size(manifest.vmlinuz.bytes),
@@ -277,6 +312,7 @@ impl ModuleFacts {
             name: module.name.clone(),
             bytes: module.object.len() as u64,
             parameters: module.parameters.clone(),
+            load: module.load,
         }
     }
 }

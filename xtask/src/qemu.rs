@@ -10,6 +10,7 @@ pub mod console;
 pub mod control;
 pub mod exit;
 pub mod firmware;
+pub mod hardware;
 pub mod network;
 pub mod program;
 pub mod running;
@@ -23,6 +24,7 @@ pub use running::Running;
 use crate::nfs::namespace::Namespace;
 use crate::process::{Tied, tied_command};
 use anyhow::{Context, Result};
+use hardware::{Disk, Nic};
 use network::LabNic;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -52,11 +54,12 @@ pub struct Machine {
     log: PathBuf,
     memory_mib: u32,
     cpus: u32,
-    drives: Vec<Drive>,
+    disks: Vec<Disk>,
     network: bool,
     lab_nics: Vec<LabNic>,
     firmware: Firmware,
     boot: Boot,
+    nics: Vec<Nic>,
     watchdog: Option<WatchdogAction>,
     extra: Vec<OsString>,
 }
@@ -115,11 +118,12 @@ impl Machine {
             log: log.to_owned(),
             memory_mib: 256,
             cpus: 1,
-            drives: Vec::new(),
+            disks: Vec::new(),
             network: true,
             lab_nics: Vec::new(),
             firmware: Firmware::default(),
             boot: Boot::Kernel,
+            nics: Vec::new(),
             watchdog: None,
             extra: Vec::new(),
         }
@@ -155,10 +159,23 @@ impl Machine {
         self
     }
 
-    /// Adds a disk. The guest finds them as vda, vdb … in this order.
+    /// Adds a virtio disk. The guest finds them as vda, vdb … in this order.
     #[must_use]
-    pub fn drive(mut self, drive: Drive) -> Self {
-        self.drives.push(drive);
+    pub fn drive(self, drive: Drive) -> Self {
+        self.disk(Disk::from(drive))
+    }
+
+    /// Adds a disk of any kind. Those of one kind are found in this order.
+    #[must_use]
+    pub fn disk(mut self, disk: Disk) -> Self {
+        self.disks.push(disk);
+        self
+    }
+
+    /// Adds a network card; the one that every guest has without this is left out then.
+    #[must_use]
+    pub fn nic(mut self, nic: Nic) -> Self {
+        self.nics.push(nic);
         self
     }
 
@@ -237,10 +254,9 @@ impl Machine {
             command.arg("-kernel").arg(&self.kernel).arg("-initrd").arg(&self.initramfs);
             command.args(["-append", &self.command_line]);
         }
-        for (index, drive) in self.drives.iter().enumerate() {
-            drive.arguments(index, command);
-        }
-        if self.network {
+        hardware::add_disks(&self.disks, command);
+        hardware::add_nics(&self.nics, command);
+        if self.network && self.nics.is_empty() {
             // Without an option ROM: nothing boots from the network here.
             command.args(["-netdev", "user,id=net0"]);
             command.args(["-device", "virtio-net-pci,netdev=net0,romfile="]);
@@ -254,23 +270,6 @@ impl Machine {
             command.args(["-action", &format!("watchdog={}", action.name())]);
         }
         command.args(&self.extra);
-    }
-}
-
-impl Drive {
-    fn arguments(&self, index: usize, command: &mut Command) {
-        let access = match self.access {
-            Access::ReadOnly => "readonly=on",
-            Access::ReadWrite => "readonly=off",
-            Access::Temporary => "snapshot=on",
-        };
-        // A comma separates QEMU's options; in a file name it is written twice.
-        let mut option = OsString::from(format!("if=none,id=disk{index},format=raw,"));
-        option.push(format!("cache=unsafe,{access},file="));
-        option.push(self.path.to_string_lossy().replace(',', ",,"));
-        command.arg("-drive").arg(option);
-        let serial = &self.serial;
-        command.arg("-device").arg(format!("virtio-blk-pci,drive=disk{index},serial={serial}"));
     }
 }
 

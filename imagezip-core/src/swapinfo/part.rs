@@ -5,6 +5,7 @@ use core::fmt;
 
 use super::words::{Encoded, Word};
 use super::{Expected, PART_LIMIT, ParseError};
+use crate::partition::DiskId;
 
 /// The longest name of a disk.
 const DISK_LIMIT: usize = 32;
@@ -22,6 +23,8 @@ pub struct Part {
     pub serial: Option<String>,
     /// The disk's world-wide name, if the testbed knows it.
     pub wwn: Option<String>,
+    /// The name that the disk's partition table gives it, if the testbed knows it.
+    pub disk_guid: Option<DiskId>,
     /// The disk's size in bytes, if the testbed knows it.
     pub disk_size: Option<u64>,
     /// The disk's logical sector size in bytes, if the testbed knows it.
@@ -52,6 +55,7 @@ impl Part {
             boot_partition,
             serial: None,
             wwn: None,
+            disk_guid: None,
             disk_size: None,
             sector_size: None,
         };
@@ -77,6 +81,16 @@ impl Part {
         match word.key {
             b"SERIAL" => once(&mut self.serial, word.at, "SERIAL", word.text("SERIAL")?),
             b"WWN" => once(&mut self.wwn, word.at, "WWN", word.text("WWN")?),
+            b"DISKGUID" => {
+                let id = DiskId::parse(&word.text("DISKGUID")?).ok_or(ParseError {
+                    at: word.value_at(),
+                    expected: Expected::Value(
+                        "DISKGUID",
+                        "a GUID or 8 hexadecimal digits, not all 0,",
+                    ),
+                })?;
+                once(&mut self.disk_guid, word.at, "DISKGUID", id)
+            }
             b"DISKSIZE" => once(&mut self.disk_size, word.at, "DISKSIZE", word.number("DISKSIZE")?),
             b"SECTORSIZE" => {
                 once(&mut self.sector_size, word.at, "SECTORSIZE", word.number("SECTORSIZE")?)
@@ -99,6 +113,9 @@ impl fmt::Display for Part {
         }
         if let Some(wwn) = &self.wwn {
             write!(f, " WWN={}", Encoded(wwn))?;
+        }
+        if let Some(id) = self.disk_guid {
+            write!(f, " DISKGUID={id}")?;
         }
         if let Some(size) = self.disk_size {
             write!(f, " DISKSIZE={size}")?;
@@ -185,6 +202,7 @@ impl<'a> Cursor<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::partition::Guid;
     use alloc::string::ToString;
     use alloc::vec;
     use proptest::prelude::*;
@@ -196,6 +214,7 @@ mod tests {
             boot_partition: 2,
             serial: None,
             wwn: None,
+            disk_guid: None,
             disk_size: None,
             sector_size: None,
         }
@@ -239,11 +258,28 @@ mod tests {
             ("DISK=ad0 LOADPART=2 BOOTPART=2 DISKSIZE=1k", 40, "decimal number"),
             ("DISK=ad0 LOADPART=2 BOOTPART=2 SERIAL=%zz", 38, "%-encoded"),
             ("DISK=ad0 LOADPART=2 BOOTPART=2 WWN=a WWN=a", 37, "only one word WWN="),
+            ("DISK=ad0 LOADPART=2 BOOTPART=2 DISKGUID=", 40, "a GUID or 8 hexadecimal"),
+            ("DISK=ad0 LOADPART=2 BOOTPART=2 DISKGUID=0", 40, "as value of DISKGUID="),
+            ("DISK=ad0 LOADPART=2 BOOTPART=2 DISKGUID=00000000", 40, "not all 0"),
         ];
         for (text, at, words) in expectations {
             let (place, message) = error(text);
             assert_eq!(place, at, "{text:?}: {message}");
             assert!(message.contains(words), "{text:?}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_partition_table_is_named_as_tools_show_it() {
+        let id = |text: &str| {
+            let line = "DISK=ad0 LOADPART=0 BOOTPART=1 DISKGUID=".to_string() + text;
+            Part::parse(line.as_bytes()).unwrap().disk_guid
+        };
+        let guid = Some(DiskId::Gpt(Guid::LINUX));
+        assert_eq!(id("0FC63DAF-8483-4772-8E79-3D69D8477DE4"), guid);
+        assert_eq!(id("0fc63daf-8483-4772-8e79-3d69d8477de4"), guid);
+        for text in ["0xdeadbee1", "deadbee1", "DEADBEE1"] {
+            assert_eq!(id(text), Some(DiskId::Mbr(0xdead_bee1)), "{text}");
         }
     }
 
@@ -274,11 +310,24 @@ mod tests {
             boot_partition in 1..=4_u8,
             serial in prop::option::of("\\PC{0,40}"),
             wwn in prop::option::of("[a-z0-9.]{0,40}"),
+            disk_guid in disk_ids(),
             disk_size in any::<Option<u64>>(),
             sector_size in any::<Option<u32>>(),
         ) -> Part {
-            Part { disk, load_partition, boot_partition, serial, wwn, disk_size, sector_size }
+            Part {
+                disk, load_partition, boot_partition, serial, wwn, disk_guid, disk_size, sector_size,
+            }
         }
+    }
+
+    fn disk_ids() -> impl Strategy<Value = Option<DiskId>> {
+        prop_oneof![
+            Just(None),
+            (1..=u32::MAX).prop_map(|id| Some(DiskId::Mbr(id))),
+            any::<[u8; 16]>()
+                .prop_filter("not all 0", |bytes| *bytes != [0; 16])
+                .prop_map(|bytes| Some(DiskId::Gpt(Guid(bytes)))),
+        ]
     }
 
     proptest! {

@@ -87,7 +87,7 @@ fn hex_pair(pair: &[u8]) -> Option<u8> {
 }
 
 /// The text that an encoded value stands for; `None` if it isn't encoded right.
-fn decode(value: &[u8]) -> Option<String> {
+pub fn decode(value: &[u8]) -> Option<String> {
     let mut bytes = Vec::new();
     let mut rest = value;
     while let [first, tail @ ..] = rest {

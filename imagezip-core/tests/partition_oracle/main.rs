@@ -4,5 +4,6 @@
 
 mod boot;
 mod edit;
+mod identity;
 mod large_sectors;
 mod tools;

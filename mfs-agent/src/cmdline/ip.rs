@@ -115,7 +115,7 @@ fn device(name: &str) -> Result<DeviceName, &'static str> {
 }
 
 /// The netmask of an address without one, by its class, as the kernel does it.
-fn class_prefix(address: Ipv4Addr) -> u8 {
+pub(crate) fn class_prefix(address: Ipv4Addr) -> u8 {
     match address.octets() {
         [0..=127, ..] => 8,
         [128..=191, ..] => 16,

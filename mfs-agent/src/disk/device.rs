@@ -1,15 +1,13 @@
 //! Reading a disk. It is opened for reading only, and nothing ever writes to it.
 
-use alloc::format;
-
 use imagezip_core::device::ReadAt;
 use imagezip_core::error::{ErrorKind, Place};
 use imagezip_core::sector::Bytes;
 use rustix::fd::OwnedFd;
-use rustix::fs::{Advice, SeekFrom, fadvise, seek};
+use rustix::fs::{Advice, CWD, Mode, OFlags, SeekFrom, fadvise, fstat, major, minor, openat, seek};
 
-use super::Disk;
-use crate::failure::{FailureKind, Os, Result};
+use super::{Disk, Number, Sources, cannot_open, is_unchanged};
+use crate::failure::{FailureKind, Result};
 use crate::file;
 use crate::progress::Progress;
 
@@ -21,19 +19,53 @@ pub struct DiskDevice<'a> {
 }
 
 impl<'a> DiskDevice<'a> {
-    /// Opens a disk. Reading it gives signs of life to `progress`.
+    /// Opens a disk that was found, for this program only: as long as it is open nobody can mount
+    /// it or a part of it, swap to it, or make another device of it. Reading it gives signs of
+    /// life to `progress`.
+    ///
+    /// # Errors
+    /// `DiskInUse`; `DiskAbsent`, also if its name is now that of another disk.
+    pub fn open(sources: &Sources<'_>, disk: &Disk, progress: &'a Progress) -> Result<Self> {
+        let device = Self::open_as(sources, disk, OFlags::EXCL, progress)?;
+        // An open disk keeps its number, so what /sys says of that number now is about this one.
+        if !is_unchanged(sources, disk) {
+            return Err(FailureKind::DiskAbsent.because(format_args!(
+                "disk {disk} was replaced by another one while it was being opened"
+            )));
+        }
+        Ok(device)
+    }
+
+    /// Opens a disk to look at it, whoever else uses it.
     ///
     /// # Errors
     /// `DiskAbsent`
-    pub fn open(disk: &Disk, progress: &'a Progress) -> Result<Self> {
-        Self::open_path(&format!("/dev/{}", disk.name), progress)
+    pub(crate) fn open_shared(
+        sources: &Sources<'_>,
+        disk: &Disk,
+        progress: &'a Progress,
+    ) -> Result<Self> {
+        Self::open_as(sources, disk, OFlags::empty(), progress)
     }
 
-    fn open_path(path: &str, progress: &'a Progress) -> Result<Self> {
-        let fail = |errno| {
-            FailureKind::DiskAbsent.because(format_args!("cannot open {path}: {}", Os(errno)))
-        };
-        let device = file::open(path).map_err(fail)?;
+    fn open_as(
+        sources: &Sources<'_>,
+        disk: &Disk,
+        flags: OFlags,
+        progress: &'a Progress,
+    ) -> Result<Self> {
+        let path = sources.device_file(disk);
+        let fail = |errno| cannot_open(&path, errno);
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | flags;
+        let device = openat(CWD, &path, flags, Mode::empty()).map_err(fail)?;
+        let number = fstat(&device).map_err(fail)?.st_rdev;
+        let number = Number { major: major(number), minor: minor(number) };
+        if number != disk.number {
+            return Err(FailureKind::DiskAbsent.because(format_args!(
+                "{path} is device {number}, but disk {} is {}",
+                disk.name, disk.number
+            )));
+        }
         let size = seek(&device, SeekFrom::End(0)).map_err(fail)?;
         // Read ahead far, as all of it is read in order.
         let _ = fadvise(&device, 0, None, Advice::Sequential);
@@ -59,24 +91,4 @@ impl ReadAt for DiskDevice<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_end_where_the_disk_ends() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), [7_u8; 1000]).unwrap();
-        let progress = Progress::new();
-        let disk = DiskDevice::open_path(file.path().to_str().unwrap(), &progress).unwrap();
-        assert_eq!(disk.size(), Bytes(1000));
-        let mut buf = [0; 10];
-        disk.read_at(Bytes(990), &mut buf).unwrap();
-        assert_eq!(buf, [7; 10]);
-        let error = disk.read_at(Bytes(991), &mut buf).unwrap_err();
-        assert_eq!(error, ErrorKind::Truncated.at(Place::Byte(Bytes(991))));
-        assert!(disk.read_at(Bytes(u64::MAX), &mut buf).is_err());
-        // A disk that gets shorter under the hands.
-        std::fs::write(file.path(), [7_u8; 10]).unwrap();
-        assert!(disk.read_at(Bytes(990), &mut buf).is_err());
-    }
-}
+mod tests;

@@ -5,15 +5,22 @@ use alloc::string::String;
 
 /// The Linux name of the disk called `name` in a `.part` file, if that disk is there.
 ///
-/// A name that is there as it stands is meant as it stands. All others are a type and a unit:
+/// A name that is there as it stands is meant as it stands; so are all names of Linux. Others are
+/// a driver of FreeBSD and a unit:
 ///
-/// | BSD | Linux |
-/// |---|---|
-/// | `ad0` to `ad3` | `sda` to `sdd` |
-/// | `ad4` and up | the same with 4 taken off: SATA disks began there |
-/// | `ada` `da` `ar` `amrd` `mfid` `mfisyspd` `aacd` | `sd`, unit 0 is `sda` |
-/// | `nvd` `nda` | `nvme`, unit 0 is `nvme0n1` |
-/// | `vd` `vtbd` | `vd`, unit 0 is `vda` |
+/// | BSD | Linux | What it is |
+/// |---|---|---|
+/// | `ad0` to `ad3` | `sda` to `sdd` | ATA |
+/// | `ad4` to `ad23` | `sda` to `sdt` | SATA, whose numbers began at 4 |
+/// | `ad24` to `ad27` | `sda` to `sdd` | SATA by AHCI behind many old channels |
+/// | `ada` `da` | `sd`, unit 0 is `sda` | ATA, SCSI |
+/// | `ar` `amrd` `mfid` `mfisyspd` `aacd` | `sd`, unit 0 is `sda` | RAID controllers |
+/// | `nvd` `nda` | `nvme`, unit 0 is `nvme0n1` | `NVMe` |
+/// | `vd` `vtbd` | `vd`, unit 0 is `vda` | virtio |
+/// | `xbd` | `xvd`, unit 0 is `xvda` | Xen |
+///
+/// None of these numbers is bound to a disk: a node whose disks may change places needs more than
+/// a name (docs/decisions/0010).
 pub fn resolve(name: &str, is_there: impl Fn(&str) -> bool) -> Option<String> {
     if is_there(name) {
         return Some(String::from(name));
@@ -23,14 +30,18 @@ pub fn resolve(name: &str, is_there: impl Fn(&str) -> bool) -> Option<String> {
 
 fn translate(name: &str) -> Option<String> {
     let digits = name.find(|character: char| character.is_ascii_digit())?;
-    let (kind, unit) = name.split_at_checked(digits)?;
+    let (driver, unit) = name.split_at_checked(digits)?;
     // `+1` would be a number too.
     let unit: u32 = unit.bytes().all(|byte| byte.is_ascii_digit()).then(|| unit.parse().ok())??;
-    match kind {
-        "ad" => lettered("sd", unit.checked_sub(4).unwrap_or(unit)),
-        "ada" | "da" | "ar" | "amrd" | "mfid" | "mfisyspd" | "aacd" => lettered("sd", unit),
-        "nvd" | "nda" => Some(format!("nvme{unit}n1")),
-        "vd" | "vtbd" => lettered("vd", unit),
+    match (driver, unit) {
+        ("ad", 24..=27) => lettered("sd", unit.saturating_sub(24)),
+        ("ad", 4..) => lettered("sd", unit.saturating_sub(4)),
+        ("ad" | "ada" | "da" | "ar" | "amrd" | "mfid" | "mfisyspd" | "aacd", _) => {
+            lettered("sd", unit)
+        }
+        ("nvd" | "nda", _) => Some(format!("nvme{unit}n1")),
+        ("vd" | "vtbd", _) => lettered("vd", unit),
+        ("xbd", _) => lettered("xvd", unit),
         _ => None,
     }
 }
@@ -52,11 +63,21 @@ mod tests {
             ("ad3", "sdd"),
             ("ad4", "sda"),
             ("ad6", "sdc"),
+            ("ad7", "sdd"),
+            ("ad8", "sde"),
+            ("ad24", "sda"),
+            ("ad27", "sdd"),
+            ("ad28", "sdy"),
             ("da0", "sda"),
             ("da7", "sdh"),
             ("ada1", "sdb"),
             ("ar0", "sda"),
             ("amrd0", "sda"),
+            ("mfid1", "sdb"),
+            ("mfisyspd0", "sda"),
+            ("aacd2", "sdc"),
+            ("nvd9", "nvme9n1"),
+            ("xbd0", "xvda"),
             ("nvd0", "nvme0n1"),
             ("nda12", "nvme12n1"),
             ("vd0", "vda"),
@@ -70,7 +91,10 @@ mod tests {
     #[test]
     fn names_that_are_there_are_meant() {
         assert_eq!(resolve("sdb", |_| true).as_deref(), Some("sdb"));
-        assert_eq!(resolve("nvme0n1", |_| true).as_deref(), Some("nvme0n1"));
+        for name in ["hda", "nvme0n1", "nvme1n2", "vdb", "xvda", "mmcblk0"] {
+            assert_eq!(resolve(name, |_| true).as_deref(), Some(name));
+            assert_eq!(resolve(name, |_| false), None);
+        }
         assert_eq!(resolve("ad0", |_| true).as_deref(), Some("ad0"));
     }
 

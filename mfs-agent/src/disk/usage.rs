@@ -8,7 +8,7 @@ use super::Sources;
 use crate::file;
 
 /// Who uses the disk or one of its partitions, in words.
-pub(super) fn user_of(sources: &Sources<'_>, disk: &str) -> Option<String> {
+pub(crate) fn user_of(sources: &Sources<'_>, disk: &str) -> Option<String> {
     let mut names = Vec::from([String::from(disk)]);
     let entries = file::list(format!("{}/{disk}", sources.block)).unwrap_or_default();
     let partition = |name: &String| {

@@ -57,8 +57,8 @@ pub fn run(
 
     // Only root may open the disk.
     become_root().map_err(cannot_switch)?;
-    let disk = disk::find(&disk::SYSTEM, &part, progress)?;
-    let device = DiskDevice::open(&disk, progress)?;
+    let disk = disk::find(&disk::SYSTEM, &part, &disk::Hints::default(), &|| {}, progress)?;
+    let device = DiskDevice::open(&disk::SYSTEM, &disk, progress)?;
     use_project(identity)?;
     log::info!("disk {}: {} bytes, sectors of {}", disk.name, disk.size, disk.sector_size);
 

@@ -18,23 +18,60 @@ const ERROR: u16 = 2;
 const REQUEST: u16 = 0x0001 | 0x0004;
 /// `NLM_F_CREATE | NLM_F_REPLACE`
 const CREATE: u16 = 0x0400 | 0x0100;
+/// `NLM_F_CREATE | NLM_F_EXCL`
+const CREATE_NEW: u16 = 0x0400 | 0x0200;
+/// `RTM_NEWLINK`
+const NEW_LINK: u16 = 16;
+/// `RTM_DELLINK`
+const DELETE_LINK: u16 = 17;
 const AF_INET: u8 = 2;
+/// `IFF_UP`
+const UP: u32 = 1;
 
 /// A request, as it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request(heapless::Vec<u8, 64>);
+pub struct Request(heapless::Vec<u8, 128>);
 
 impl Request {
     /// An interface comes up.
     pub fn up(index: u32) -> Self {
-        /// `IFF_UP`
-        const UP: u32 = 1;
-        let mut request = Self::new(16, 0);
-        // struct ifinfomsg: family, padding, type, index, flags, mask of the flags to change
-        request.put(&[0; 4]);
-        request.put(&index.to_ne_bytes());
-        request.put(&UP.to_ne_bytes());
-        request.put(&UP.to_ne_bytes());
+        Self::state(index, UP)
+    }
+
+    /// An interface goes down.
+    pub fn down(index: u32) -> Self {
+        Self::state(index, 0)
+    }
+
+    /// An interface gets an MTU, in bytes.
+    pub fn mtu(index: u32, bytes: u32) -> Self {
+        let mut request = Self::new(NEW_LINK, 0);
+        request.interface(index, 0, 0);
+        // IFLA_MTU
+        request.attribute(4, &bytes.to_ne_bytes());
+        request.finish()
+    }
+
+    /// There shall be an interface called `name` for the VLAN `id` of the interface `base`.
+    pub fn add_vlan(name: &str, base: u32, id: u16) -> Self {
+        let mut request = Self::new(NEW_LINK, CREATE_NEW);
+        request.interface(0, 0, 0);
+        // IFLA_IFNAME, IFLA_LINK
+        request.attribute(3, name.as_bytes());
+        request.attribute(5, &base.to_ne_bytes());
+        // IFLA_LINKINFO holds two more: IFLA_INFO_KIND of 8 bytes, and IFLA_INFO_DATA, which holds
+        // IFLA_VLAN_ID of 6 bytes.
+        request.attribute_header(18, 8 + 4 + 8);
+        request.attribute(1, b"vlan");
+        request.attribute_header(2, 8);
+        request.attribute(1, &id.to_ne_bytes());
+        request.finish()
+    }
+
+    /// An interface that was added goes away.
+    pub fn delete(index: u32) -> Self {
+        let mut request = Self::new(DELETE_LINK, 0);
+        request.interface(index, 0, 0);
         request.finish()
     }
 
@@ -45,26 +82,43 @@ impl Request {
         request.put(&[AF_INET, prefix, 0, 0]);
         request.put(&index.to_ne_bytes());
         // IFA_LOCAL, IFA_ADDRESS, and IFA_BROADCAST where there is room for one
-        request.attribute(2, address.octets());
-        request.attribute(1, address.octets());
+        request.attribute(2, &address.octets());
+        request.attribute(1, &address.octets());
         if prefix <= 30 {
             let host = u32::MAX.checked_shr(prefix.into()).unwrap_or(0);
-            request.attribute(4, Ipv4Addr::from_bits(address.to_bits() | host).octets());
+            let broadcast = Ipv4Addr::from_bits(address.to_bits() | host);
+            request.attribute(4, &broadcast.octets());
         }
         request.finish()
     }
 
-    /// What is not on the link goes to `gateway`.
+    /// What is not on the link goes to `gateway`, which is on the link whatever its address.
     pub fn default_route(index: u32, gateway: Ipv4Addr) -> Self {
+        /// `RTNH_F_ONLINK`
+        const ON_LINK: u32 = 4;
         let mut request = Self::new(24, CREATE);
         // struct rtmsg: family, lengths of destination and source, type of service, table
         // (RT_TABLE_MAIN), protocol (RTPROT_BOOT), scope, type (RTN_UNICAST), flags
         request.put(&[AF_INET, 0, 0, 0, 254, 3, 0, 1]);
-        request.put(&[0; 4]);
+        request.put(&ON_LINK.to_ne_bytes());
         // RTA_GATEWAY, RTA_OIF
-        request.attribute(5, gateway.octets());
-        request.attribute(4, index.to_ne_bytes());
+        request.attribute(5, &gateway.octets());
+        request.attribute(4, &index.to_ne_bytes());
         request.finish()
+    }
+
+    fn state(index: u32, flags: u32) -> Self {
+        let mut request = Self::new(NEW_LINK, 0);
+        request.interface(index, flags, UP);
+        request.finish()
+    }
+
+    /// `struct ifinfomsg`: family, padding, type, index, flags, mask of the flags to change.
+    fn interface(&mut self, index: u32, flags: u32, mask: u32) {
+        self.put(&[0; 4]);
+        self.put(&index.to_ne_bytes());
+        self.put(&flags.to_ne_bytes());
+        self.put(&mask.to_ne_bytes());
     }
 
     fn new(kind: u16, flags: u16) -> Self {
@@ -79,14 +133,22 @@ impl Request {
         request
     }
 
-    fn attribute(&mut self, kind: u16, value: [u8; 4]) {
-        self.put(&8_u16.to_ne_bytes());
+    /// `struct rtattr` and its value, up to a multiple of four bytes.
+    fn attribute(&mut self, kind: u16, value: &[u8]) {
+        self.attribute_header(kind, u16::try_from(value.len()).unwrap_or(0));
+        self.put(value);
+        while !self.0.len().is_multiple_of(4) {
+            self.put(&[0]);
+        }
+    }
+
+    fn attribute_header(&mut self, kind: u16, length: u16) {
+        self.put(&length.saturating_add(4).to_ne_bytes());
         self.put(&kind.to_ne_bytes());
-        self.put(&value);
     }
 
     fn put(&mut self, bytes: &[u8]) {
-        // The longest request has 48 bytes of the 64.
+        // The longest request has 84 bytes of the 128.
         let _ = self.0.extend_from_slice(bytes);
     }
 
@@ -169,6 +231,41 @@ mod tests {
     }
 
     #[test]
+    fn down() {
+        let bytes = [0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0];
+        assert_eq!(Request::down(2).0[16..], bytes);
+    }
+
+    #[test]
+    fn mtu() {
+        let bytes = [
+            40, 0, 0, 0, 16, 0, 5, 0, 1, 0, 0, 0, 0, 0, 0, 0, // header
+            0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, //
+            8, 0, 4, 0, 120, 5, 0, 0,
+        ];
+        assert_eq!(Request::mtu(2, 1400).0, bytes);
+    }
+
+    #[test]
+    fn vlans() {
+        let bytes = [
+            76, 0, 0, 0, 16, 0, 5, 6, 1, 0, 0, 0, 0, 0, 0, 0, // header
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, //
+            10, 0, 3, 0, b'e', b't', b'h', b'0', b'.', b'7', 0, 0, // its name
+            8, 0, 5, 0, 2, 0, 0, 0, // its base
+            24, 0, 18, 0, 8, 0, 1, 0, b'v', b'l', b'a', b'n', // its kind
+            12, 0, 2, 0, 6, 0, 1, 0, 7, 0, 0, 0,
+        ];
+        assert_eq!(Request::add_vlan("eth0.7", 2, 7).0, bytes);
+        assert!(Request::add_vlan("123456789012345", 2, 4094).0.len() <= 84);
+        let bytes = [
+            32, 0, 0, 0, 17, 0, 5, 0, 1, 0, 0, 0, 0, 0, 0, 0, // header
+            0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        ];
+        assert_eq!(Request::delete(9).0, bytes);
+    }
+
+    #[test]
     fn address() {
         let bytes = [
             48, 0, 0, 0, 20, 0, 5, 5, 1, 0, 0, 0, 0, 0, 0, 0, // header
@@ -183,7 +280,7 @@ mod tests {
     fn default_route() {
         let bytes = [
             44, 0, 0, 0, 24, 0, 5, 5, 1, 0, 0, 0, 0, 0, 0, 0, // header
-            2, 0, 0, 0, 254, 3, 0, 1, 0, 0, 0, 0, //
+            2, 0, 0, 0, 254, 3, 0, 1, 4, 0, 0, 0, //
             8, 0, 5, 0, 10, 0, 2, 2, 8, 0, 4, 0, 2, 0, 0, 0,
         ];
         assert_eq!(Request::default_route(2, Ipv4Addr::new(10, 0, 2, 2)).0, bytes);

@@ -7,7 +7,7 @@ use core::time::Duration;
 use rustix_futex_sync::OnceLock;
 
 use super::console;
-use crate::event::Event;
+use crate::event::{Event, now};
 use crate::file::Cut;
 
 /// The end of a run.
@@ -29,12 +29,37 @@ impl fmt::Display for Ending {
     }
 }
 
-static EXPECTED: AtomicBool = AtomicBool::new(false);
+/// Somebody who reports the end, in a thread of its own.
+pub struct Reporter {
+    whereto: &'static str,
+    expected: AtomicBool,
+    done: Event,
+}
+
+impl Reporter {
+    const fn new(whereto: &'static str) -> Self {
+        Self { whereto, expected: AtomicBool::new(false), done: Event::new() }
+    }
+
+    /// Says that there is a thread, which will report the end.
+    pub fn expect(&self) {
+        self.expected.store(true, Ordering::Relaxed);
+    }
+
+    /// Says that the end is reported, or that it will never be.
+    pub fn done(&self) {
+        self.done.set();
+    }
+}
+
+/// The heartbeat, which reports on the file server.
+pub static PROJECT: Reporter = Reporter::new("on /proj");
+/// [`crate::tmcd::reporter`]
+pub static BOSS: Reporter = Reporter::new("to boss");
+
 static ENDING: OnceLock<Ending> = OnceLock::new();
 /// Set when the run has ended.
 pub static ENDED: Event = Event::new();
-/// Set when the heartbeat has reported the end on the file server.
-pub static REPORTED: Event = Event::new();
 
 /// Ends the run, with the line of the end on the console.
 pub fn announce(code: u8, text: fmt::Arguments<'_>) {
@@ -54,15 +79,15 @@ pub fn get() -> Option<&'static Ending> {
     ENDING.get()
 }
 
-/// Says that there is a heartbeat, which will report the end.
-pub fn expect_report() {
-    EXPECTED.store(true, Ordering::Relaxed);
-}
-
-/// Gives the heartbeat, if there is one, time to report the end.
+/// Gives the reporters that there are time to report the end, all together so long.
 pub fn wait_until_reported(limit: Duration) {
-    if EXPECTED.load(Ordering::Relaxed) && !REPORTED.wait(limit) {
-        let error = log::Level::Error;
-        console::write(error, format_args!("the end could not be reported on /proj"));
+    let start = now();
+    for reporter in [&PROJECT, &BOSS] {
+        let left = limit.saturating_sub(now().saturating_sub(start));
+        if reporter.expected.load(Ordering::Relaxed) && !reporter.done.wait(left) {
+            let whereto = reporter.whereto;
+            let error = log::Level::Error;
+            console::write(error, format_args!("the end could not be reported {whereto}"));
+        }
     }
 }

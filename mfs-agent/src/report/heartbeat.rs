@@ -16,7 +16,7 @@ use rustix::fs::{
 };
 use rustix::io::{Errno, Result};
 
-use super::ending::{ENDED, REPORTED};
+use super::ending::ENDED;
 use super::time::{Utc, unix_time};
 use super::{ending, journal};
 use crate::failure::{FailureKind, Os};
@@ -39,7 +39,7 @@ pub fn start(
     info: Arc<SwapInfo>,
     progress: &'static Progress,
 ) -> crate::failure::Result<()> {
-    ending::expect_report();
+    ending::PROJECT.expect();
     threads.start(Box::new(move || beat(&info, progress))).map(drop).map_err(|errno| {
         FailureKind::Resource.because(format_args!("cannot start a thread: {}", Os(errno)))
     })
@@ -59,7 +59,7 @@ fn beat(info: &SwapInfo, progress: &Progress) {
         }
         trouble.note("log", write_log(info, &mut log_file, ended));
         if ended {
-            return REPORTED.set();
+            return ending::PROJECT.done();
         }
     }
 }

@@ -6,6 +6,7 @@
 #![expect(clippy::panic_in_result_fn, reason = "a test fails by panicking")]
 
 mod cutoff;
+mod disks;
 mod end;
 mod refusal;
 mod save;

@@ -38,7 +38,7 @@ impl Demo {
             apt::ensure(packages)?;
         }
         step("building the boot image");
-        let image = mfs::build("virtio")?;
+        let image = mfs::build("virtio", None)?;
         print!("{}", image.summary());
 
         step("making a node's disk, its base image, and a user's changes");

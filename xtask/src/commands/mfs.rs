@@ -12,6 +12,9 @@ pub(crate) struct Mfs {
     /// The hardware profile: a file name in initramfs/, without .toml.
     #[arg(long, default_value = "virtio")]
     profile: String,
+    /// A directory like /lib/firmware; what the modules name of it goes into the image.
+    #[arg(long, value_name = "DIRECTORY")]
+    firmware: Option<PathBuf>,
 
     /// Make mfs.efi, too: kernel, initramfs and command line as one file for UEFI firmware.
     #[arg(long)]
@@ -36,7 +39,7 @@ impl Mfs {
         if self.uki {
             apt::ensure(apt::UKI)?;
         }
-        let mut image = mfs::build(&self.profile)?;
+        let mut image = mfs::build(&self.profile, self.firmware.as_deref())?;
         print!("{}", image.summary());
         if self.uki {
             let signing = self.sign_key.zip(self.sign_cert);

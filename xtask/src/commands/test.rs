@@ -120,6 +120,11 @@ const QUICK: &[Step] = &[
         &["test", "--workspace", "--locked", "--test", "create_swapimage"],
     ),
     step(
+        "the agent and a boss that misbehaves",
+        4,
+        &["test", "--workspace", "--locked", "--test", "tmcd"],
+    ),
+    step(
         "golden files of the reference programs",
         20,
         &["test", "--workspace", "--locked", "--test", "golden_*"],
@@ -143,6 +148,11 @@ const GUESTS: &[Step] = &[
         "saves in QEMU",
         20,
         &["test", "--workspace", "--locked", "--test", "qemu", "--", "--test-threads=2"],
+    ),
+    step(
+        "other hardware in QEMU",
+        10,
+        &["test", "--workspace", "--locked", "--test", "hardware", "--", "--test-threads=2"],
     ),
     step(
         "booting from the network",

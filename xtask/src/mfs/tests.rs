@@ -1,13 +1,18 @@
 use super::*;
-use std::collections::BTreeMap;
 
 fn modules() -> Vec<Module> {
-    let module = |name: &str, parameters: &str| Module {
+    let module = |name: &str, needs: &[&str], load| Module {
         name: name.into(),
         object: name.repeat(100).into_bytes(),
-        parameters: parameters.into(),
+        info: module::ModInfo::default(),
+        parameters: String::new(),
+        load,
+        turn: profile::Turn::First,
+        needs: needs.iter().map(|name| (*name).to_owned()).collect(),
+        brings: Vec::new(),
+        needs_firmware: false,
     };
-    vec![module("watchdog", ""), module("i6300esb", "heartbeat=60 nowayout=1")]
+    vec![module("watchdog", &[], Load::Dependency), module("i6300esb", &["watchdog"], Load::Always)]
 }
 
 fn manifest(agent: u64, initramfs: u64) -> Manifest {
@@ -23,12 +28,16 @@ fn manifest(agent: u64, initramfs: u64) -> Manifest {
         agent: facts(agent),
         modules: Vec::new(),
         uki: None,
+        firmware: BTreeMap::new(),
+        missing_firmware: Vec::new(),
     }
 }
 
 #[test]
 fn the_archive_has_what_the_agent_relies_on() {
-    let bytes = initramfs(b"agent".to_vec(), &modules(), "profile=x\n".into()).unwrap();
+    let mut firmware = Firmware::default();
+    firmware.files.insert("bnx2x/x.fw".into(), b"firmware".to_vec());
+    let bytes = initramfs(b"agent".to_vec(), &modules(), &firmware, "profile=x\n".into()).unwrap();
     let entries = cpio::tests::read(&bytes).into_iter();
     let files: BTreeMap<String, Vec<u8>> = entries.map(|entry| (entry.path, entry.data)).collect();
     for directory in ["dev", "proc", "sys", "proj", "run", "lib/modules"] {
@@ -36,10 +45,11 @@ fn the_archive_has_what_the_agent_relies_on() {
     }
     assert_eq!(files["init"], b"agent");
     assert_eq!(
-        String::from_utf8_lossy(&files["lib/modules/order"]),
-        "00-watchdog.ko\n01-i6300esb.ko heartbeat=60 nowayout=1\n"
+        String::from_utf8_lossy(&files["lib/modules/index"]),
+        "module watchdog dependency first\nmodule i6300esb always first watchdog\n"
     );
-    assert_eq!(files["lib/modules/01-i6300esb.ko"].len(), 800);
+    assert_eq!(files["lib/modules/i6300esb.ko"].len(), 800);
+    assert_eq!(files["lib/firmware/bnx2x/x.fw"], b"firmware");
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn kernel(modules: &[(&str, &[&str])], builtin: &str) -> TempDir {
 }
 
 fn want(name: &str, parameters: &str) -> WantedModule {
-    WantedModule { name: name.into(), parameters: parameters.into() }
+    WantedModule { name: name.into(), parameters: parameters.into(), ..WantedModule::default() }
 }
 
 fn resolve(directory: &TempDir, wanted: &[WantedModule]) -> Result<Vec<String>> {
@@ -93,5 +93,32 @@ fn parameters_must_exist() {
     let modules = library.resolve(&[want("dog", "heartbeat=60 now")]).unwrap();
     assert_eq!(modules[0].parameters, "heartbeat=60 now");
     let error = library.resolve(&[want("dog", "hartbeat=60")]).unwrap_err();
-    assert!(error.to_string().contains("it has: heartbeat, now"), "{error}");
+    assert!(format!("{error:#}").contains("it has: heartbeat, now"), "{error:#}");
+}
+
+#[test]
+fn what_is_loaded_with_a_module_is_there() {
+    let directory = kernel(
+        &[
+            ("core.ko", &["softdep=pre: first post: helper none-such", "alias=pci:v1*"]),
+            ("first.ko", &[]),
+            ("helper.ko", &["depends=core"]),
+            ("ethernet.ko", &["depends=core"]),
+            ("phy.ko", &[]),
+        ],
+        "",
+    );
+    let wanted = WantedModule {
+        name: "core".into(),
+        needs: vec!["phy".into()],
+        brings: vec!["ethernet".into()],
+        ..WantedModule::default()
+    };
+    let modules = Library::open(directory.path()).unwrap().resolve(&[wanted]).unwrap();
+    let names: Vec<_> = modules.iter().map(|module| module.name.as_str()).collect();
+    assert_eq!(names, ["first", "phy", "core", "helper", "ethernet"]);
+    assert_eq!(modules[2].needs, ["first", "phy"]);
+    assert_eq!(modules[2].brings, ["ethernet", "helper"]);
+    assert_eq!((modules[2].load, modules[3].load), (Load::Hardware, Load::Dependency));
+    assert_eq!(modules[2].info.aliases, ["pci:v1*"]);
 }
