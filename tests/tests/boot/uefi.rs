@@ -47,7 +47,7 @@ fn the_firmware_loads_the_uki_over_http() -> Result<()> {
         return Ok(());
     }
     let mut image = own_image("uki")?;
-    let words = format!("console=ttyS0 panic=-1 quiet {EMULATED} mfs.job=idle");
+    let words = format!("console=ttyS0 panic=-1 quiet {EMULATED} mfs.job=idle ip=dhcp");
     let uki = image.add_uki(&words, None)?;
     let first = fs::read(&uki)?;
     image.add_uki(&words, None)?;
@@ -57,6 +57,7 @@ fn the_firmware_loads_the_uki_over_http() -> Result<()> {
     fs::write(site.files.join("mfs.efi"), first)?;
     let node = site.start(&site.node(Firmware::Uefi, Boot::Http)?)?;
     site.wait_for_agent(&node, "UEFI, HTTP, UKI")?;
+    node.wait_for_line("address 10.77.0.", PATIENCE)?;
     node.wait_for_line("mfs-phase: idle", PATIENCE)?;
     assert_eq!(site.http.log(), ["HEAD /mfs.efi 200", "GET /mfs.efi 200"]);
     assert!(site.sent().is_empty());
