@@ -39,7 +39,11 @@ fn only_what_is_signed_boots_and_modules_load_under_lockdown() -> Result<()> {
     }
     // The driver of the card is a module; with it the agent got an address.
     node.wait_for_line("address 10.77.0.", PATIENCE)?;
-    assert!(node.console().find("is restricted").is_none(), "{}", node.console().tail(200));
+    assert!(
+        node.console().find("module loading is restricted").is_none(),
+        "{}",
+        node.console().tail(200)
+    );
     assert!(image.manifest.uki.is_some_and(|uki| uki.signed.is_some()));
     Ok(())
 }
