@@ -54,6 +54,25 @@ pub const DOCUMENT_TOOLS: &[Package] =
 /// What checks shell scripts.
 pub const SHELL_TOOLS: &[Package] = &[package("shellcheck", "shellcheck")];
 
+/// What making and signing a unified kernel image needs.
+pub const UKI: &[Package] = &[
+    package("systemd-boot-efi", "/usr/lib/systemd/boot/efi/linuxx64.efi.stub"),
+    package("sbsigntool", "sbsign"),
+    package("openssl", "openssl"),
+];
+
+/// What a network needs whose guests boot from it: firmware, boot loaders, DHCP and TFTP.
+pub const LAB: &[Package] = &[
+    package("ovmf", "/usr/share/OVMF/OVMF_CODE_4M.fd"),
+    package("ipxe-qemu", "/usr/lib/ipxe/qemu/pxe-virtio.rom"),
+    package("ipxe", "/usr/lib/ipxe/snponly.efi"),
+    package("pxelinux", "/usr/lib/PXELINUX/pxelinux.0"),
+    package("syslinux-common", "/usr/lib/syslinux/modules/bios/ldlinux.c32"),
+    package("syslinux-efi", "/usr/lib/SYSLINUX.EFI/efi64/syslinux.efi"),
+    package("dnsmasq-base", "dnsmasq"),
+    package("iproute2", "ip"),
+];
+
 /// What an NFS server that knows users needs.
 pub const GANESHA: &[Package] = &[
     package("nfs-ganesha", "ganesha.nfsd"),
@@ -62,8 +81,8 @@ pub const GANESHA: &[Package] = &[
     package("iproute2", "ip"),
 ];
 
-/// What a network of virtual cables needs, and a DHCP, DNS and TFTP server on it.
-pub const LAB: &[Package] = &[
+/// What a network of virtual cables needs, and a DHCP and DNS server on it.
+pub const CABLES: &[Package] = &[
     package("dnsmasq-base", "dnsmasq"),
     package("iproute2", "ip"),
     package("mount", "mount"),

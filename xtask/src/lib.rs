@@ -1,5 +1,5 @@
-//! The machinery behind `cargo xtask`: the MFS image, QEMU guests, NFS servers, boss'
-//! tmcd, packages.
+//! The machinery behind `cargo xtask`: the MFS image, QEMU guests and their network, NFS servers,
+//! boss' tmcd, packages.
 //!
 //! The commands are thin and live in the binary (`commands/`, one file each); what they and
 //! the workspace's tests share lives here.
@@ -8,6 +8,7 @@ pub mod apt;
 pub mod command;
 pub mod deb;
 pub mod experiment;
+pub mod lab;
 pub mod mfs;
 pub mod nfs;
 pub mod node_disk;

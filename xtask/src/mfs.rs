@@ -7,6 +7,7 @@ pub mod kernel;
 pub mod module;
 pub mod modules;
 pub mod profile;
+pub mod uki;
 
 use crate::{command, paths};
 use anyhow::{Context, Result, bail, ensure};
@@ -58,6 +59,9 @@ pub struct Manifest {
     pub agent: FileFacts,
     /// In an order that they can be loaded in.
     pub modules: Vec<ModuleFacts>,
+    /// The image as one file, if it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uki: Option<uki::UkiFacts>,
     /// By the paths below `/lib/firmware`.
     pub firmware: BTreeMap<String, FileFacts>,
     /// Firmware that modules name and that is not in the image.
@@ -139,6 +143,7 @@ fn assemble(profile_name: &str, profile: &Profile, init: &Path, out: &Path) -> R
         initramfs_unpacked_bytes: unpacked.len() as u64,
         agent: agent_facts,
         modules: modules.iter().map(ModuleFacts::of).collect(),
+        uki: None,
         firmware: firmware
             .files
             .iter()
@@ -146,7 +151,6 @@ fn assemble(profile_name: &str, profile: &Profile, init: &Path, out: &Path) -> R
             .collect(),
         missing_firmware: firmware.missing,
     };
-    let json = serde_json::to_string_pretty(&manifest)? + "\n";
 
     fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
     let image = Image {
@@ -158,7 +162,7 @@ fn assemble(profile_name: &str, profile: &Profile, init: &Path, out: &Path) -> R
     write(&image.vmlinuz, &vmlinuz)?;
     write(&image.initramfs, &initramfs)?;
     write(&out.join("mfs-agent"), &agent)?;
-    write(&out.join("manifest.json"), json.as_bytes())?;
+    image.write_manifest()?;
     // Checked last: what is too big is then there to be looked at.
     image.manifest.check(&profile.budget)?;
     Ok(image)
@@ -249,6 +253,11 @@ impl Manifest {
 }
 
 impl Image {
+    fn write_manifest(&self) -> Result<()> {
+        let json = serde_json::to_string_pretty(&self.manifest)? + "\n";
+        write(&self.vmlinuz.with_file_name("manifest.json"), json.as_bytes())
+    }
+
     /// The sizes against the budgets, for a person.
     pub fn summary(&self) -> String {
         let manifest = &self.manifest;

@@ -9,12 +9,15 @@
 pub mod console;
 pub mod control;
 pub mod exit;
+pub mod firmware;
 pub mod hardware;
+pub mod network;
 pub mod program;
 pub mod running;
 
 pub use console::Line;
 pub use exit::Exit;
+pub use firmware::{Boot, Firmware};
 pub use program::Program;
 pub use running::Running;
 
@@ -22,6 +25,7 @@ use crate::nfs::namespace::Namespace;
 use crate::process::{Tied, tied_command};
 use anyhow::{Context, Result};
 use hardware::{Disk, Nic};
+use network::LabNic;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -32,6 +36,10 @@ pub const HOST_ADDRESS: &str = "10.0.2.2";
 
 /// The guest's address, for the kernel's `ip=` syntax. The second address is the host's.
 pub const GUEST_IP: &str = "10.0.2.15::10.0.2.2:255.255.255.0";
+
+/// What a kernel should be told under emulation: not to panic because the first timer interrupts
+/// are late, as they are when the host has more to do ("IO-APIC + timer doesn't work").
+pub const EMULATED: &str = "no_timer_check";
 
 /// What every guest is told: log to the serial port, and reboot at once after a panic.
 const COMMAND_LINE: &str = "console=ttyS0 panic=-1";
@@ -48,6 +56,9 @@ pub struct Machine {
     cpus: u32,
     disks: Vec<Disk>,
     network: bool,
+    lab_nics: Vec<LabNic>,
+    firmware: Firmware,
+    boot: Boot,
     nics: Vec<Nic>,
     watchdog: Option<WatchdogAction>,
     extra: Vec<OsString>,
@@ -103,16 +114,41 @@ impl Machine {
             program: Program::installed(),
             kernel: kernel.to_owned(),
             initramfs: initramfs.to_owned(),
-            command_line: COMMAND_LINE.to_owned(),
+            command_line: format!("{COMMAND_LINE} {EMULATED}"),
             log: log.to_owned(),
             memory_mib: 256,
             cpus: 1,
             disks: Vec::new(),
             network: true,
+            lab_nics: Vec::new(),
+            firmware: Firmware::default(),
+            boot: Boot::Kernel,
             nics: Vec::new(),
             watchdog: None,
             extra: Vec::new(),
         }
+    }
+
+    /// A guest that boots from the first card that [`Machine::lab_nic`] gives it; the command line
+    /// comes from there, too.
+    pub fn from_network(firmware: Firmware, boot: Boot, log: &Path) -> Self {
+        Self { boot, ..Self::new(Path::new(""), Path::new(""), log).firmware(firmware) }
+    }
+
+    /// Another firmware than SeaBIOS.
+    #[must_use]
+    pub fn firmware(mut self, firmware: Firmware) -> Self {
+        self.firmware = firmware;
+        self
+    }
+
+    /// Adds a card of a lab; the first one replaces QEMU's own network. The guest must be started
+    /// [inside](Machine::start_inside) the lab's namespace.
+    #[must_use]
+    pub fn lab_nic(mut self, nic: LabNic) -> Self {
+        self.network = false;
+        self.lab_nics.push(nic);
+        self
     }
 
     /// Adds words to the kernel's command line.
@@ -196,6 +232,7 @@ impl Machine {
     }
 
     fn start_with(&self, mut command: Command) -> Result<Running> {
+        self.firmware.prepare(&self.log)?;
         self.arguments(&mut command);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let qemu = Tied::start(command)?;
@@ -206,20 +243,27 @@ impl Machine {
     fn arguments(&self, command: &mut Command) {
         command.args(&self.program.arguments);
         command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
-        command.args(["-machine", "pc,accel=tcg", "-cpu", "qemu64,+arat"]);
+        self.firmware.arguments(self.boot, &self.log, command);
+        command.args(["-cpu", "qemu64,+arat"]);
         command.args(["-smp", &self.cpus.to_string(), "-m", &format!("{}M", self.memory_mib)]);
         // Control over standard input and output; the serial port, with QEMU's own complaints,
         // over standard error. No socket is left behind and none has to be waited for.
         command.args(["-chardev", "stdio,id=control,signal=off", "-mon", "control,mode=control"]);
         command.args(["-chardev", "file,id=serial,path=/dev/stderr", "-serial", "chardev:serial"]);
-        command.arg("-kernel").arg(&self.kernel).arg("-initrd").arg(&self.initramfs);
-        command.args(["-append", &self.command_line]);
+        if self.boot == Boot::Kernel {
+            command.arg("-kernel").arg(&self.kernel).arg("-initrd").arg(&self.initramfs);
+            command.args(["-append", &self.command_line]);
+        }
         hardware::add_disks(&self.disks, command);
         hardware::add_nics(&self.nics, command);
         if self.network && self.nics.is_empty() {
             // Without an option ROM: nothing boots from the network here.
             command.args(["-netdev", "user,id=net0"]);
             command.args(["-device", "virtio-net-pci,netdev=net0,romfile="]);
+        }
+        for (index, nic) in self.lab_nics.iter().enumerate() {
+            let boots = index == 0 && self.boot != Boot::Kernel;
+            nic.arguments(index, boots && !self.firmware.is_uefi(), boots, command);
         }
         if let Some(action) = self.watchdog {
             command.args(["-device", "i6300esb"]);
@@ -251,7 +295,7 @@ mod tests {
         for part in [
             "accel=tcg",
             "-m 128M",
-            "-append 'console=ttyS0 panic=-1 mfs.job=swapout'",
+            "-append 'console=ttyS0 panic=-1 no_timer_check mfs.job=swapout'",
             "readonly=on,file=a,,b.img",
             "serial=NODE1",
             "-device i6300esb -action watchdog=poweroff",

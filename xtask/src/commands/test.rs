@@ -169,6 +169,11 @@ const GUESTS: &[Step] = &[
         10,
         &["test", "--workspace", "--locked", "--test", "hardware", "--", "--test-threads=2"],
     ),
+    step(
+        "booting from the network",
+        15,
+        &["test", "--workspace", "--locked", "--test", "boot", "--", "--test-threads=2"],
+    ),
 ];
 
 impl Test {
@@ -180,12 +185,12 @@ impl Test {
             apt::DOCUMENT_TOOLS,
             apt::BINARY_TOOLS,
             apt::SHELL_TOOLS,
-            apt::LAB,
+            apt::CABLES,
         ] {
             apt::ensure(packages)?;
         }
         if !self.quick {
-            for packages in [apt::KERNEL_TOOLS, apt::QEMU, apt::GANESHA] {
+            for packages in [apt::KERNEL_TOOLS, apt::QEMU, apt::GANESHA, apt::UKI, apt::LAB] {
                 apt::ensure(packages)?;
             }
             steps.extend(GUESTS);

@@ -27,6 +27,7 @@ fn manifest(agent: u64, initramfs: u64) -> Manifest {
         initramfs_unpacked_bytes: 1,
         agent: facts(agent),
         modules: Vec::new(),
+        uki: None,
         firmware: BTreeMap::new(),
         missing_firmware: Vec::new(),
     }

@@ -1,9 +1,13 @@
 //! A network of its own for servers with fixed ports, and the guests that talk to them.
 
 use crate::process::{Tied, tied_command};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
+use std::thread;
 
 /// Linux network and mount namespaces with only a loopback interface and an empty `/run`: a
 /// portmapper in there neither meets nor disturbs one of this machine, whether over ports or over
@@ -38,5 +42,19 @@ impl Namespace {
         command.arg(format!("--target={}", self.holder.id()));
         command.args(["--net", "--mount", "--", program]);
         command
+    }
+
+    /// Does `work` in a thread whose network is the one inside. A socket that it makes stays
+    /// inside, whoever uses it later.
+    pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
+        let path = format!("/proc/{}/ns/net", self.holder.id());
+        let network = File::open(&path).with_context(|| format!("cannot open {path}"))?;
+        thread::scope(|scope| {
+            let inside = scope.spawn(move || {
+                move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
+                Ok(work())
+            });
+            inside.join().map_err(|_| anyhow!("what was done in the namespace panicked"))?
+        })
     }
 }

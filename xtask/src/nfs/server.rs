@@ -1,4 +1,4 @@
-//! An NFSv3 server in this process: one export, TCP on 127.0.0.1, no root needed.
+//! An NFSv3 server in this process: one export over TCP, no root needed.
 //!
 //! It serves NFS and MOUNT on one port and registers nowhere, so a client must be told the port:
 //! see [`Server::mount_options`]. Built on `nfs3_server`, which (unlike `nfsserve`) implements
@@ -27,6 +27,7 @@ const STOP: Duration = Duration::from_secs(5);
 pub struct Server {
     export: Arc<Export>,
     name: String,
+    address: Ipv4Addr,
     port: u16,
     running: Option<Runtime>,
 }
@@ -35,11 +36,16 @@ impl Server {
     /// Prepares to export `directory` as `name` (an absolute path, as `/proj`) on a free port.
     /// The port is the server's from now on, but nothing answers before [`Server::start`].
     pub fn new(directory: &Path, name: &str) -> Result<Self> {
+        Self::new_at(Ipv4Addr::LOCALHOST, directory, name)
+    }
+
+    /// As [`Server::new`], at another address than 127.0.0.1.
+    pub fn new_at(address: Ipv4Addr, directory: &Path, name: &str) -> Result<Self> {
         let export = Export::new(directory)
             .with_context(|| format!("cannot export {}", directory.display()))?;
         // The port is only noted: while it is not started, clients must be refused.
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        Ok(Self { export: Arc::new(export), name: name.to_owned(), port, running: None })
+        let port = TcpListener::bind((address, 0))?.local_addr()?.port();
+        Ok(Self { export: Arc::new(export), name: name.to_owned(), address, port, running: None })
     }
 
     /// Prepares and starts.
@@ -60,7 +66,7 @@ impl Server {
             .enable_all()
             .build()
             .context("cannot start the NFS server's threads")?;
-        let address = format!("{}:{}", Ipv4Addr::LOCALHOST, self.port);
+        let address = format!("{}:{}", self.address, self.port);
         let vfs = Vfs(Arc::clone(&self.export));
         let mut listener = runtime
             .block_on(NFSTcpListener::bind_with_generation(&address, vfs, GENERATION))
@@ -78,7 +84,7 @@ impl Server {
         }
     }
 
-    /// The port of 127.0.0.1 for both NFS and MOUNT.
+    /// The port for both NFS and MOUNT.
     pub fn port(&self) -> u16 {
         self.port
     }
