@@ -9,10 +9,9 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::net::Ipv4Addr;
 use core::time::Duration;
 
-use crate::cmdline::{CommandLine, Job, Save};
+use crate::cmdline::{CommandLine, Credentials, Job, Save};
 use crate::failure::{FailureKind, Result};
 use crate::net::Network;
 use crate::progress::Progress;
@@ -70,21 +69,18 @@ pub fn find_boss(
     network: &Network,
     progress: &'static Progress,
 ) -> Result<Client> {
-    let (candidates, port): (Vec<Ipv4Addr>, _) = match &line.boss {
-        Some(boss) => {
-            let address = network
-                .resolve(&boss.host, line.network.limit, progress)
-                .map_err(|failure| failure.context("mfs.boss="))?;
-            (Vec::from([address]), boss.port)
-        }
-        None => {
-            let dhcp = network.dhcp.as_ref();
-            let servers = dhcp.map(|dhcp| [Some(dhcp.server), dhcp.next_server]);
-            let servers = servers.into_iter().flatten().flatten();
-            (network.name_servers.iter().copied().chain(servers).collect(), None)
-        }
+    let client = if let Some(boss) = &line.boss {
+        let address = network
+            .resolve(&boss.host, line.network.limit, progress)
+            .map_err(|failure| failure.context("mfs.boss="))?;
+        Client::new(&[address], boss.port.map(Into::into))?
+    } else {
+        let dhcp = network.dhcp.as_ref();
+        let servers = dhcp.map(|dhcp| [Some(dhcp.server), dhcp.next_server]);
+        let servers = servers.into_iter().flatten().flatten();
+        let candidates: Vec<_> = network.name_servers.iter().copied().chain(servers).collect();
+        Client::new(&candidates, None)?
     };
-    let client = Client::new(&candidates, port.map(Into::into))?;
     let (network, limit) = (network.clone(), line.network.limit);
     let resolver = move |host: &str| network.resolve(host, limit, progress).ok();
     Ok(client.with_resolver(Box::new(resolver)))
@@ -218,9 +214,9 @@ fn save(startup: &Startup) -> Result<Save> {
     }
 }
 
-fn credentials(boss: &Boss<'_>, login: &Login) -> Result<crate::cmdline::Credentials> {
+fn credentials(boss: &Boss<'_>, login: &Login) -> Result<Credentials> {
     let credentials = boss.account(login)?.credentials;
-    let crate::cmdline::Credentials { uid, gid, groups } = &credentials;
+    let Credentials { uid, gid, groups } = &credentials;
     log::info!("boss: files are {login}'s, uid {uid}, gid {gid}, groups {groups:?}");
     Ok(credentials)
 }
