@@ -64,7 +64,7 @@ fn e1000e_and_ahci_with_a_stick_and_little_memory() -> Result<()> {
     // The stick is found some time after the driver of its host controller is loaded; so long the
     // node has to wait for its network.
     node.set_network(false)?;
-    node.wait_for_line("new hardware: loading usb_storage", PATIENCE)?;
+    node.wait_for_line("usb_storage", PATIENCE)?;
     node.set_network(true)?;
     node.wait_for_line("mfs-phase: publish", PATIENCE)?;
     assert_eq!(node.bytes_written()?, [0, 0]);

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use swapmfs_tests::trial::{PATIENCE, Run, Trial, complete_image};
 use xtask::qemu::hardware::{Bus, Disk, Nic, NicModel};
 use xtask::qemu::{Access, Drive, Machine};
@@ -37,7 +37,12 @@ fn the_page_of_a_node_with_several_disks_and_cards() -> Result<()> {
         .disk(other_disk(&trial, "stick", Bus::Usb, Access::Temporary)?.removable());
     let mut node = machine.start()?;
     node.set_cable(0, false)?;
+    node.set_cable(1, false)?;
     node.resume()?;
+    // The stick is found some time after the driver of its host controller is loaded; so long the
+    // node has to wait for its network.
+    node.wait_for_line("usb_storage", PATIENCE)?;
+    node.set_cable(1, true)?;
     node.wait_for_line("mfs-result: ", PATIENCE)?;
     assert_eq!(node.bytes_written()?, [0; 4]);
 
@@ -46,6 +51,31 @@ fn the_page_of_a_node_with_several_disks_and_cards() -> Result<()> {
     let page = &lines[start..];
     let text = page.join("\n");
     println!("{text}");
+    // The names of cards and SCSI disks depend on which is found first.
+    let named = |fact: &str| {
+        let line = page.iter().find(|line| line.ends_with(fact)).context(fact.to_owned())?;
+        line.split(' ').next().context("a line is empty")
+    };
+    let [dark, live] = [named("driver    e1000e")?, named("driver    virtio_net")?];
+    let [sata, stick] = [named("serial    SATA")?, named("serial    STICK")?];
+    for (device, fact) in [
+        ("node", &*format!("network   {live}: address 10.0.2.15/24, MTU 1500,")),
+        (dark, "mac       52:54:00:12:34:01"),
+        (dark, "link      none: no carrier"),
+        (live, "mac       52:54:00:12:34:02"),
+        (live, "link      up, speed unknown"),
+        ("vda", "serial    SWAPMFS-DISK-1"),
+        ("vda", "table     GPT "),
+        ("vda", "part      partition 2: sectors [75776, 272384), aware(ext4),"),
+        ("nvme0n1", "sectors   4096 logical, 4096 physical"),
+        ("nvme0n1", "words     SERIAL=NVME DISKSIZE=8388608 SECTORSIZE=4096"),
+        (sata, "words     SERIAL=SATA WWN=naa.5000c50012345678"),
+        (stick, "kind      removable"),
+        (stick, "words     none, as what can be taken out is never saved"),
+    ] {
+        let row = format!("{device:<13} {fact}");
+        assert!(page.iter().any(|line| line.starts_with(&row)), "{row:?} is not in\n{text}");
+    }
     assert!(page.iter().all(|line| line.chars().count() <= WIDTH), "{text}");
     assert!(text.contains("mfs-result: selftest ok nics=2 disks=4"), "{text}");
     Ok(())
