@@ -21,7 +21,7 @@ use xtask::node_disk::{NodeDisk, SECTOR};
 use xtask::paths;
 use xtask::qemu::{Exit, Machine, Running, WatchdogAction};
 
-pub use prepared::{Prepared, prepared};
+pub use prepared::{Prepared, complete_image, prepared};
 pub use set::Set;
 
 use crate::disk::filled;

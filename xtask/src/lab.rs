@@ -17,6 +17,7 @@ use crate::nfs::namespace::Namespace;
 use crate::nfs::server::Server;
 use crate::qemu::network::LabNic;
 use anyhow::{Context, Result};
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -74,6 +75,22 @@ impl Lab {
     /// Gives an interface an address with its prefix length, such as `10.78.0.1/24`.
     pub fn add_address(&self, interface: &str, address: &str) -> Result<()> {
         self.ip(&["address", "add", address, "dev", interface])
+    }
+
+    /// Gives an interface an IPv6 address that counts at once; whether it could, as not every
+    /// kernel has IPv6.
+    pub fn add_ipv6_address(&self, interface: &str, address: &str) -> Result<bool> {
+        if !Path::new("/proc/sys/net/ipv6").exists() {
+            return Ok(false);
+        }
+        // Nobody else has the interface's own address either; the kernel looks for a second. These
+        // are the settings of the network of whoever opens them.
+        let setting = format!("/proc/sys/net/ipv6/conf/{interface}/accept_dad");
+        self.namespace
+            .inside(|| fs::write(&setting, "0"))?
+            .with_context(|| format!("cannot write {setting}"))?;
+        self.ip(&["-6", "address", "add", address, "dev", interface, "nodad"])?;
+        Ok(true)
     }
 
     /// Sets the MTU of an interface in bytes. A bridge carries no more than its smallest port, so

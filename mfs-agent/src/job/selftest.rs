@@ -37,6 +37,8 @@ pub struct Sources<'a> {
     pub disks: disk::Sources<'a>,
     /// `/sys/class/net`
     pub interfaces: &'a str,
+    /// Whether interfaces that are down are brought up for a moment, to see if they have a link.
+    pub try_links: bool,
     /// `/proc/cpuinfo`
     pub processors: &'a str,
     /// How long each kind of work is done to measure its speed.
@@ -47,8 +49,10 @@ pub struct Sources<'a> {
 
 /// Those of the running kernel.
 pub const SYSTEM: Sources<'_> = Sources {
-    disks: disk::SYSTEM,
+    // Nobody is in a hurry here, and sticks take seconds.
+    disks: disk::Sources { settling: Duration::from_secs(5), ..disk::SYSTEM },
     interfaces: "/sys/class/net",
+    try_links: true,
     processors: "/proc/cpuinfo",
     work_time: Duration::from_millis(500),
     read_time: Duration::from_secs(2),
@@ -85,7 +89,7 @@ fn print(
     let mut page = Page::new(write);
     let mut problems = Vec::new();
     node(&mut page, sources, address, threads, progress);
-    let nics = nics::print(&mut page, sources.interfaces, &mut problems);
+    let nics = nics::print(&mut page, sources, progress, &mut problems);
     let disks = disk::wait_for_all(&sources.disks, rescan, progress);
     for disk in &disks {
         disks::print(&mut page, sources, disk, progress, &mut problems);
@@ -119,18 +123,23 @@ fn node(
     page.row("agent", env!("CARGO_PKG_VERSION"));
     let all = Processors::new(threads);
     let model = model(sources.processors);
-    page.row("cpus", format_args!("{} {}", all.count(), model.as_deref().unwrap_or_default()));
+    let model = model.as_deref().unwrap_or("unknown");
+    page.row("cpus", format_args!("{}, {model}", all.count()));
     let memory = sysinfo();
     let mib = |count| u64::from(memory.mem_unit).saturating_mul(count) >> 20;
     page.row(
         "memory",
         format_args!("{} MiB, {} MiB of it free", mib(memory.totalram), mib(memory.freeram)),
     );
-    page.row("address", address.unwrap_or("none"));
+    page.row("network", address.unwrap_or("not asked for (ip=off)"));
     for (key, work) in [("sha1", Work::Hash), ("compress", Work::Compress)] {
         let one = measure(&SingleThread, work, sources.work_time, progress);
-        let many = measure(&all, work, sources.work_time, progress);
-        page.row(key, format_args!("{one} on one CPU, {many} on {}", all.count()));
+        if all.count() == 1 {
+            page.row(key, format_args!("{one} on the only CPU"));
+        } else {
+            let many = measure(&all, work, sources.work_time, progress);
+            page.row(key, format_args!("{one} on one CPU, {many} on all {}", all.count()));
+        }
     }
 }
 

@@ -48,6 +48,17 @@ pub fn prepared() -> Result<&'static Prepared> {
     prepared.as_ref().map_err(|error| anyhow!("preparing failed: {error}"))
 }
 
+/// The image for every machine, with the same agent. Made at the first call.
+pub fn complete_image() -> Result<&'static Image> {
+    static IMAGE: OnceLock<Result<Image, String>> = OnceLock::new();
+    let build = || {
+        let agent = prepared()?.image.vmlinuz.with_file_name("mfs-agent");
+        mfs::build_with_init("all", &agent, &paths::target().join("tests/mfs/all"))
+    };
+    let image = IMAGE.get_or_init(|| build().map_err(|error| format!("{error:?}")));
+    image.as_ref().map_err(|error| anyhow!("building the image failed: {error}"))
+}
+
 fn prepare() -> Result<Prepared> {
     for packages in [apt::KERNEL_TOOLS, apt::QEMU, apt::DISK_TOOLS] {
         apt::ensure(packages)?;

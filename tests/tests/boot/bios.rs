@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Result;
 use swapmfs_tests::trial::{PATIENCE, Set, is_root, prepared};
@@ -37,38 +36,6 @@ fn ipxe_boots_over_tftp_and_the_disk_is_saved() -> Result<()> {
 }
 
 #[test]
-fn ipxe_boots_over_http_and_tries_again() -> Result<()> {
-    if !is_root("ipxe_boots_over_http_and_tries_again") {
-        return Ok(());
-    }
-    let site = Site::install(&Site::directory("bios-http"), Choice::Http)?;
-    site.words("mfs.job=idle")?;
-    // The web server has no kernel yet.
-    let (kernel, elsewhere) = (site.files.join("vmlinuz"), site.files.join("vmlinuz.new"));
-    fs::rename(&kernel, &elsewhere)?;
-    let node = site.start(&site.node(Firmware::Bios, Boot::Pxe)?)?;
-    node.wait_for_line("mfs.ipxe: attempt 1 failed", Duration::from_mins(2))?;
-    fs::rename(&elsewhere, &kernel)?;
-    site.wait_for_agent(&node, "BIOS, iPXE, HTTP, second attempt")?;
-    node.wait_for_line("address 10.77.0.", PATIENCE)?;
-    node.wait_for_line("mfs-phase: idle", PATIENCE)?;
-    let words = format!("GET /nodes/{DASHED}.ipxe 200");
-    assert_eq!(
-        site.http.log(),
-        [
-            "GET /mfs.ipxe 200",
-            &words,
-            "GET /vmlinuz 404",
-            &words,
-            "GET /vmlinuz 200",
-            "GET /initramfs.cpio.zst 200",
-        ]
-    );
-    assert!(site.sent().is_empty());
-    Ok(())
-}
-
-#[test]
 fn pxelinux_boots() -> Result<()> {
     if !is_root("pxelinux_boots") {
         return Ok(());
@@ -89,21 +56,38 @@ fn pxelinux_boots() -> Result<()> {
 }
 
 /// QEMU has no other option ROM than iPXE. So the site first takes it for another one, and offers
-/// undionly.kpxe; once that is on its way, the site is as the template is.
+/// undionly.kpxe; once that is on its way, the site is as the template is for HTTP.
 #[test]
-fn another_rom_loads_ipxe() -> Result<()> {
-    if !is_root("another_rom_loads_ipxe") {
+fn another_rom_loads_ipxe_which_boots_over_http_and_tries_again() -> Result<()> {
+    if !is_root("another_rom_loads_ipxe_which_boots_over_http_and_tries_again") {
         return Ok(());
     }
     let mut site = Site::install(&Site::directory("bios-undionly"), Choice::OtherRom)?;
     site.words("mfs.job=idle")?;
+    // The web server has no kernel yet.
+    let (kernel, elsewhere) = (site.files.join("vmlinuz"), site.files.join("vmlinuz.new"));
+    fs::rename(&kernel, &elsewhere)?;
     let node = site.start(&site.node(Firmware::Bios, Boot::Pxe)?)?;
     site.dnsmasq()?.wait_for_log("/undionly.kpxe to ", PATIENCE)?;
     assert_eq!(site.sent(), ["undionly.kpxe"]);
-    site.serve("second", Choice::Template)?;
-    site.wait_for_agent(&node, "BIOS, undionly.kpxe, TFTP")?;
+    site.serve("second", Choice::Http)?;
+    node.wait_for_line("mfs.ipxe: attempt 1 failed", PATIENCE)?;
+    fs::rename(&elsewhere, &kernel)?;
+    site.wait_for_agent(&node, "BIOS, undionly.kpxe, HTTP, second attempt")?;
+    node.wait_for_line("address 10.77.0.", PATIENCE)?;
     node.wait_for_line("mfs-phase: idle", PATIENCE)?;
-    let words = format!("nodes/{DASHED}.ipxe");
-    assert_eq!(site.sent(), ["mfs.ipxe", &words, "vmlinuz", "initramfs.cpio.zst"]);
+    let words = format!("GET /nodes/{DASHED}.ipxe 200");
+    assert_eq!(
+        site.http.log(),
+        [
+            "GET /mfs.ipxe 200",
+            &words,
+            "GET /vmlinuz 404",
+            &words,
+            "GET /vmlinuz 200",
+            "GET /initramfs.cpio.zst 200",
+        ]
+    );
+    assert!(site.sent().is_empty());
     Ok(())
 }

@@ -43,6 +43,7 @@ pub(crate) enum Choice {
 /// A network with one node.
 pub(crate) struct Site {
     pub(crate) lab: Lab,
+    has_ipv6: bool,
     pub(crate) dnsmasq: Option<Dnsmasq>,
     pub(crate) http: HttpServer,
     /// What the servers give out.
@@ -77,9 +78,10 @@ impl Site {
         }
 
         let lab = Lab::new(directory)?;
+        let has_ipv6 = lab.add_ipv6_address(BRIDGE, "fd77::1/64")?;
         let http = lab.http(&files)?;
         let directory = directory.to_owned();
-        let mut site = Self { lab, dnsmasq: None, http, files, directory };
+        let mut site = Self { lab, has_ipv6, dnsmasq: None, http, files, directory };
         site.serve("dnsmasq", choice)?;
         Ok(site)
     }
@@ -87,7 +89,13 @@ impl Site {
     /// Ends the DHCP server, if one runs, and starts another.
     pub(crate) fn serve(&mut self, name: &str, choice: Choice) -> Result<()> {
         self.dnsmasq = None;
-        let configuration = Configuration::text(&configuration(choice, &self.files)?);
+        let mut configuration = Configuration::text(&configuration(choice, &self.files)?);
+        if self.has_ipv6 {
+            // iPXE waits for an IPv6 router, 16 seconds if there is none.
+            configuration = configuration
+                .line("enable-ra")
+                .line(&format!("dhcp-range=::,constructor:{BRIDGE},ra-only"));
+        }
         self.dnsmasq = Some(self.lab.dnsmasq(name, &configuration)?);
         Ok(())
     }

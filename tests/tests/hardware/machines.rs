@@ -2,12 +2,9 @@
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::OnceLock;
 
-use anyhow::{Result, anyhow, ensure};
-use swapmfs_tests::trial::{PATIENCE, Run, Set, Trial, prepared};
-use xtask::mfs::{self, Image};
-use xtask::paths;
+use anyhow::{Result, ensure};
+use swapmfs_tests::trial::{PATIENCE, Run, Set, Trial, complete_image, prepared};
 use xtask::qemu::hardware::{Bus, Disk, Nic, NicModel};
 use xtask::qemu::{Access, Drive, Machine, Program, WatchdogAction};
 
@@ -16,21 +13,10 @@ use crate::large_sectors;
 const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0xaa];
 const OTHER_MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x01];
 
-/// The image for every machine, with the agent of the other tests.
-fn image() -> Result<&'static Image> {
-    static IMAGE: OnceLock<Result<Image, String>> = OnceLock::new();
-    let build = || {
-        let agent = prepared()?.image.vmlinuz.with_file_name("mfs-agent");
-        mfs::build_with_init("all", &agent, &paths::target().join("tests/mfs/all"))
-    };
-    let image = IMAGE.get_or_init(|| build().map_err(|error| format!("{error:?}")));
-    image.as_ref().map_err(|error| anyhow!("building the image failed: {error}"))
-}
-
 /// A node without a disk that was booted from `nic`.
 fn node(trial: &Trial, nic: Nic) -> Result<Machine> {
     let options = trial.server.mount_options();
-    let machine = trial.experiment.machine(image()?, "/proj", &options);
+    let machine = trial.experiment.machine(complete_image()?, "/proj", &options);
     Ok(machine.append(&nic.boot_word()).nic(nic).watchdog(WatchdogAction::Reset))
 }
 
@@ -78,7 +64,7 @@ fn e1000e_and_ahci_with_a_stick_and_little_memory() -> Result<()> {
     // The stick is found some time after the driver of its host controller is loaded; so long the
     // node has to wait for its network.
     node.set_network(false)?;
-    node.wait_for_line("new hardware: loading usb_storage", PATIENCE)?;
+    node.wait_for_line("usb_storage", PATIENCE)?;
     node.set_network(true)?;
     node.wait_for_line("mfs-phase: publish", PATIENCE)?;
     assert_eq!(node.bytes_written()?, [0, 0]);

@@ -2,3 +2,5 @@
 #![expect(clippy::panic_in_result_fn, reason = "a test fails by panicking")]
 
 mod boss;
+mod network;
+mod selftest;

@@ -170,6 +170,11 @@ const GUESTS: &[Step] = &[
         &["test", "--workspace", "--locked", "--test", "hardware", "--", "--test-threads=2"],
     ),
     step(
+        "nodes on networks of their own, and what they say of themselves",
+        10,
+        &["test", "--workspace", "--locked", "--test", "lab", "--", "--test-threads=2"],
+    ),
+    step(
         "booting from the network",
         15,
         &["test", "--workspace", "--locked", "--test", "boot", "--", "--test-threads=2"],

@@ -18,7 +18,6 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, SystemTime};
 
 /// The most that one READ returns; the largest that the server announces.
@@ -92,7 +91,7 @@ impl Export {
     /// The bytes, and whether the file ends with them.
     pub(super) fn read(&self, inode: u64, offset: u64, count: u32) -> Answer<(Vec<u8>, bool)> {
         self.enter(Operation::Read)?;
-        thread::sleep(self.monitor.delay());
+        self.monitor.pause(Operation::Read);
         let file = self.open(inode, OpenOptions::new().read(true))?;
         let length = file.metadata().map_err(|e| status(&e))?.len();
         let left = usize::try_from(length.saturating_sub(offset)).unwrap_or(usize::MAX);
@@ -111,7 +110,7 @@ impl Export {
         stable: stable_how,
     ) -> Answer<fattr3> {
         self.enter(Operation::Write)?;
-        thread::sleep(self.monitor.delay());
+        self.monitor.pause(Operation::Write);
         let file = self.open(inode, OpenOptions::new().write(true))?;
         self.monitor.take_space(data.len()).map_err(injected)?;
         match self.monitor.damage(offset, data.len()) {
@@ -133,7 +132,7 @@ impl Export {
 
     pub(super) fn commit(&self, inode: u64) -> Answer<()> {
         self.enter(Operation::Commit)?;
-        thread::sleep(self.monitor.delay());
+        self.monitor.pause(Operation::Commit);
         // Syncing through any open file syncs what was written through others.
         let file = self.open(inode, OpenOptions::new().read(true))?;
         file.sync_all().map_err(|e| status(&e))

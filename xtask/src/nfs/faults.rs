@@ -1,8 +1,8 @@
 //! What a server is told to do wrong, and what it has done.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// The operations of NFSv3 that the server tells apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,8 +35,11 @@ pub struct Faults {
     pub fail: BTreeSet<Operation>,
     /// The export is revoked, as it is for a moment when a server reads its exports anew.
     pub revoked: Option<Revoked>,
-    /// Each read, write and commit takes so much longer.
+    /// So much longer it takes what is `delayed`. What waits when other faults are set waits as
+    /// long as these say.
     pub delay: Duration,
+    /// Of `Read`, `Write` and `Commit` those that take longer; none stands for all three.
+    pub delayed: BTreeSet<Operation>,
     /// The byte at this offset of any file is stored with all bits inverted: a disk or network
     /// that damages data without a word.
     pub damage_byte: Option<u64>,
@@ -73,6 +76,13 @@ pub struct Statistics {
     pub bytes_read: u64,
 }
 
+impl Faults {
+    fn delay_of(&self, operation: Operation) -> Duration {
+        let is_meant = self.delayed.is_empty() || self.delayed.contains(&operation);
+        if is_meant { self.delay } else { Duration::ZERO }
+    }
+}
+
 impl Revoked {
     /// The answer to an operation if it is to be refused.
     fn refuse(&mut self, operation: Operation) -> Option<Refusal> {
@@ -106,6 +116,7 @@ pub(super) enum Injected {
 #[derive(Debug, Default)]
 pub(super) struct Monitor {
     state: Mutex<State>,
+    changed: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -121,6 +132,7 @@ impl Monitor {
         let mut state = self.lock();
         state.faults = faults;
         state.written = 0;
+        self.changed.notify_all();
     }
 
     pub(super) fn faults(&self) -> Faults {
@@ -182,8 +194,18 @@ impl Monitor {
         (place < bytes).then_some(place)
     }
 
-    pub(super) fn delay(&self) -> Duration {
-        self.lock().faults.delay
+    /// Waits as long as the faults say.
+    pub(super) fn pause(&self, operation: Operation) {
+        let start = Instant::now();
+        let mut state = self.lock();
+        loop {
+            let left = state.faults.delay_of(operation).saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return;
+            }
+            let waited = self.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -237,6 +259,23 @@ mod tests {
         let revoked = Revoked { refusal: Refusal::Access, operations: [].into(), times: None };
         monitor.set(Faults { revoked: Some(revoked), ..Faults::default() });
         assert_eq!(monitor.enter(Operation::GetAttr), Err(Injected::Refused(Refusal::Access)));
+    }
+
+    #[test]
+    fn a_pause_ends_with_its_fault() {
+        let monitor = Monitor::default();
+        monitor.pause(Operation::Write);
+        monitor.set(Faults {
+            delay: Duration::from_hours(1),
+            delayed: [Operation::Write].into(),
+            ..Faults::default()
+        });
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| monitor.pause(Operation::Write));
+            monitor.pause(Operation::Read);
+            monitor.set(Faults::default());
+            waiting.join().unwrap();
+        });
     }
 
     #[test]

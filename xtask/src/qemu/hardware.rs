@@ -32,12 +32,13 @@ pub struct Disk {
     bus: Bus,
     sector_size: u32,
     wwn: Option<u64>,
+    removable: bool,
 }
 
 impl From<Drive> for Disk {
     /// A virtio disk with sectors of 512 bytes.
     fn from(drive: Drive) -> Self {
-        Self { drive, bus: Bus::Virtio, sector_size: 512, wwn: None }
+        Self { drive, bus: Bus::Virtio, sector_size: 512, wwn: None, removable: false }
     }
 }
 
@@ -60,6 +61,13 @@ impl Disk {
     #[must_use]
     pub fn wwn(mut self, name: u64) -> Self {
         self.wwn = Some(name);
+        self
+    }
+
+    /// Lets its medium be taken out, if it is on a bus of SCSI or USB.
+    #[must_use]
+    pub fn removable(mut self) -> Self {
+        self.removable = true;
         self
     }
 
@@ -93,6 +101,10 @@ impl Disk {
         let has_wwn = matches!(self.bus, Bus::Ahci | Bus::VirtioScsi | Bus::Megasas | Bus::Pvscsi);
         if let Some(wwn) = self.wwn.filter(|_| has_wwn) {
             let _ = write!(device, ",wwn={wwn:#x}");
+        }
+        let has_media = matches!(self.bus, Bus::VirtioScsi | Bus::Megasas | Bus::Pvscsi | Bus::Usb);
+        if self.removable && has_media {
+            device += ",removable=on";
         }
         command.args(["-device", &device]);
     }

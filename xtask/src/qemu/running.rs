@@ -117,9 +117,15 @@ impl Running {
         self.control.execute("cont", &json!({})).map(drop)
     }
 
-    /// Plugs the network cable in or pulls it out.
+    /// Plugs the network cable in or pulls it out, that of the first card.
     pub fn set_network(&mut self, plugged: bool) -> Result<()> {
-        self.control.execute("set_link", &json!({ "name": "net0", "up": plugged })).map(drop)
+        self.set_cable(0, plugged)
+    }
+
+    /// Plugs the cable of card `index` in or pulls it out.
+    pub fn set_cable(&mut self, index: usize, plugged: bool) -> Result<()> {
+        let name = format!("net{index}");
+        self.control.execute("set_link", &json!({ "name": name, "up": plugged })).map(drop)
     }
 
     /// How many bytes the guest has written to each disk, in the order they were added.

@@ -50,7 +50,7 @@ fn describe(page: &mut Page<'_>, sources: &Sources<'_>, disk: &Disk) {
     let model = model.trim();
     page.row("model", if model.is_empty() { "unknown" } else { model });
     page.row("serial", disk.serial.as_deref().unwrap_or("none"));
-    page.row("wwn", disk.wwn.as_deref().unwrap_or("none"));
+    page.row("wwn", disk.wwn.as_deref().filter(|wwn| is_own(wwn)).unwrap_or("none"));
     page.row("size", format_args!("{} bytes, {}", disk.size, Size(disk.size)));
     let physical = attributes.number("queue/physical_block_size").unwrap_or(0);
     page.row("sectors", format_args!("{} logical, {physical} physical", disk.sector_size));
@@ -85,8 +85,9 @@ fn examine(
         Some(id @ DiskId::Mbr(_)) => page.row("table", format_args!("MBR {id}")),
         Some(id @ DiskId::Gpt(_)) => page.row("table", format_args!("GPT {id}")),
     }
-    // What can be taken out is never saved.
-    if disk.kind != Kind::Removable {
+    if disk.kind == Kind::Removable {
+        page.row("words", "none, as what can be taken out is never saved");
+    } else {
         page.row("words", words(disk, id));
     }
     let map = scan(&device, Selection::WholeDisk, Options::new(size)).map_err(of_core)?;
@@ -104,20 +105,24 @@ fn examine(
 
 /// The words about the disk that can be put into a `.part` as they stand.
 fn words(disk: &Disk, guid: Option<DiskId>) -> String {
-    // Names that the kernel makes up from other texts are long, and say no more than those.
-    let is_short = |wwn: &&String| ["naa.", "eui.", "uuid."].iter().any(|it| wwn.starts_with(it));
     let part = Part {
         disk: String::from("any"),
         load_partition: 0,
         boot_partition: 1,
         serial: disk.serial.clone(),
-        wwn: disk.wwn.as_ref().filter(is_short).cloned(),
+        wwn: disk.wwn.clone().filter(|wwn| is_own(wwn)),
         disk_guid: guid,
         disk_size: Some(disk.size),
         sector_size: Some(disk.sector_size),
     };
     let line = part.to_string();
     line.split_once("BOOTPART=1 ").map(|(_, words)| String::from(words)).unwrap_or_default()
+}
+
+/// Whether a world-wide name is the disk's own. Those that the kernel makes up from other texts are
+/// long, and say no more than those.
+fn is_own(wwn: &str) -> bool {
+    ["naa.", "eui.", "uuid."].iter().any(|it| wwn.starts_with(it))
 }
 
 /// Shows a size in MiB or GiB.

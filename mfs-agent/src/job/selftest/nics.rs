@@ -3,30 +3,51 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use rustix::fs::{CWD, readlinkat};
 
+use super::Sources;
 use super::page::Page;
-use crate::failure::{Failure, FailureKind};
+use crate::event::{now, sleep};
+use crate::failure::{Failure, FailureKind, Os};
 use crate::file;
+use crate::net::netlink::{Netlink, Request};
+use crate::progress::Progress;
+
+/// How long a link may take to come up: cards and switches agree on a speed first.
+const LINK_PATIENCE: Duration = Duration::from_secs(6);
+const LOOK: Duration = Duration::from_millis(50);
 
 /// What is known of a card's link.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Link {
-    /// Nobody has brought the interface up, so it can't be told.
-    NotTried,
+    /// The interface is down, so it can't be told.
+    Down,
     NoCarrier,
     Up,
 }
 
 /// The lines of all network cards; how many there are.
-pub(super) fn print(page: &mut Page<'_>, class: &str, problems: &mut Vec<Failure>) -> usize {
+pub(super) fn print(
+    page: &mut Page<'_>,
+    sources: &Sources<'_>,
+    progress: &Progress,
+    problems: &mut Vec<Failure>,
+) -> usize {
+    let class = sources.interfaces;
     let names = file::list(class).unwrap_or_default();
     let cards: Vec<_> = names.iter().filter_map(|name| Card::find(class, name)).collect();
+    let netlink = sources.try_links.then(Netlink::open).and_then(Result::ok);
+    let raised = netlink.as_ref().map(|netlink| raise(&cards, netlink, progress));
     for card in &cards {
         card.print(page);
     }
     let links: Vec<_> = cards.iter().map(Card::link).collect();
+    for index in raised.into_iter().flatten() {
+        // It was found so; nothing depends on it.
+        let _ = netlink.as_ref().map(|netlink| netlink.ask(&Request::down(index)));
+    }
     if cards.is_empty() {
         problems.push(
             FailureKind::Network.because("there is no network card; is its driver in the image?"),
@@ -40,8 +61,28 @@ pub(super) fn print(page: &mut Page<'_>, class: &str, problems: &mut Vec<Failure
     cards.len()
 }
 
+/// Brings up what is down, and waits for links; the numbers of the interfaces.
+fn raise(cards: &[Card<'_>], netlink: &Netlink, progress: &Progress) -> Vec<u32> {
+    let mut raised = Vec::new();
+    for card in cards.iter().filter(|card| card.link() == Link::Down) {
+        match netlink.ask(&Request::up(card.index)) {
+            Ok(()) => raised.push(card.index),
+            Err(errno) => log::warn!("{}: cannot be brought up: {}", card.name, Os(errno)),
+        }
+    }
+    let start = now();
+    while cards.iter().any(|card| raised.contains(&card.index) && card.link() != Link::Up)
+        && now().saturating_sub(start) < LINK_PATIENCE
+    {
+        progress.beat();
+        sleep(LOOK);
+    }
+    raised
+}
+
 struct Card<'a> {
     name: &'a str,
+    index: u32,
     directory: String,
 }
 
@@ -53,7 +94,8 @@ impl<'a> Card<'a> {
         let directory = format!("{class}/{name}");
         let is_card = file::read_number(format!("{directory}/type")) == Ok(ETHERNET)
             && file::list(format!("{directory}/device/")).is_ok();
-        is_card.then_some(Self { name, directory })
+        let index = file::read_number(format!("{directory}/ifindex")).unwrap_or(0);
+        is_card.then(|| Self { name, index: index.try_into().unwrap_or(0), directory })
     }
 
     fn text(&self, attribute: &str) -> String {
@@ -66,7 +108,7 @@ impl<'a> Card<'a> {
         let flags = self.text("flags");
         let flags = flags.strip_prefix("0x").and_then(|flags| u32::from_str_radix(flags, 16).ok());
         if flags.unwrap_or(0) & UP == 0 {
-            Link::NotTried
+            Link::Down
         } else if self.text("carrier") == "1" {
             Link::Up
         } else {
@@ -83,15 +125,12 @@ impl<'a> Card<'a> {
             driver.rsplit('/').next().filter(|it| !it.is_empty()).unwrap_or("unknown"),
         );
         page.row("mac", self.text("address"));
-        let link = match self.link() {
-            Link::NotTried => "not brought up",
-            Link::NoCarrier => "no carrier",
-            Link::Up => "up",
-        };
-        // A card without a link, and one that is emulated, says -1 or nothing.
-        match self.text("speed").parse::<u32>() {
-            Ok(speed) => page.row("link", format_args!("{link}, {speed} Mbit/s")),
-            Err(_) => page.row("link", format_args!("{link}, speed unknown")),
+        // A card that is emulated has no speed, and says -1 or nothing.
+        match (self.link(), self.text("speed").parse::<u32>()) {
+            (Link::Up, Ok(speed)) => page.row("link", format_args!("up, {speed} Mbit/s")),
+            (Link::Up, Err(_)) => page.row("link", "up, speed unknown"),
+            (Link::NoCarrier, _) => page.row("link", "none: no carrier"),
+            (Link::Down, _) => page.row("link", "unknown, as the interface is down"),
         }
         page.row("mtu", self.text("mtu"));
     }

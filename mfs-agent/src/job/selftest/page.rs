@@ -1,6 +1,7 @@
 //! The layout of the page.
 
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::fmt;
 
 /// The longest line, in characters.
@@ -27,27 +28,65 @@ impl<'a> Page<'a> {
     }
 
     /// A fact about the device: on several lines if it is too long for one, each of them with the
-    /// device and the key. Lines end where words do, unless a word is longer than a line.
+    /// device and the key. Lines end where a part of the sentence does, or where a word does if the
+    /// part is longer than a line, or in a word that is.
     pub(super) fn row(&mut self, key: &str, value: impl fmt::Display) {
         let value = value.to_string();
-        let mut words = value.split_ascii_whitespace().peekable();
-        // What is left of a word that fits no line.
-        let mut rest = "";
-        loop {
-            let mut line = Line::default();
-            rest = line.push(rest);
-            while rest.is_empty()
-                && let Some(word) = words.next_if(|word| line.is_empty() || line.has_room(word))
-            {
-                rest = line.push(word);
+        let words: Vec<&str> = value.split_ascii_whitespace().collect();
+        let mut line = Line::default();
+        for part in words.split_inclusive(is_end_of_part()) {
+            if !line.has_room(length(part)) {
+                self.end(key, &mut line);
             }
-            let device = &self.device;
-            (self.write)(format_args!("{device:<DEVICE$} {key:<KEY$} {}", line.text));
-            if rest.is_empty() && words.peek().is_none() {
-                return;
+            for &word in part {
+                if !line.has_room(word.chars().count()) {
+                    self.end(key, &mut line);
+                }
+                let mut rest = line.push(word);
+                while !rest.is_empty() {
+                    self.end(key, &mut line);
+                    rest = line.push(rest);
+                }
             }
         }
+        if words.is_empty() || !line.is_empty() {
+            self.print(key, &line);
+        }
     }
+
+    /// Prints what there is, and begins a new line.
+    fn end(&mut self, key: &str, line: &mut Line) {
+        if !line.is_empty() {
+            self.print(key, &core::mem::take(line));
+        }
+    }
+
+    fn print(&mut self, key: &str, line: &Line) {
+        let device = &self.device;
+        (self.write)(format_args!("{device:<DEVICE$} {key:<KEY$} {}", line.text));
+    }
+}
+
+/// Tells of one word after the other whether a part of the sentence ends with it: at a comma that
+/// is not in brackets.
+fn is_end_of_part() -> impl FnMut(&&str) -> bool {
+    let mut depth = 0_usize;
+    move |word| {
+        for byte in word.bytes() {
+            match byte {
+                b'[' | b'(' => depth = depth.saturating_add(1),
+                b']' | b')' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+        depth == 0 && word.ends_with([',', ';'])
+    }
+}
+
+/// The characters of words with blanks between them.
+fn length(words: &[&str]) -> usize {
+    let blanks = words.len().saturating_sub(1);
+    words.iter().fold(blanks, |sum, word| sum.saturating_add(word.chars().count()))
 }
 
 #[derive(Default)]
@@ -61,9 +100,9 @@ impl Line {
         self.len == 0
     }
 
-    /// Whether a word fits after what is there, and a blank.
-    fn has_room(&self, word: &str) -> bool {
-        self.len.saturating_add(word.chars().count()) < VALUE
+    /// Whether so many characters fit after what is there, and a blank.
+    fn has_room(&self, len: usize) -> bool {
+        self.is_empty() && len <= VALUE || self.len.saturating_add(len) < VALUE
     }
 
     /// Adds as much of a word as fits; what does not.
@@ -85,7 +124,6 @@ impl Line {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::vec::Vec;
 
     fn lines(device: &str, key: &str, value: &str) -> Vec<String> {
         let mut lines = Vec::new();
@@ -107,6 +145,16 @@ mod tests {
         );
         let words: usize = lines.iter().map(|line| line.matches("word").count()).sum();
         assert_eq!(words, 30);
+    }
+
+    #[test]
+    fn a_line_ends_with_a_part_of_the_sentence() {
+        let value = "partition 10: sectors [272384, 305152), aware(swap), 64 of 32768 in use";
+        let first = "vda           part      partition 10: sectors [272384, 305152), aware(swap),";
+        assert_eq!(
+            lines("vda", "part", value),
+            [first, "vda           part      64 of 32768 in use"]
+        );
     }
 
     proptest! {

@@ -68,6 +68,7 @@ impl Node {
         let sources = Sources {
             disks: self.machine.sources(),
             interfaces: self.class.path().to_str().unwrap(),
+            try_links: false,
             processors: cpuinfo.to_str().unwrap(),
             work_time: Duration::ZERO,
             read_time: Duration::ZERO,
@@ -101,13 +102,13 @@ fn the_page_has_what_a_save_needs() {
     for line in [
         "node          cpus ",
         " QEMU Virtual CPU",
-        "node          address   10.0.2.15/24 on eth0",
+        "node          network   10.0.2.15/24 on eth0",
         "node          compress ",
         "eth0          driver    e1000e",
         "eth0          mac       52:54:00:00:00:01",
         "eth0          link      up, 1000 Mbit/s",
         "eth0          mtu       1500",
-        "eth1          link      not brought up, 1000 Mbit/s",
+        "eth1          link      unknown, as the interface is down",
         "sda           model     ATA QEMU HARDDISK",
         "sda           serial    QM00001",
         "sda           wwn       none",
