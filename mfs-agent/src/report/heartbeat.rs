@@ -11,7 +11,9 @@ use core::time::Duration;
 
 use imagezip_core::swapinfo::{Phase, Status};
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, Mode, OFlags, fsync, mkdirat, openat, renameat, unlinkat};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, fstat, fsync, mkdirat, openat, renameat, unlinkat,
+};
 use rustix::io::{Errno, Result};
 
 use super::ending::ENDED;
@@ -40,6 +42,7 @@ pub fn start(
 ) -> crate::failure::Result<()> {
     ending::PROJECT.expect();
     threads.start(Box::new(move || beat(&info, progress))).map(drop).map_err(|errno| {
+        ending::PROJECT.done();
         FailureKind::Resource.because(format_args!("cannot start a thread: {}", Os(errno)))
     })
 }
@@ -102,8 +105,14 @@ fn write_status(info: &SwapInfo, status: &Status, sync: bool) -> Result<()> {
     let name = format!("{}-swap.status", info.vname());
     let temporary = format!("{name}.tmp");
     let directory = info.directory();
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW;
-    let file = create(directory, &temporary, flags)?;
+    let file = match create(directory, &temporary, OFlags::empty()) {
+        // Of a run that was cut off, or by somebody who wants this user to write elsewhere.
+        Err(Errno::EXIST) => {
+            unlinkat(directory, temporary.as_str(), AtFlags::empty())?;
+            create(directory, &temporary, OFlags::empty())?
+        }
+        file => file?,
+    };
     write_all(&file, status.to_string().as_bytes())?;
     if sync {
         fsync(&file)?;
@@ -144,8 +153,10 @@ fn append(info: &SwapInfo, log: &mut LogFile, lines: &str, sync: bool) -> Result
             }
             format!("{}.{}.log", info.vname(), Utc::now().compact())
         });
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW;
-        log.file.insert(create(&logs, name, flags)?)
+        log.file.insert(match create(&logs, name, OFlags::APPEND) {
+            Err(Errno::EXIST) => open_again(&logs, name)?,
+            file => file?,
+        })
     };
     write_all(file, lines.as_bytes())?;
     if sync { fsync(file) } else { Ok(()) }
@@ -182,11 +193,24 @@ fn remove_old_logs(logs: &OwnedFd, vname: &str) -> Result<()> {
     Ok(())
 }
 
+/// Makes a file that isn't there. Whoever may make files here could have put a link there, also a
+/// hard one, to a file that only this user may write.
 fn create(directory: &OwnedFd, name: &str, flags: OFlags) -> Result<OwnedFd> {
-    let file = openat(directory, name, flags | OFlags::CLOEXEC, ownership::FILE)?;
+    let flags = flags | OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let file = openat(directory, name, flags, ownership::FILE)?;
     // Who may write the file but doesn't own it can't, and this isn't said at every beat.
     let _ = ownership::set(&file, directory, ownership::FILE);
     Ok(file)
+}
+
+/// Opens the log that this run has made before, and nothing that has more names than this one.
+fn open_again(logs: &OwnedFd, name: &str) -> Result<OwnedFd> {
+    // Without `NONBLOCK`, a pipe would be waited for.
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = openat(logs, name, flags | OFlags::CLOEXEC, Mode::empty())?;
+    let status = fstat(&file)?;
+    let regular = FileType::from_raw_mode(status.st_mode) == FileType::RegularFile;
+    if regular && status.st_nlink == 1 { Ok(file) } else { Err(Errno::MLINK) }
 }
 
 #[cfg(test)]
@@ -196,13 +220,14 @@ mod tests {
     use crate::names::{Name, NameKind};
     use crate::project::patience::Patience;
     use crate::project::tree::Tree;
+    use rustix::fs::mknodat;
     use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::PathBuf;
 
     static PROGRESS: Progress = Progress::new();
 
-    #[test]
-    fn status_and_log_are_there_for_the_group() {
-        use std::os::unix::fs::PermissionsExt;
+    fn fixture() -> (tempfile::TempDir, PathBuf, SwapInfo) {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("proj/testbed/exp/exp1/swapinfo");
         fs::create_dir_all(&path).unwrap();
@@ -212,10 +237,16 @@ mod tests {
             eid: name(NameKind::Experiment, "exp1"),
             vname: name(NameKind::Node, "n"),
         };
-        let progress = &PROGRESS;
-        let patience = Patience::new(Duration::ZERO, progress);
+        let patience = Patience::new(Duration::ZERO, &PROGRESS);
         let tree = Tree::of_directory(root.path()).unwrap();
         let info = SwapInfo::open(tree, &node, patience).unwrap();
+        (root, path, info)
+    }
+
+    #[test]
+    fn status_and_log_are_there_for_the_group() {
+        let (_root, path, info) = fixture();
+        let progress = &PROGRESS;
         progress.enter(Phase::Save);
         progress.set_total(100);
         let written = status(progress.snapshot());
@@ -254,5 +285,46 @@ mod tests {
         std::os::unix::fs::symlink(path.join("elsewhere"), path.join("logs")).unwrap();
         write_log(&info, &mut LogFile::default(), false).unwrap_err();
         assert_eq!(crate::file::list(path.join("elsewhere")).unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn nobody_makes_this_user_write_elsewhere() {
+        use std::os::unix::fs::MetadataExt;
+        let (_root, path, info) = fixture();
+        let others = path.join("others");
+        let untouched = || {
+            assert_eq!(fs::read(&others).unwrap(), b"precious");
+            assert_eq!(fs::metadata(&others).unwrap().mode() & 0o777, 0o600);
+        };
+        fs::write(&others, "precious").unwrap();
+        fs::set_permissions(&others, fs::Permissions::from_mode(0o600)).unwrap();
+        let temporary = path.join("n-swap.status.tmp");
+        fs::hard_link(&others, &temporary).unwrap();
+        let written = status(Snapshot::default());
+        write_status(&info, &written, false).unwrap();
+        untouched();
+        std::os::unix::fs::symlink("others", &temporary).unwrap();
+        write_status(&info, &written, false).unwrap();
+        untouched();
+        // A pipe without a reader would hold up the report of the end.
+        let handle = fs::File::open(&path).unwrap();
+        let pipe = |name: &str| mknodat(&handle, name, FileType::Fifo, Mode::RUSR, 0).unwrap();
+        pipe("n-swap.status.tmp");
+        write_status(&info, &written, true).unwrap();
+
+        let mut log = LogFile::default();
+        write_log(&info, &mut log, false).unwrap();
+        let name = log.name.clone().unwrap();
+        for trap in ["link", "pipe"] {
+            log.file = None;
+            fs::remove_file(path.join("logs").join(&name)).unwrap();
+            match trap {
+                "link" => fs::hard_link(&others, path.join("logs").join(&name)).unwrap(),
+                _ => pipe(&std::format!("logs/{name}")),
+            }
+            journal::keep(log::Level::Info, format_args!("x"));
+            write_log(&info, &mut log, false).unwrap_err();
+            untouched();
+        }
     }
 }
