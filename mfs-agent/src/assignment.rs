@@ -11,7 +11,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::cmdline::{CommandLine, Credentials, Job, Save};
+use crate::cmdline::{CommandLine, Credentials, Job, Node, Save};
 use crate::failure::{FailureKind, Result};
 use crate::net::Network;
 use crate::progress::Progress;
@@ -117,8 +117,12 @@ impl Assignment {
         tell(&client, State::MfsSetup, &beat);
         match status {
             Status::Allocated(node) => {
-                log::info!("boss: this is {} of {}/{}", node.vname, node.pid, node.eid);
+                log::info!("boss: this is {node}");
+                self.is_the_same(&node)?;
                 self.line.node.get_or_insert(node);
+            }
+            Status::Free if self.saves_as_told() => {
+                log::warn!("boss: this node belongs to no experiment; its words count");
             }
             Status::Free => log::info!("boss: this node belongs to no experiment"),
             Status::Unknown if self.line.node.is_some() => {
@@ -135,6 +139,23 @@ impl Assignment {
         self.ask_for_directories(&boss)?;
         self.boss = Some(client);
         Ok(())
+    }
+
+    /// Whether there may be a save as the node of the words.
+    fn saves_as_told(&self) -> bool {
+        self.line.node.is_some() && !matches!(self.line.job, Some(Job::Idle | Job::Selftest))
+    }
+
+    /// Makes sure that the words don't say that this is a node of another experiment: words that
+    /// were left over from it would have this disk replace the image of that one.
+    fn is_the_same(&self, node: &Node) -> Result<()> {
+        match self.line.node.as_ref().filter(|said| *said != node && self.saves_as_told()) {
+            None => Ok(()),
+            Some(said) => Err(FailureKind::Boss.because(format_args!(
+                "boss says that this is {node}, but the words mfs.pid=, mfs.eid= and mfs.vname= \
+                 say {said}; nothing is saved, as it would replace the image of another node"
+            ))),
+        }
     }
 
     fn ask_for_directories(&mut self, boss: &Boss<'_>) -> Result<()> {

@@ -117,6 +117,12 @@ pub struct Node {
     pub vname: Name,
 }
 
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}/{}", self.vname, self.pid, self.eid)
+    }
+}
+
 /// A directory of a file server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Export {
