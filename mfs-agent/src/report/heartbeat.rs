@@ -9,7 +9,7 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use imagezip_core::swapinfo::{Phase, Status};
+use imagezip_core::swapinfo::{Phase, Status, TEXT_LIMIT};
 use rustix::fd::OwnedFd;
 use rustix::fs::{
     AtFlags, FileType, Mode, OFlags, fstat, fsync, mkdirat, openat, renameat, unlinkat,
@@ -19,8 +19,9 @@ use rustix::io::{Errno, Result};
 use super::ending::ENDED;
 use super::time::{Utc, unix_time};
 use super::{ending, journal};
+use crate::event::{now, sleep};
 use crate::failure::{FailureKind, Os};
-use crate::file::{list_opened, write_all};
+use crate::file::{list_opened, read_all, write_all};
 use crate::progress::{Progress, Snapshot};
 use crate::project::ownership::{self, give_to_group};
 use crate::project::swapinfo::SwapInfo;
@@ -30,6 +31,10 @@ use crate::threads::Threads;
 const LOGS_KEPT: usize = 20;
 /// How often. Readers may take a run for dead after several times this.
 const PERIOD: Duration = Duration::from_secs(3);
+/// After so long without a change nobody is at work any more.
+pub const SILENCE: Duration = Duration::from_secs(8);
+/// How often that is looked at.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Starts the thread. It uses the files as the user that the caller is.
 ///
@@ -45,6 +50,46 @@ pub fn start(
         ending::PROJECT.done();
         FailureKind::Resource.because(format_args!("cannot start a thread: {}", Os(errno)))
     })
+}
+
+/// Makes sure that no other machine is at work as this node: its status would change. A run that was
+/// cut off leaves a status that says that it is at work, too, but stays as it is.
+///
+/// # Errors
+/// `ProjectFile`: there is one.
+pub fn must_be_alone(
+    info: &SwapInfo,
+    limit: Duration,
+    progress: &Progress,
+) -> crate::failure::Result<()> {
+    let Some(seen) = running(info) else { return Ok(()) };
+    log::info!("a run that did not end has left a status; is it at work?");
+    let start = now();
+    while now().saturating_sub(start) < limit {
+        sleep(LOOK);
+        progress.beat();
+        match running(info) {
+            Some(later) if later != seen => {
+                return Err(FailureKind::ProjectFile.because(format_args!(
+                    "another machine is saving as {}, in the phase {}; do two have the same \
+                     mfs.vname=?",
+                    info.vname(),
+                    later.phase
+                )));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The status of a run, if it hasn't ended.
+fn running(info: &SwapInfo) -> Option<Status> {
+    let name = format!("{}-swap.status", info.vname());
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = openat(info.directory(), name, flags, Mode::empty()).ok()?;
+    let status = Status::parse(&read_all(file, TEXT_LIMIT).ok()?).ok()?;
+    status.result.is_none().then_some(status)
 }
 
 fn beat(info: &SwapInfo, progress: &Progress) {
@@ -285,6 +330,35 @@ mod tests {
         std::os::unix::fs::symlink(path.join("elsewhere"), path.join("logs")).unwrap();
         write_log(&info, &mut LogFile::default(), false).unwrap_err();
         assert_eq!(crate::file::list(path.join("elsewhere")).unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn two_machines_as_one_node_are_noticed() {
+        let (_root, path, info) = fixture();
+        let alone = |limit| must_be_alone(&info, limit, &PROGRESS);
+        let (long, short) = (Duration::from_mins(1), Duration::from_millis(600));
+        // Nobody has been here, or somebody who has come to an end.
+        alone(long).unwrap();
+        let mut other = status(Snapshot::default());
+        other.result = Some(0);
+        write_status(&info, &other, false).unwrap();
+        alone(long).unwrap();
+        fs::write(path.join("n-swap.status"), "odd").unwrap();
+        alone(long).unwrap();
+        other.result = None;
+        other.phase = Phase::Save;
+        write_status(&info, &other, false).unwrap();
+        alone(short).unwrap();
+        std::thread::scope(|scope| {
+            let checking = scope.spawn(|| alone(long));
+            while !checking.is_finished() {
+                other.scanned += 1;
+                write_status(&info, &other, false).unwrap();
+                sleep(Duration::from_millis(20));
+            }
+            let failure = checking.join().unwrap().unwrap_err();
+            assert!(failure.message.contains("another machine is saving as n"), "{failure}");
+        });
     }
 
     #[test]
