@@ -42,8 +42,8 @@ use ip::{Addressing, Mac};
 /// The longest command line that Linux hands to x86 programs, and some.
 pub const LONGEST: usize = 4096;
 
-/// A host's name or IPv4 address: letters, digits, `-` and `.`.
-pub type Host = heapless::String<253>;
+/// A host's name or IPv4 address, with or without a dot at its end.
+pub type Host = heapless::String<254>;
 
 /// What the agent shall do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,6 +12,7 @@ use super::{
 use crate::disk::Hints;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::names::{Name, NameKind};
+use crate::net::name::is_host;
 
 /// The values of the words that mean something here.
 #[derive(Default)]
@@ -301,10 +302,6 @@ impl<'a> Words<'a> {
 
 /// Checks what stands for a host.
 fn host(text: &str) -> core::result::Result<Host, &'static str> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
     let why = "the server must be an IPv4 address or a host's name";
-    if text.is_empty() || text.starts_with(['-', '.']) || !text.bytes().all(allowed) {
-        return Err(why);
-    }
-    Host::try_from(text).map_err(|_| why)
+    Host::try_from(text).ok().filter(|host| is_host(host)).ok_or(why)
 }

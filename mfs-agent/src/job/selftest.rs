@@ -25,6 +25,7 @@ use rustix::system::{sysinfo, uname};
 use crate::disk;
 use crate::failure::{Failure, Result};
 use crate::file;
+use crate::net::link::Links;
 use crate::progress::Progress;
 use crate::threads::{Processors, Threads};
 use page::Page;
@@ -35,8 +36,8 @@ use speed::{Work, measure};
 pub struct Sources<'a> {
     /// For disks.
     pub disks: disk::Sources<'a>,
-    /// `/sys/class/net`
-    pub interfaces: &'a str,
+    /// For network cards.
+    pub links: Links,
     /// `/proc/cpuinfo`
     pub processors: &'a str,
     /// How long each kind of work is done to measure its speed.
@@ -48,7 +49,7 @@ pub struct Sources<'a> {
 /// Those of the running kernel.
 pub const SYSTEM: Sources<'_> = Sources {
     disks: disk::SYSTEM,
-    interfaces: "/sys/class/net",
+    links: Links::CARDS,
     processors: "/proc/cpuinfo",
     work_time: Duration::from_millis(500),
     read_time: Duration::from_secs(2),
@@ -85,7 +86,7 @@ fn print(
     let mut page = Page::new(write);
     let mut problems = Vec::new();
     node(&mut page, sources, address, threads, progress);
-    let nics = nics::print(&mut page, sources.interfaces, &mut problems);
+    let nics = nics::print(&mut page, sources.links, &mut problems);
     let disks = disk::wait_for_all(&sources.disks, rescan, progress);
     for disk in &disks {
         disks::print(&mut page, sources, disk, progress, &mut problems);
