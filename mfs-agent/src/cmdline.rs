@@ -140,7 +140,7 @@ impl fmt::Display for Export {
 
 /// Where boss answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Boss {
+pub struct BossAddress {
     /// Its name or address.
     pub host: Host,
     /// Its port, if it isn't one of the usual ones.
@@ -189,7 +189,7 @@ pub struct CommandLine {
     /// `mfs.uid=`, `mfs.gid=` and `mfs.groups=`; without them the files are root's.
     pub credentials: Option<Credentials>,
     /// `mfs.boss=`.
-    pub boss: Option<Boss>,
+    pub boss: Option<BossAddress>,
     /// `mfs.serial=`, `mfs.wwn=` and `mfs.diskguid=`.
     pub disk: Hints,
     /// `mfs.override=1`.

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use super::ip::{Addressing, Mac};
 use super::{
-    Boss, CommandLine, Credentials, Drill, Export, Host, Job, NetworkWords, Node, Save, Then,
+    BossAddress, CommandLine, Credentials, Drill, Export, Host, Job, NetworkWords, Node, Save, Then,
 };
 use crate::disk::Hints;
 use crate::failure::{Failure, FailureKind, Result};
@@ -181,7 +181,7 @@ impl<'a> Words<'a> {
         options.try_into().map_err(|_| wrong("mfs.nfs", options, "is longer than 256 bytes"))
     }
 
-    fn boss(&self) -> Result<Option<Boss>> {
+    fn boss(&self) -> Result<Option<BossAddress>> {
         let Some(value) = self.get("mfs.boss") else {
             return Ok(None);
         };
@@ -193,7 +193,7 @@ impl<'a> Words<'a> {
                 (name, Some(port.map_err(|_| bad("the port must be a number, 1 to 65535"))?))
             }
         };
-        Ok(Some(Boss { host: host(name).map_err(bad)?, port }))
+        Ok(Some(BossAddress { host: host(name).map_err(bad)?, port }))
     }
 
     fn disk(&self) -> Result<Hints> {

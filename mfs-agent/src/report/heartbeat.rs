@@ -192,16 +192,19 @@ fn append(info: &SwapInfo, log: &mut LogFile, lines: &str, sync: bool) -> Result
         file
     } else {
         let logs = open_logs(info.directory())?;
-        let name = log.name.get_or_insert_with(|| {
+        let name = log.name.take().unwrap_or_else(|| {
             if let Err(errno) = remove_old_logs(&logs, info.vname()) {
                 log::warn!("cannot remove old logs: {}", Os(errno));
             }
             format!("{}.{}.log", info.vname(), Utc::now().compact())
         });
-        log.file.insert(match create(&logs, name, OFlags::APPEND) {
-            Err(Errno::EXIST) => open_again(&logs, name)?,
+        let file = match create(&logs, &name, OFlags::APPEND) {
+            Err(Errno::EXIST) => open_again(&logs, &name)?,
             file => file?,
-        })
+        };
+        // What can't be opened again is left alone: the next time has another name.
+        log.name = Some(name);
+        log.file.insert(file)
     };
     write_all(file, lines.as_bytes())?;
     if sync { fsync(file) } else { Ok(()) }
@@ -386,11 +389,14 @@ mod tests {
         pipe("n-swap.status.tmp");
         write_status(&info, &written, true).unwrap();
 
-        let mut log = LogFile::default();
-        write_log(&info, &mut log, false).unwrap();
-        let name = log.name.clone().unwrap();
         for trap in ["link", "pipe"] {
+            let mut log = LogFile::default();
+            let mut begin = || write_log(&info, &mut log, false);
+            while begin().is_err() {
+                sleep(Duration::from_millis(20));
+            }
             log.file = None;
+            let name = log.name.clone().unwrap();
             fs::remove_file(path.join("logs").join(&name)).unwrap();
             match trap {
                 "link" => fs::hard_link(&others, path.join("logs").join(&name)).unwrap(),
