@@ -165,14 +165,15 @@ fn finish(result: Result<String>) -> ! {
     finish::now(then)
 }
 
-/// The end of the run if the program itself is at fault, in whatever thread. Takes no lock: the
-/// thread may hold any.
+/// The end of the run if the program itself is at fault, in whatever thread, or in several at once.
+/// Takes no lock: the thread may hold any.
 fn panicked(info: &PanicInfo<'_>) -> ! {
     static PANICKED: AtomicBool = AtomicBool::new(false);
     if !PANICKED.swap(true, Ordering::Relaxed) {
         ending::announce(FailureKind::Panic.code(), format_args!("{info}"));
-        ending::wait_until_reported(Duration::from_secs(10));
     }
+    // The second one waits, too, or nobody would hear of the first.
+    ending::wait_until_reported(Duration::from_secs(10));
     finish::now(then_at_once())
 }
 

@@ -60,7 +60,7 @@ pub fn run(
     heartbeat::must_be_alone(&info, heartbeat::SILENCE, progress)?;
     heartbeat::start(host.threads, Arc::clone(&info), progress)?;
     #[cfg(feature = "drill")]
-    crate::drill::play(line.drill, progress);
+    crate::drill::play(line.drill, host.threads, progress);
     if !save.is_statistics() {
         recover(&info)?;
     }
