@@ -24,6 +24,7 @@ use crate::failure::{FailureKind, Os};
 use crate::file::{list_opened, read_all, write_all};
 use crate::progress::{Progress, Snapshot};
 use crate::project::ownership::{self, give_to_group};
+use crate::project::patience::Patience;
 use crate::project::swapinfo::SwapInfo;
 use crate::threads::Threads;
 
@@ -33,7 +34,9 @@ const LOGS_KEPT: usize = 20;
 const PERIOD: Duration = Duration::from_secs(3);
 /// After so long without a change nobody is at work any more.
 pub const SILENCE: Duration = Duration::from_secs(8);
-/// How often that is looked at.
+/// How long each part of the end's report is tried; the machine waits 30 seconds for both.
+const LAST_WORDS: Duration = Duration::from_secs(12);
+/// The pause between two looks or attempts.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// Starts the thread. It uses the files as the user that the caller is.
@@ -95,19 +98,34 @@ fn running(info: &SwapInfo) -> Option<Status> {
 fn beat(info: &SwapInfo, progress: &Progress) {
     let mut trouble = Trouble::default();
     let mut log_file = LogFile::default();
+    while !ENDED.wait(PERIOD) {
+        trouble.note("status", write_status(info, &status(progress.snapshot()), false));
+        trouble.note("log", write_log(info, &mut log_file, false));
+    }
+    if let Some(ending) = ending::get() {
+        // Who announced it may not have dared to log it: the log takes a lock.
+        let level = if ending.code == 0 { log::Level::Info } else { log::Level::Error };
+        journal::keep(level, format_args!("{ending}"));
+    }
+    trouble.note(
+        "status",
+        until_taken(info, || write_status(info, &status(progress.snapshot()), true)),
+    );
+    trouble.note("log", until_taken(info, || write_log(info, &mut log_file, true)));
+    ending::PROJECT.done();
+}
+
+/// Writes something of the end. There is no next time, so a server that refuses for a moment is
+/// asked again.
+fn until_taken(info: &SwapInfo, mut write: impl FnMut() -> Result<()>) -> Result<()> {
+    let start = now();
     loop {
-        let ended = ENDED.wait(PERIOD);
-        let status = status(progress.snapshot());
-        trouble.note("status", write_status(info, &status, ended));
-        if ended && let Some(ending) = ending::get() {
-            // Who announced it may not have dared to log it: the log takes a lock.
-            let level = if ending.code == 0 { log::Level::Info } else { log::Level::Error };
-            journal::keep(level, format_args!("{ending}"));
+        let result = write();
+        let refused = result.is_err_and(Patience::is_refusal) && !info.patience().is_exhausted();
+        if !refused || now().saturating_sub(start) > LAST_WORDS {
+            return result;
         }
-        trouble.note("log", write_log(info, &mut log_file, ended));
-        if ended {
-            return ending::PROJECT.done();
-        }
+        sleep(LOOK);
     }
 }
 
@@ -266,7 +284,6 @@ mod tests {
     use super::*;
     use crate::cmdline::Node;
     use crate::names::{Name, NameKind};
-    use crate::project::patience::Patience;
     use crate::project::tree::Tree;
     use rustix::fs::mknodat;
     use std::fs;
@@ -362,6 +379,19 @@ mod tests {
             let failure = checking.join().unwrap().unwrap_err();
             assert!(failure.message.contains("another machine is saving as n"), "{failure}");
         });
+    }
+
+    #[test]
+    fn the_end_is_told_to_a_server_that_refuses_for_a_moment() {
+        let (_root, _path, info) = fixture();
+        let mut answers =
+            [Err(Errno::ACCESS), Err(Errno::STALE), Ok(()), Err(Errno::ROFS)].into_iter();
+        let mut next = || answers.next().unwrap();
+        assert_eq!(until_taken(&info, &mut next), Ok(()));
+        assert_eq!(until_taken(&info, &mut next), Err(Errno::ROFS));
+        // Who has waited in vain waits no more.
+        assert!(info.patience().retry("x", || Err::<(), _>(Errno::ACCESS)).is_err());
+        assert_eq!(until_taken(&info, || Err(Errno::ACCESS)), Err(Errno::ACCESS));
     }
 
     #[test]
