@@ -52,12 +52,6 @@ impl Testbed {
         Ok(Self { trial, lab, dnsmasq, _files: files })
     }
 
-    /// What boss knows of the node.
-    fn node(&self) -> Node {
-        let experiment = Node::new("testbed", "trial", "node-a").subgroup("sub", GROUP);
-        experiment.swapper(User::new("mike", USER, GROUP).with_groups(&[6000]))
-    }
-
     /// Starts boss at one of its two ports.
     fn boss(&self, port: u16, node: Node) -> Result<Tmcd> {
         Tmcd::new(vec![self.lab.tcp_listener(port)?], node)
@@ -76,6 +70,12 @@ impl Testbed {
     fn start(&self, words: &str) -> Result<Running> {
         self.machine(words)?.start_inside(self.lab.namespace())
     }
+}
+
+/// What boss knows of the node.
+fn allocated() -> Node {
+    let experiment = Node::new("testbed", "trial", "node-a").subgroup("sub", GROUP);
+    experiment.swapper(User::new("mike", USER, GROUP).with_groups(&[6000]))
 }
 
 /// Moves the experiment to where those of a subgroup are, with the link that the testbed makes.
@@ -109,7 +109,7 @@ fn an_emulab_boss_needs_no_words_for_a_save() -> Result<()> {
     }
     let testbed = Testbed::new("boss-save")?;
     // At the second port, as where a firewall lets only that through.
-    let boss = testbed.boss(14447, testbed.node().startup_command(COMMAND))?;
+    let boss = testbed.boss(14447, allocated().startup_command(COMMAND))?;
     let mut node = testbed.start("quiet")?;
     boss.wait_for("startstatus 0", PATIENCE * 2).with_context(|| node.console().tail(40))?;
     node.wait_for_line("mfs-end: stay", PATIENCE)?;
@@ -150,7 +150,7 @@ fn a_command_that_is_not_known_is_not_run() -> Result<()> {
     // Boss is late.
     testbed.dnsmasq.wait_for_log("DHCPACK(", PATIENCE)?;
     let command = format!("{COMMAND}; touch /proj/testbed/was-here");
-    let boss = testbed.boss(7777, testbed.node().startup_command(&command))?;
+    let boss = testbed.boss(7777, allocated().startup_command(&command))?;
     boss.wait_for("startstatus 38", PATIENCE).with_context(|| node.console().tail(40))?;
     node.wait_for_line("mfs-end: stay", PATIENCE)?;
 
@@ -175,7 +175,7 @@ fn a_node_that_cannot_mount_says_so_to_boss() -> Result<()> {
         return Ok(());
     }
     let testbed = Testbed::new("boss-no-mount")?;
-    let node = testbed.node().file_server("fs", "/nowhere", "/q/groups").startup_command(COMMAND);
+    let node = allocated().file_server("fs", "/nowhere", "/q/groups").startup_command(COMMAND);
     let boss = testbed.boss(7777, node)?;
     let mut node = testbed.start("quiet mfs.mntwait=1")?;
     assert_eq!(node.wait(PATIENCE)?, Exit::Reboot);
