@@ -1,7 +1,8 @@
 //! The kernel command line: who this node is, and what it shall do.
 //!
 //! What no word says is asked of boss (see [`crate::tmcd`]); with `mfs.job=` and the words that the
-//! job needs, boss isn't asked.
+//! job needs, boss isn't asked unless `mfs.boss=` names it. Where it is, it must not say that this
+//! is another node than the words do.
 //!
 //! | Word | Meaning |
 //! |---|---|
