@@ -16,7 +16,7 @@
 //! | `mfs.boss=<host>[:<port>]` | where boss answers; else at the name server or the DHCP server |
 //! | `mfs.serial=` `mfs.wwn=` `mfs.diskguid=` | which disk is meant, instead of what `.part` says of it; `%`-encoded as there |
 //! | `mfs.override=1` | the site allows a project's own `/proj/<pid>/bin/imagezip` to make the image |
-//! | `mfs.then=reboot`, `poweroff`, `halt` or `stay` | what to do at the end, whatever it is; else reboot, or stay if the job came from boss |
+//! | `mfs.then=reboot`, `poweroff`, `halt` or `stay` | what to do at the end, whatever it is; else reboot, or stay if the job came from boss or is `selftest` |
 //! | `mfs.progress=<seconds>` | after so long without any progress the run is given up; else 180 |
 //! | `mfs.mntwait=<seconds>` | how long to try to mount `/proj`; else 120 |
 //! | `mfs.retry=<seconds>` | how long a file server that says "permission denied" or "stale file handle" isn't believed: it says so for a moment whenever its exports change; else 60 |

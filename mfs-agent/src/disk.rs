@@ -301,8 +301,8 @@ fn check(disk: &Disk, part: &Part) -> Result<()> {
 impl fmt::Display for Disk {
     /// The name, and what tells it from others.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, size, .. } = self;
-        write!(f, "{name} ({size} bytes")?;
+        let Self { name, size, sector_size, .. } = self;
+        write!(f, "{name} ({size} bytes, sectors of {sector_size}")?;
         match &self.serial {
             Some(serial) => write!(f, ", serial {serial}")?,
             None => f.write_str(", no serial number")?,

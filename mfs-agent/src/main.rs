@@ -35,7 +35,8 @@ static PROGRESS: Progress = Progress::new();
 static MONITOR: Monitor = Monitor::new(&PROGRESS);
 /// What a word says about the end.
 static THEN: OnceLock<Then> = OnceLock::new();
-static JOB_IS_FROM_BOSS: AtomicBool = AtomicBool::new(false);
+/// Whether the machine stays up at the end if no word says what to do.
+static STAYS: AtomicBool = AtomicBool::new(false);
 
 /// How long a node that only looks at itself waits for a network.
 const LOOKING: Duration = Duration::from_secs(30);
@@ -78,7 +79,8 @@ fn run() -> Result<String> {
         }
         assignment.mount(&network, &PROGRESS)?;
         let known = assignment.ask_what(&PROGRESS);
-        JOB_IS_FROM_BOSS.store(assignment.job_is_from_boss(), Ordering::Relaxed);
+        // Boss has the next word, too. After a reboot the node would be told to save again.
+        STAYS.store(assignment.job_is_from_boss(), Ordering::Relaxed);
         known?;
     }
     perform(&assignment.line)
@@ -104,6 +106,8 @@ fn perform(line: &CommandLine) -> Result<String> {
 
 /// Shows what this node has; the network too, if there is one to be had.
 fn look_at_this_node(line: &CommandLine) -> Result<String> {
+    // Somebody wants to read the page.
+    STAYS.store(true, Ordering::Relaxed);
     let mut words = line.network.clone();
     words.limit = words.limit.min(LOOKING);
     let address = match words.addressing {
@@ -177,11 +181,9 @@ fn panicked(info: &PanicInfo<'_>) -> ! {
     finish::now(then_at_once())
 }
 
-/// What to do after a run that came to its end: what a word says; else boss, who gave the job, has
-/// the next word, too, and whoever wrote a command line wants the machine back.
+/// What to do after a run that came to its end.
 fn then() -> Then {
-    let from_boss = JOB_IS_FROM_BOSS.load(Ordering::Relaxed);
-    let default = if from_boss { Then::Stay } else { Then::Reboot };
+    let default = if STAYS.load(Ordering::Relaxed) { Then::Stay } else { Then::Reboot };
     THEN.get().copied().unwrap_or(default)
 }
 

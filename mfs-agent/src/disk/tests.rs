@@ -108,7 +108,7 @@ impl Machine {
 fn the_disk_that_is_meant() {
     let machine = Machine::new();
     let disk = machine.find("DISK=ad4 LOADPART=1 BOOTPART=1").unwrap();
-    assert_eq!(disk.to_string(), "sda (1073741824 bytes, serial WD 123, no WWN)");
+    assert_eq!(disk.to_string(), "sda (1073741824 bytes, sectors of 512, serial WD 123, no WWN)");
     assert_eq!((disk.sector_size, disk.kind), (512, Kind::Fixed));
     let all = "DISK=sda LOADPART=0 BOOTPART=1 SERIAL=WD%20123 DISKSIZE=1073741824 SECTORSIZE=512";
     assert!(machine.find(all).is_ok());
@@ -199,7 +199,7 @@ fn a_disk_that_is_another_one() {
         ("SECTORSIZE=4096, but it has 512", "SECTORSIZE=4096"),
         ("DISKSIZE=1, but it has 1073741824", "SERIAL=WD%20123 DISKSIZE=1"),
         (
-            "no disk has SERIAL=WD; the disks are: sda (1073741824 bytes, serial WD 123,",
+            "no disk has SERIAL=WD; the disks are: sda (1073741824 bytes, sectors of 512, serial WD 123,",
             "SERIAL=WD",
         ),
         ("no disk has SERIAL=WD 123 WWN=naa.5;", "SERIAL=WD%20123 WWN=naa.5"),

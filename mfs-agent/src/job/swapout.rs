@@ -77,7 +77,6 @@ pub fn run(
     let disk = disk::find(&disk::SYSTEM, &part, &line.disk, host.rescan, progress)?;
     let device = DiskDevice::open(&disk::SYSTEM, &disk, progress)?;
     use_project(identity)?;
-    log::info!("disk {}: {} bytes, sectors of {}", disk.name, disk.size, disk.sector_size);
 
     let map = plan::allocation(&device, &disk, &part)?;
     if let Some(base) = &base {
