@@ -11,10 +11,14 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::cmdline::{CommandLine, Credentials, Job, Save};
+use imagezip_core::swapinfo::Phase;
+
+use crate::cmdline::ip::Addressing;
+use crate::cmdline::{CommandLine, Credentials, Job, Node, Save};
 use crate::failure::{FailureKind, Result};
 use crate::net::Network;
 use crate::progress::Progress;
+use crate::project::mount;
 use crate::tmcd::login::Login;
 use crate::tmcd::mounts::Mount;
 use crate::tmcd::startup::Startup;
@@ -47,6 +51,14 @@ pub struct Assignment {
     pub directories: Vec<Directory>,
     boss: Option<Arc<Client>>,
     job_is_from_boss: bool,
+}
+
+/// Whether there is something to do over the network. A node that is idle has one if it is given
+/// an address or told to get one.
+pub fn needs_network(line: &CommandLine) -> bool {
+    let given = line.network.addressing.as_ref().is_some_and(|how| *how != Addressing::Off);
+    let idle = line.job == Some(Job::Idle);
+    given || !idle || line.boss.is_some() || line.project.is_some() || line.groups.is_some()
 }
 
 /// Whether the words leave something open that the job needs, or name boss to be reported to.
@@ -117,8 +129,12 @@ impl Assignment {
         tell(&client, State::MfsSetup, &beat);
         match status {
             Status::Allocated(node) => {
-                log::info!("boss: this is {} of {}/{}", node.vname, node.pid, node.eid);
+                log::info!("boss: this is {node}");
+                self.is_the_same(&node)?;
                 self.line.node.get_or_insert(node);
+            }
+            Status::Free if self.saves_as_told() => {
+                log::warn!("boss: this node belongs to no experiment; its words count");
             }
             Status::Free => log::info!("boss: this node belongs to no experiment"),
             Status::Unknown if self.line.node.is_some() => {
@@ -137,6 +153,23 @@ impl Assignment {
         Ok(())
     }
 
+    /// Whether there may be a save as the node of the words.
+    fn saves_as_told(&self) -> bool {
+        self.line.node.is_some() && !matches!(self.line.job, Some(Job::Idle | Job::Selftest))
+    }
+
+    /// Makes sure that the words don't say that this is a node of another experiment: words that
+    /// were left over from it would have this disk replace the image of that one.
+    fn is_the_same(&self, node: &Node) -> Result<()> {
+        match self.line.node.as_ref().filter(|said| *said != node && self.saves_as_told()) {
+            None => Ok(()),
+            Some(said) => Err(FailureKind::Boss.because(format_args!(
+                "boss says that this is {node}, but the words mfs.pid=, mfs.eid= and mfs.vname= \
+                 say {said}; nothing is saved, as it would replace the image of another node"
+            ))),
+        }
+    }
+
     fn ask_for_directories(&mut self, boss: &Boss<'_>) -> Result<()> {
         let idle = matches!(self.line.job, Some(Job::Idle | Job::Selftest));
         let Some(node) = self.line.node.as_ref().filter(|_| self.line.project.is_none() && !idle)
@@ -152,6 +185,40 @@ impl Assignment {
         let words = core::mem::take(&mut self.directories);
         self.directories = mounts.into_iter().flatten().map(directory).chain(words).collect();
         Ok(())
+    }
+
+    /// Mounts the directories.
+    ///
+    /// # Errors
+    /// `Network`: a server's name isn't known; those of [`mount::mount_all`].
+    pub fn mount(&self, network: &Network, progress: &Progress) -> Result<()> {
+        if self.directories.is_empty() {
+            return Ok(());
+        }
+        progress.enter(Phase::Mount);
+        let mut mounts = Vec::new();
+        for Directory { server, remote, local, optional } in &self.directories {
+            let address = match network.resolve(server, self.line.network.limit, progress) {
+                Ok(address) => address,
+                Err(failure) if *optional => {
+                    log::warn!("{failure}; going on without {local}");
+                    continue;
+                }
+                Err(failure) => {
+                    return Err(failure.context(format_args!("mounting {server}:{remote}")));
+                }
+            };
+            let options = &self.line.nfs_options;
+            mounts.push(mount::Mount {
+                server,
+                address,
+                remote,
+                local,
+                options,
+                optional: *optional,
+            });
+        }
+        mount::mount_all(&mounts, self.line.mount_limit, progress)
     }
 
     /// Reports that the node is up, and asks boss what to do and in whose name, as far as no word
@@ -219,4 +286,57 @@ fn credentials(boss: &Boss<'_>, login: &Login) -> Result<Credentials> {
     let Credentials { uid, gid, groups } = &credentials;
     log::info!("boss: files are {login}'s, uid {uid}, gid {gid}, groups {groups:?}");
     Ok(credentials)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cmdline::ip::Mac;
+    use crate::failure::FailureKind;
+    use core::net::Ipv4Addr;
+
+    static PROGRESS: Progress = Progress::new();
+
+    fn line(words: &str) -> CommandLine {
+        CommandLine::parse(words, &mut |warning| panic!("{warning}")).unwrap()
+    }
+
+    #[test]
+    fn what_is_needed_for_which_words() {
+        let names = "mfs.job=swapout mfs.pid=testbed mfs.eid=exp1 mfs.vname=n";
+        for (words, network, boss) in [
+            (String::new(), true, true),
+            (String::from("mfs.job=idle"), false, false),
+            (String::from("mfs.job=idle ip=dhcp"), true, false),
+            (String::from("mfs.job=idle mfs.boss=10.0.0.1"), true, true),
+            (String::from("mfs.job=swapout mfs.proj=fs:/p"), true, true),
+            (String::from(names), true, true),
+            (alloc::format!("{names} mfs.proj=fs:/p"), true, false),
+            (alloc::format!("{names} mfs.proj=fs:/p mfs.boss=boss"), true, true),
+        ] {
+            let line = line(&words);
+            assert_eq!((needs_network(&line), needs_boss(&line)), (network, boss), "{words}");
+        }
+    }
+
+    #[test]
+    fn a_server_of_an_optional_directory_may_be_unknown() {
+        // Without a name server no name has an address.
+        let network = Network {
+            interface: "eth0".into(),
+            mac: Mac([0; 6]),
+            address: Ipv4Addr::LOCALHOST,
+            prefix: 8,
+            gateway: None,
+            mtu: 1500,
+            name_servers: heapless::Vec::new(),
+            search: heapless::Vec::new(),
+            dhcp: None,
+        };
+        let mount = |words| Assignment::of_words(line(words)).mount(&network, &PROGRESS);
+        mount("mfs.projgroups=fs:/groups").unwrap();
+        let failure = mount("mfs.proj=fs:/proj").unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Network);
+        assert!(failure.message.starts_with("mounting fs:/proj: "), "{failure}");
+    }
 }

@@ -42,8 +42,8 @@ use ip::{Addressing, Mac};
 /// The longest command line that Linux hands to x86 programs, and some.
 pub const LONGEST: usize = 4096;
 
-/// A host's name or IPv4 address: letters, digits, `-` and `.`.
-pub type Host = heapless::String<253>;
+/// A host's name or IPv4 address, with or without a dot at its end.
+pub type Host = heapless::String<254>;
 
 /// What the agent shall do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +117,12 @@ pub struct Node {
     pub vname: Name,
 }
 
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}/{}", self.vname, self.pid, self.eid)
+    }
+}
+
 /// A directory of a file server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Export {
@@ -134,7 +140,7 @@ impl fmt::Display for Export {
 
 /// Where boss answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Boss {
+pub struct BossAddress {
     /// Its name or address.
     pub host: Host,
     /// Its port, if it isn't one of the usual ones.
@@ -183,7 +189,7 @@ pub struct CommandLine {
     /// `mfs.uid=`, `mfs.gid=` and `mfs.groups=`; without them the files are root's.
     pub credentials: Option<Credentials>,
     /// `mfs.boss=`.
-    pub boss: Option<Boss>,
+    pub boss: Option<BossAddress>,
     /// `mfs.serial=`, `mfs.wwn=` and `mfs.diskguid=`.
     pub disk: Hints,
     /// `mfs.override=1`.

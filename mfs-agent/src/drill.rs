@@ -6,6 +6,7 @@ use core::time::Duration;
 use crate::cmdline::Drill;
 use crate::event::{Event, sleep};
 use crate::progress::Progress;
+use crate::threads::Threads;
 
 /// Set when the monitor shall stop feeding the watchdog without disarming it, as if it were stuck.
 pub static FROZEN: Event = Event::new();
@@ -15,10 +16,11 @@ pub static FROZEN: Event = Event::new();
 /// # Panics
 /// For [`Drill::Panic`].
 #[expect(clippy::panic, reason = "that is the drill")]
-pub fn play(drill: Option<Drill>, progress: &Progress) {
+pub fn play(drill: Option<Drill>, threads: &dyn Threads, progress: &Progress) {
     match drill {
         None => {}
-        Some(Drill::Panic) => panic!("drill"),
+        // What one worker stumbles over, others may at the same time.
+        Some(Drill::Panic) => threads.scope(4, &|_| panic!("drill")),
         Some(Drill::Hang) => loop {
             sleep(Duration::from_hours(1));
         },

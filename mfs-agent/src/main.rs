@@ -9,7 +9,6 @@ mod runtime;
 
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
@@ -70,14 +69,14 @@ fn run() -> Result<String> {
         return look_at_this_node(&line);
     }
     let mut assignment = Assignment::of_words(line);
-    if needs_network(&assignment.line) {
+    if assignment::needs_network(&assignment.line) {
         let network = bring_up(&assignment.line.network)?;
         if assignment::needs_boss(&assignment.line) {
             let boss = Arc::new(assignment::find_boss(&assignment.line, &network, &PROGRESS)?);
             reporter::start(&KernelThreads, Arc::clone(&boss), &PROGRESS)?;
             assignment.ask_who(boss, &PROGRESS)?;
         }
-        mount_directories(&assignment, &network)?;
+        assignment.mount(&network, &PROGRESS)?;
         let known = assignment.ask_what(&PROGRESS);
         JOB_IS_FROM_BOSS.store(assignment.job_is_from_boss(), Ordering::Relaxed);
         known?;
@@ -117,14 +116,6 @@ fn look_at_this_node(line: &CommandLine) -> Result<String> {
     selftest::run(&selftest::SYSTEM, address.as_deref(), &KernelThreads, &rescan, &PROGRESS)
 }
 
-/// Whether there is something to do over the network. A node that is idle has one if it is given
-/// an address or told to get one.
-fn needs_network(line: &CommandLine) -> bool {
-    let given = line.network.addressing.as_ref().is_some_and(|how| *how != Addressing::Off);
-    let idle = line.job == Some(Job::Idle);
-    given || !idle || line.boss.is_some() || line.project.is_some() || line.groups.is_some()
-}
-
 fn bring_up(words: &NetworkWords) -> Result<Network> {
     let environment = net::Environment {
         packets: &KernelPackets,
@@ -134,31 +125,6 @@ fn bring_up(words: &NetworkWords) -> Result<Network> {
         links: Links::CARDS,
     };
     net::bring_up(words, &environment)
-}
-
-fn mount_directories(assignment: &Assignment, network: &Network) -> Result<()> {
-    let Assignment { line, directories, .. } = assignment;
-    if directories.is_empty() {
-        return Ok(());
-    }
-    PROGRESS.enter(Phase::Mount);
-    let mut mounts = Vec::new();
-    for directory in directories {
-        let server = directory.server.as_str();
-        let address =
-            network.resolve(server, line.network.limit, &PROGRESS).map_err(|failure| {
-                failure.context(format_args!("mounting {server}:{}", directory.remote))
-            })?;
-        mounts.push(mount::Mount {
-            server,
-            address,
-            remote: &directory.remote,
-            local: &directory.local,
-            options: &line.nfs_options,
-            optional: directory.optional,
-        });
-    }
-    mount::mount_all(&mounts, line.mount_limit, &PROGRESS)
 }
 
 /// A sign of life.
@@ -199,14 +165,15 @@ fn finish(result: Result<String>) -> ! {
     finish::now(then)
 }
 
-/// The end of the run if the program itself is at fault, in whatever thread. Takes no lock: the
-/// thread may hold any.
+/// The end of the run if the program itself is at fault, in whatever thread, or in several at once.
+/// Takes no lock: the thread may hold any.
 fn panicked(info: &PanicInfo<'_>) -> ! {
     static PANICKED: AtomicBool = AtomicBool::new(false);
     if !PANICKED.swap(true, Ordering::Relaxed) {
         ending::announce(FailureKind::Panic.code(), format_args!("{info}"));
-        ending::wait_until_reported(Duration::from_secs(10));
     }
+    // The second one waits, too, or nobody would hear of the first.
+    ending::wait_until_reported(Duration::from_secs(10));
     finish::now(then_at_once())
 }
 

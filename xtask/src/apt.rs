@@ -38,6 +38,8 @@ pub const DISK_TOOLS: &[Package] = &[
     package("gdisk", "sgdisk"),
     package("util-linux", "mkswap"),
     package("mount", "losetup"),
+    package("util-linux", "findmnt"),
+    package("util-linux", "blkid"),
     package("qemu-utils", "qemu-img"),
 ];
 

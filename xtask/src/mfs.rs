@@ -214,7 +214,7 @@ fn initramfs(
     release: String,
 ) -> Result<Vec<u8>> {
     let mut archive = cpio::Archive::default();
-    for mount_point in ["dev", "proc", "sys", "net", "run"] {
+    for mount_point in ["dev", "net", "proc", "sys"] {
         archive.directory(mount_point);
     }
     // The kernel opens it for PID 1 before anybody could have mounted devtmpfs.

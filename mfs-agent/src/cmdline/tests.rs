@@ -86,7 +86,10 @@ fn what_no_word_says_is_left_open() {
     let line = parse("console=ttyS0 mfs.boss=boss.example.org").0.unwrap();
     assert_eq!((line.job, line.node, line.project), (None, None, None));
     assert_eq!((line.network.addressing, line.then, line.own_engine), (None, None, false));
-    assert_eq!(line.boss, Some(Boss { host: "boss.example.org".try_into().unwrap(), port: None }));
+    assert_eq!(
+        line.boss,
+        Some(BossAddress { host: "boss.example.org".try_into().unwrap(), port: None })
+    );
     let line = parse("mfs.job=swapout mfs.save=full mfs.boss=10.0.0.1:8 ip=dhcp").0.unwrap();
     assert_eq!(line.job, Some(Job::Swapout(Save::Full)));
     assert_eq!(line.boss.and_then(|boss| boss.port), NonZeroU16::new(8));

@@ -7,11 +7,12 @@ use core::time::Duration;
 
 use super::ip::{Addressing, Mac};
 use super::{
-    Boss, CommandLine, Credentials, Drill, Export, Host, Job, NetworkWords, Node, Save, Then,
+    BossAddress, CommandLine, Credentials, Drill, Export, Host, Job, NetworkWords, Node, Save, Then,
 };
 use crate::disk::Hints;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::names::{Name, NameKind};
+use crate::net::name::is_host;
 
 /// The values of the words that mean something here.
 #[derive(Default)]
@@ -180,7 +181,7 @@ impl<'a> Words<'a> {
         options.try_into().map_err(|_| wrong("mfs.nfs", options, "is longer than 256 bytes"))
     }
 
-    fn boss(&self) -> Result<Option<Boss>> {
+    fn boss(&self) -> Result<Option<BossAddress>> {
         let Some(value) = self.get("mfs.boss") else {
             return Ok(None);
         };
@@ -192,7 +193,7 @@ impl<'a> Words<'a> {
                 (name, Some(port.map_err(|_| bad("the port must be a number, 1 to 65535"))?))
             }
         };
-        Ok(Some(Boss { host: host(name).map_err(bad)?, port }))
+        Ok(Some(BossAddress { host: host(name).map_err(bad)?, port }))
     }
 
     fn disk(&self) -> Result<Hints> {
@@ -301,10 +302,6 @@ impl<'a> Words<'a> {
 
 /// Checks what stands for a host.
 fn host(text: &str) -> core::result::Result<Host, &'static str> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
     let why = "the server must be an IPv4 address or a host's name";
-    if text.is_empty() || text.starts_with(['-', '.']) || !text.bytes().all(allowed) {
-        return Err(why);
-    }
-    Host::try_from(text).map_err(|_| why)
+    Host::try_from(text).ok().filter(|host| is_host(host)).ok_or(why)
 }

@@ -25,6 +25,7 @@ use rustix::system::{sysinfo, uname};
 use crate::disk;
 use crate::failure::{Failure, Result};
 use crate::file;
+use crate::net::link::Links;
 use crate::progress::Progress;
 use crate::threads::{Processors, Threads};
 use page::Page;
@@ -35,8 +36,8 @@ use speed::{Work, measure};
 pub struct Sources<'a> {
     /// For disks.
     pub disks: disk::Sources<'a>,
-    /// `/sys/class/net`
-    pub interfaces: &'a str,
+    /// For network cards.
+    pub links: Links,
     /// Whether interfaces that are down are brought up for a moment, to see if they have a link.
     pub try_links: bool,
     /// `/proc/cpuinfo`
@@ -51,7 +52,7 @@ pub struct Sources<'a> {
 pub const SYSTEM: Sources<'_> = Sources {
     // Nobody is in a hurry here, and sticks take seconds.
     disks: disk::Sources { settling: Duration::from_secs(5), ..disk::SYSTEM },
-    interfaces: "/sys/class/net",
+    links: Links::CARDS,
     try_links: true,
     processors: "/proc/cpuinfo",
     work_time: Duration::from_millis(500),

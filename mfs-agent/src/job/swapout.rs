@@ -57,9 +57,10 @@ pub fn run(
         .map_err(|errno| Failure::of_project(errno, "opening the directory of mounts"))?;
     let patience = Patience::new(line.retry_limit, progress);
     let info = Arc::new(SwapInfo::open(tree, node, patience)?);
+    heartbeat::must_be_alone(&info, heartbeat::SILENCE, progress)?;
     heartbeat::start(host.threads, Arc::clone(&info), progress)?;
     #[cfg(feature = "drill")]
-    crate::drill::play(line.drill, progress);
+    crate::drill::play(line.drill, host.threads, progress);
     if !save.is_statistics() {
         recover(&info)?;
     }

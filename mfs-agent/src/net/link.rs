@@ -23,6 +23,12 @@ impl Links {
     /// Also the ends of virtual cables, which stand for cards in tests.
     pub const CARDS_AND_VIRTUAL: Self = Self { virtual_too: true, ..Self::CARDS };
 
+    /// The cards of a machine that isn't this one; `class` is its `/sys/class/net`.
+    #[cfg(test)]
+    pub(crate) const fn played(class: &'static str) -> Self {
+        Self { class, virtual_too: false }
+    }
+
     /// The Ethernet interfaces that there are now.
     pub fn list(&self) -> Vec<Link> {
         let names = file::list(self.class).unwrap_or_default();
@@ -134,6 +140,11 @@ impl Link {
         self.number("mtu")?.try_into().ok()
     }
 
+    /// The speed in Mbit/s. A card without a link has none, nor has one that is emulated.
+    pub fn speed(&self) -> Option<u32> {
+        self.number("speed")?.try_into().ok()
+    }
+
     fn number(&self, attribute: &str) -> Option<u64> {
         file::read_number(self.attribute(attribute)).ok()
     }
@@ -215,7 +226,7 @@ mod tests {
         assert_eq!(names(false, Some(3), ""), "");
         assert_eq!(names(false, None, "lo"), "");
 
-        let link = Links { class, virtual_too: false }.find("eth0").unwrap();
+        let link = Links::played(class).find("eth0").unwrap();
         assert_eq!(link.to_string(), "eth0 (52:54:00:00:00:01, e1000)");
         assert!(link.has_carrier() && link.is_up());
         assert_eq!(link.mtu(), Some(1500));

@@ -82,6 +82,14 @@ impl DomainName {
     }
 }
 
+/// Whether it is the name of a host, without or with a domain, or an IPv4 address (RFC 1123, section
+/// 2.1). A dot at its end is fine.
+pub fn is_host(text: &str) -> bool {
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let odd = |label: &str| label.contains('_') || label.starts_with('-') || label.ends_with('-');
+    DomainName::new(text).is_some() && !name.split('.').any(odd)
+}
+
 impl fmt::Display for DomainName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -111,6 +119,16 @@ mod tests {
         assert_eq!(name("fs").within(&name("example.org")), Some(name("fs.example.org")));
         assert_eq!(name(&long[..253]).within(&name("x")), None);
         assert_eq!(DomainName::from_labels([&b"a.b"[..]].into_iter()), None);
+    }
+
+    #[test]
+    fn what_is_a_host() {
+        for good in ["fs", "fs.example.org.", "10.0.0.1", "3com.x-1"] {
+            assert!(is_host(good), "{good}");
+        }
+        for bad in ["", ".", "-fs", "fs-", "a.-b", "_x", "a..b", "a:b", "a/b", "a b"] {
+            assert!(!is_host(bad), "{bad}");
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use rustix::io::Errno;
 
 use super::ownership::{self, give_to_group};
 use super::patience::Patience;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::file::{read_all, write_all};
 use imagezip_core::swapinfo::{Meta, TEXT_LIMIT};
 
@@ -34,6 +34,8 @@ pub enum Member {
     /// What the image is made of and belongs to.
     Meta,
 }
+
+const MEMBERS: [Member; 3] = [Member::Image, Member::Signature, Member::Meta];
 
 /// A change of the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,17 +224,44 @@ impl<'a> Commit<'a> {
         }
     }
 
-    /// Makes the temporary files the current set. If that fails, [`Commit::recover`] puts the
-    /// files in order.
-    pub fn publish(&self) -> Result<()> {
-        for member in [Member::Image, Member::Signature, Member::Meta] {
-            let name = self.temporary_name(member);
-            if !self.is_there(&name)? {
-                let doing = format_args!("publishing {name}, which somebody removed");
-                return Err(Failure::of_project(Errno::NOENT, doing));
+    /// Makes the temporary files the current set. `image` is the inode of the image that was found
+    /// right. If it fails, [`Commit::recover`] puts the files in order.
+    ///
+    /// # Errors
+    /// `Verification`: another file has come in the place of one of them.
+    pub fn publish(&self, image: u64) -> Result<()> {
+        let files = self.finished_files(image)?;
+        self.run(&PUBLISH)?;
+        files.into_iter().try_for_each(|(member, inode)| self.must_be(&self.name(member), inode))
+    }
+
+    /// The inodes of the three temporary files.
+    fn finished_files(&self, image: u64) -> Result<[(Member, u64); 3]> {
+        let mut files = MEMBERS.map(|member| (member, image));
+        for (member, inode) in &mut files {
+            let name = self.temporary_name(*member);
+            let doing = format_args!("publishing {name}, which somebody removed");
+            let status = self.look(&name)?;
+            let status = status.ok_or_else(|| Failure::of_project(Errno::NOENT, doing))?;
+            match member {
+                Member::Image => self.must_be(&name, image)?,
+                Member::Signature | Member::Meta => *inode = status.st_ino,
             }
         }
-        self.run(&PUBLISH)
+        Ok(files)
+    }
+
+    /// Makes sure that a file is the one with this inode. A second machine that takes itself for
+    /// the same node removes temporary files and makes its own, so a name may stand for one of
+    /// those, and a rename may have met one, or none.
+    fn must_be(&self, name: &str, inode: u64) -> Result<()> {
+        match self.look(name)? {
+            Some(status) if status.st_ino == inode => Ok(()),
+            _ => Err(FailureKind::Verification.because(format_args!(
+                "{name} is not the file that this run has made; is another machine saving as {}?",
+                self.vname
+            ))),
+        }
     }
 
     /// Removes the temporary files that there are.

@@ -91,6 +91,7 @@ impl embedded_io::Write for ImageFile<'_> {
 pub struct StoredFile<'a> {
     file: OwnedFd,
     size: u64,
+    inode: u64,
     patience: &'a Patience,
     failed: AtomicBool,
 }
@@ -101,13 +102,18 @@ impl<'a> StoredFile<'a> {
         let doing = format_args!("reading {name} back");
         let open = || {
             let file = open_uncached(directory, name)?;
-            let size = fstat(&file)?.st_size;
-            Ok((file, size))
+            let status = fstat(&file)?;
+            Ok((file, status))
         };
-        let (file, size) =
+        let (file, status) =
             patience.retry(doing, open).map_err(|errno| Failure::of_project(errno, doing))?;
-        let size = size.try_into().unwrap_or(0);
-        Ok(Self { file, size, patience, failed: AtomicBool::new(false) })
+        let size = status.st_size.try_into().unwrap_or(0);
+        Ok(Self { file, size, inode: status.st_ino, patience, failed: AtomicBool::new(false) })
+    }
+
+    /// Its number on the server.
+    pub fn inode(&self) -> u64 {
+        self.inode
     }
 
     /// Whether the server failed to give the data.

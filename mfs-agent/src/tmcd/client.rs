@@ -117,13 +117,6 @@ impl Client {
         self
     }
 
-    /// The same client with other ports, in the order in which they are tried.
-    #[must_use]
-    pub fn with_ports(mut self, ports: [u16; 2]) -> Self {
-        self.ports = ports.into_iter().collect();
-        self
-    }
-
     /// The same client, which asks in another version of the protocol. The replies of all versions
     /// are understood.
     #[must_use]

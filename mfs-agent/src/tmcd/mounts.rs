@@ -10,9 +10,10 @@ use core::fmt;
 
 use super::reply::Answer;
 use super::words::{lines, printable, value};
-use crate::cmdline::Node;
+use crate::cmdline::{Host, Node};
 use crate::failure::{FailureKind, Result};
 use crate::names::{Name, NameKind};
+use crate::net::name::is_host;
 
 /// The most mounts that are kept. The project's and the group's come first, before the homes of
 /// its users.
@@ -47,7 +48,7 @@ pub enum Transport {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
     /// The server: a DNS name, perhaps without a domain, or a dotted IPv4 address.
-    pub host: heapless::String<255>,
+    pub host: Host,
     /// The directory there; absolute, without `.` and `..`.
     pub remote: heapless::String<255>,
     /// Where it is mounted; absolute, without `.` and `..`.
@@ -217,18 +218,9 @@ fn path(text: &[u8]) -> Option<heapless::String<255>> {
     core::str::from_utf8(text).ok()?.try_into().ok()
 }
 
-/// The name or dotted address of a server, by RFC 1123, section 2.1.
-fn host(text: &[u8]) -> Option<heapless::String<255>> {
-    let label = |label: &[u8]| {
-        (1..=63).contains(&label.len())
-            && label.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
-            && !label.starts_with(b"-")
-            && !label.ends_with(b"-")
-    };
-    if !text.split(|byte| *byte == b'.').all(label) {
-        return None;
-    }
-    core::str::from_utf8(text).ok()?.try_into().ok()
+/// The name or dotted address of a server.
+fn host(text: &[u8]) -> Option<Host> {
+    core::str::from_utf8(text).ok().filter(|text| is_host(text))?.try_into().ok()
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ fn ipxe_boots_over_tftp_and_the_disk_is_saved() -> Result<()> {
     let machine = machine.drive(trial.experiment.drive(Access::ReadOnly));
     let mut node = site.start(&machine)?;
     site.wait_for_agent(&node, "BIOS, iPXE, TFTP")?;
+    node.wait_for_line(", lent by 10.77.0.1 for ", PATIENCE)?;
     node.wait_for_line("mfs-result: saved bytes=", PATIENCE)?;
     assert_eq!(node.wait(PATIENCE)?, Exit::Reboot);
     assert!(Set::read(&trial.experiment)?.is_same_state(&prepared()?.expected));
@@ -41,14 +42,16 @@ fn pxelinux_boots() -> Result<()> {
         return Ok(());
     }
     let site = Site::install(&Site::directory("bios-pxelinux"), Choice::Pxelinux)?;
-    // The node's own file, as the template's comment tells to make it.
+    // The node's own file, as the template's comments tell to make it, with PXELINUX's address.
     let default = for_emulation(&template("pxelinux.cfg/default")?)?;
+    let default = default.replace("SYSAPPEND 2", "SYSAPPEND 3");
     let own = default.replace(EMULATED, &format!("{EMULATED} mfs.job=idle"));
     let name = format!("pxelinux.cfg/01-{DASHED}");
     fs::write(site.files.join(&name), own)?;
     let node = site.start(&site.node(Firmware::Bios, Boot::Pxe)?)?;
     site.wait_for_agent(&node, "BIOS, PXELINUX, TFTP")?;
-    node.wait_for_line("address 10.77.0.", PATIENCE)?;
+    let address = node.wait_for_line("address 10.77.0.", PATIENCE)?;
+    assert!(!address.text.contains("lent by"), "{address:?}");
     node.wait_for_line("mfs-phase: idle", PATIENCE)?;
     let sent = ["pxelinux.0", "ldlinux.c32", &name, "vmlinuz", "initramfs.cpio.zst"];
     assert_eq!(site.sent(), sent);
@@ -63,7 +66,7 @@ fn another_rom_loads_ipxe_which_boots_over_http_and_tries_again() -> Result<()> 
         return Ok(());
     }
     let mut site = Site::install(&Site::directory("bios-undionly"), Choice::OtherRom)?;
-    site.words("mfs.job=idle")?;
+    site.words("mfs.job=idle ip=dhcp")?;
     // The web server has no kernel yet.
     let (kernel, elsewhere) = (site.files.join("vmlinuz"), site.files.join("vmlinuz.new"));
     fs::rename(&kernel, &elsewhere)?;

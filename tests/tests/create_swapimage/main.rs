@@ -311,6 +311,42 @@ fn a_failure_leaves_the_previous_image() -> Result<()> {
     Ok(())
 }
 
+/// The disk is known by what its partition table says of itself, and not while it is in use.
+#[test]
+fn only_the_disk_that_is_meant_is_saved_and_only_if_it_is_free() -> Result<()> {
+    let node = Node::swapped_in(0)?;
+    let attached = node.disk.attach()?;
+    let swap_out = |disk: &str, id: &str| {
+        let line = format!("DISK={disk} LOADPART=0 BOOTPART=1 DISKGUID={id}\n");
+        fs::write(node.swapinfo().join("node1.part"), line)?;
+        node.run(tool("sh").arg(SCRIPT))
+    };
+    let (status, said) = swap_out(attached.name()?, "15a9e2fe")?;
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("DISKGUID=15a9e2fe, but it has 15a9e2ff"), "{said}");
+    assert!(!node.swapinfo().join(IMAGE).exists());
+    assert_eq!(swap_out(attached.name()?, "15A9E2FF")?.0, Some(0));
+    node.check_set(true)?;
+    drop(attached);
+    let saved = node.files()?;
+
+    let other = node.dir.path().join("other");
+    fs::write(&other, vec![0; 4 << 20])?;
+    stdout(tool("mkfs.ext2").args(["-q", "-F"]).arg(&other))?;
+    let place = node.dir.path().join("place");
+    fs::create_dir(&place)?;
+    stdout(tool("mount").args(["-o", "loop,ro"]).arg(&other).arg(&place))?;
+    let device = stdout(tool("findmnt").args(["-n", "-o", "SOURCE"]).arg(&place));
+    let refused = device.and_then(|device| {
+        let name = device.trim().trim_start_matches("/dev/").to_owned();
+        node.swap_out_by(&name, 0, &["-f"])
+    });
+    stdout(tool("umount").arg(&place))?;
+    assert_eq!(refused?, Some(1));
+    assert_eq!(node.files()?, saved, "a disk in use");
+    Ok(())
+}
+
 /// A file system that is mounted until this is dropped.
 struct Tmpfs(PathBuf);
 

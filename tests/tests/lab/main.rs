@@ -1,8 +1,6 @@
-//! Nodes with several cards on networks of ours, and nodes that only look at themselves.
-//!
-//! Networks need root; without it those tests pass with a message. Consoles are in
-//! target/tests/qemu.
+//! Nodes in a testbed's network of their own: DHCP, DNS, file servers and boss.
 #![expect(clippy::panic_in_result_fn, reason = "a test fails by panicking")]
 
+mod boss;
 mod network;
 mod selftest;

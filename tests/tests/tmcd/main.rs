@@ -1,7 +1,9 @@
 //! The agent's client of tmcd against a server over real sockets, which answers as boss does or
-//! misbehaves: replies, transport, redirections, and how the end of a run is reported.
+//! misbehaves: what a node is told, replies, transport, redirections, and how the end of a run is
+//! reported.
 #![expect(clippy::panic_in_result_fn, reason = "a test fails by panicking")]
 
+mod assignment;
 mod common;
 mod end;
 mod misbehaviour;

@@ -40,7 +40,7 @@ fn the_archive_has_what_the_agent_relies_on() {
     let bytes = initramfs(b"agent".to_vec(), &modules(), &firmware, "profile=x\n".into()).unwrap();
     let entries = cpio::tests::read(&bytes).into_iter();
     let files: BTreeMap<String, Vec<u8>> = entries.map(|entry| (entry.path, entry.data)).collect();
-    for directory in ["dev", "proc", "sys", "proj", "run", "lib/modules"] {
+    for directory in ["dev", "net", "proc", "sys", "lib/modules"] {
         assert!(files.contains_key(directory), "{directory}");
     }
     assert_eq!(files["init"], b"agent");

@@ -37,6 +37,7 @@ impl Node {
         let carrier = carrier.map(|carrier| ("carrier", carrier));
         for (file, text) in [
             ("type", "1"),
+            ("ifindex", "2"),
             ("address", "52:54:00:00:00:01"),
             ("flags", flags),
             ("mtu", "1500"),
@@ -67,7 +68,7 @@ impl Node {
             .unwrap();
         let sources = Sources {
             disks: self.machine.sources(),
-            interfaces: self.class.path().to_str().unwrap(),
+            links: Links::played(String::from(self.class.path().to_str().unwrap()).leak()),
             try_links: false,
             processors: cpuinfo.to_str().unwrap(),
             work_time: Duration::ZERO,

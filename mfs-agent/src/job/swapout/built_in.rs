@@ -44,6 +44,7 @@ pub(super) fn make(plan: &Plan<'_>) -> Result<Made> {
     }
     Ok(Made {
         size,
+        inode: stored.inode(),
         digest,
         chunks: saved.image.chunks.into(),
         regions: saved.image.regions,

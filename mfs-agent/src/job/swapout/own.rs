@@ -23,7 +23,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use rustix::process::{DumpableBehavior, getpid, set_dumpable_behavior};
 
 use super::plan::{Plan, free_memory};
 use super::publish::Made;
@@ -123,6 +123,10 @@ impl Engine {
         // Nobody may look into this program, whatever user its threads are.
         set_dumpable_behavior(DumpableBehavior::NotDumpable)
             .map_err(|errno| fail("hiding the agent's memory", errno))?;
+        // Elsewhere, in tests, the kernel isn't this program's.
+        if getpid().is_init() {
+            restrain_kernel().map_err(|errno| fail("changing kernel settings", errno))?;
+        }
         let disk = format!("/dev/{}", plan.disk.name);
         let user = self.groups();
         let grant = Grant::new(&disk, &user).map_err(|errno| fail(&disk, errno))?;
@@ -160,6 +164,21 @@ impl Engine {
     /// The swapper's groups, without root's: its files in the node's memory are not theirs.
     fn groups(&self) -> Vec<u32> {
         self.user.groups.iter().copied().filter(|group| *group != 0).collect()
+    }
+}
+
+/// Settings of the kernel (its Documentation/admin-guide/sysctl, `user.rst` and `vm.rst`) for the
+/// time that a foreign program runs.
+fn restrain_kernel() -> rustix::io::Result<()> {
+    // In a user namespace of its own any program is root, and much more of the kernel open to it.
+    let namespaces = file::write_text(c"/proc/sys/user/max_user_namespaces", "0\n");
+    // Of a machine's memory a fifth could be data of the image that is still to be sent. When the
+    // program ends it waits until all is sent, and would seem to stand still.
+    let unsent = file::write_text(c"/proc/sys/vm/dirty_bytes", "67108864\n");
+    match namespaces {
+        // A kernel without such namespaces.
+        Err(Errno::NOENT) => unsent,
+        result => result.and(unsent),
     }
 }
 

@@ -19,6 +19,8 @@ use crate::report::time::unix_time;
 pub(super) struct Made {
     /// Its size in bytes.
     pub(super) size: u64,
+    /// The file that was checked: another one may come under its name.
+    pub(super) inode: u64,
     pub(super) digest: Sha256,
     pub(super) chunks: u64,
     pub(super) regions: u64,
@@ -41,7 +43,7 @@ pub(super) fn publish(plan: &Plan<'_>, made: &Made) -> Result<String> {
     commit.write(Member::Signature, &signature)?;
     let meta = describe(plan, made);
     commit.write(Member::Meta, meta.to_string().as_bytes())?;
-    commit.publish()?;
+    commit.publish(made.inode)?;
     Ok(format!(
         "saved bytes={} chunks={} sectors={} of={}",
         made.size, meta.chunks, meta.sectors_changed, meta.sectors_in_use

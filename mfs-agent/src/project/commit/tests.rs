@@ -5,14 +5,13 @@ use core::time::Duration;
 use imagezip_core::swapinfo::Base;
 use rustix::fd::AsFd;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::string::ToString;
 use std::vec::Vec;
 
 static PROGRESS: Progress = Progress::new();
 static PATIENCE: Patience = Patience::new(Duration::from_mins(1), &PROGRESS);
-
-const MEMBERS: [Member; 3] = [Member::Image, Member::Signature, Member::Meta];
 
 /// The content of a member of set `generation`: its image is as long as its `.meta` says.
 fn content(member: Member, generation: u64) -> Vec<u8> {
@@ -62,9 +61,15 @@ impl Fixture {
         for member in MEMBERS {
             fixture.commit().write(member, &content(member, 1)).unwrap();
         }
-        fixture.commit().publish().unwrap();
+        fixture.publish().unwrap();
         assert_eq!(fixture.whole_set(), Some(1));
         fixture
+    }
+
+    /// Publishes the image that is there, whatever it is.
+    fn publish(&self) -> Result<()> {
+        let image = fs::symlink_metadata(self.path().join("n-swap.ndz.tmp"));
+        self.commit().publish(image.map_or(0, |image| image.ino()))
     }
 
     fn commit(&self) -> Commit<'_> {
@@ -135,7 +140,7 @@ fn a_publication_that_fails_half_way_is_completed_later() {
     let obstacle = fixture.path().join("n-swap.sig");
     fs::remove_file(&obstacle).unwrap();
     fs::create_dir(&obstacle).unwrap();
-    assert!(commit.publish().is_err());
+    assert!(fixture.publish().is_err());
     assert!(commit.recover().is_err());
     assert!(fixture.names().contains(&"n-swap.meta.tmp".to_string()), "the only description");
     fs::remove_dir(&obstacle).unwrap();
@@ -149,9 +154,45 @@ fn what_somebody_removed_is_not_published() {
     let commit = fixture.commit();
     commit.write(Member::Signature, &content(Member::Signature, 2)).unwrap();
     commit.write(Member::Meta, &content(Member::Meta, 2)).unwrap();
-    assert!(commit.publish().is_err());
+    assert!(fixture.publish().is_err());
     assert_eq!(fixture.whole_set(), Some(1));
     assert_eq!(commit.recover().unwrap(), Recovered::Discarded);
+    assert_eq!(fixture.whole_set(), Some(1));
+}
+
+#[test]
+fn what_somebody_else_made_meanwhile_is_not_taken_for_saved() {
+    let fixture = Fixture::new();
+    let commit = fixture.commit();
+    let write = || {
+        for member in MEMBERS {
+            commit.write(member, &content(member, 2)).unwrap();
+        }
+        // Open, so that the file system can't give the inode to the next file.
+        let image = fs::File::open(fixture.path().join("n-swap.ndz.tmp")).unwrap();
+        let inode = image.metadata().unwrap().ino();
+        (image, inode)
+    };
+    let of_others = |result: Result<()>| {
+        let failure = result.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Verification, "{failure}");
+        assert!(failure.message.contains("another machine"), "{failure}");
+    };
+    // Another machine recovers, and begins, while the image is read back: it is seen in time.
+    let (_image, inode) = write();
+    commit.discard().unwrap();
+    half(&commit, Member::Image);
+    commit.write(Member::Signature, &content(Member::Signature, 2)).unwrap();
+    commit.write(Member::Meta, &content(Member::Meta, 2)).unwrap();
+    of_others(commit.publish(inode));
+    assert_eq!(fixture.whole_set(), Some(1));
+    commit.discard().unwrap();
+    // Or between a look and the rename. If all are gone, the earlier set is in place.
+    let (_image, inode) = write();
+    let files = commit.finished_files(inode).unwrap();
+    commit.discard().unwrap();
+    let renamed = commit.run(&PUBLISH);
+    of_others(renamed.and_then(|()| commit.must_be("n-swap.ndz", files[0].1)));
     assert_eq!(fixture.whole_set(), Some(1));
 }
 

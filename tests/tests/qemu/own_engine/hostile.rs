@@ -11,6 +11,7 @@ unsafe extern "C" {
     fn setsid() -> i32;
     fn kill(pid: i32, signal: i32) -> i32;
     fn setuid(uid: u32) -> i32;
+    fn unshare(flags: i32) -> i32;
 }
 
 fn tried<T>(what: &str, result: Result<T, Error>) {
@@ -50,6 +51,8 @@ fn main() {
     tried("look at the files of PID 1", fs::read_dir("/proc/1/fd"));
     tried("signal PID 1", called(unsafe { kill(1, 0) }));
     tried("become root", called(unsafe { setuid(0) }));
+    // CLONE_NEWUSER
+    tried("be root among its own users", called(unsafe { unshare(0x1000_0000) }));
     for path in ["/x", "/dev/x", "/run/x", "/tmp/x", "/proc/x", "/sys/x"] {
         tried(path, File::create(path));
     }

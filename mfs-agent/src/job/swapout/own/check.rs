@@ -7,7 +7,7 @@ use imagezip_core::ndz::Image;
 use imagezip_core::pipeline::compare_and_digest;
 use imagezip_core::relocation::Placement;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, fchmod, fsync, openat, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, fsync, openat, statat};
 
 use crate::failure::{Failure, FailureKind, Os, Result};
 use crate::job::swapout::count::count;
@@ -15,6 +15,7 @@ use crate::job::swapout::plan::Plan;
 use crate::job::swapout::publish::Made;
 use crate::project::commit::Member;
 use crate::project::image::StoredFile;
+use crate::project::ownership::{self, give_to_group};
 use crate::threads::Processors;
 
 /// Checks the image under its temporary name: it is durable, all that it holds is what the disk
@@ -96,6 +97,7 @@ pub(super) fn check(plan: &Plan<'_>) -> Result<Made> {
     plan.progress.set_written(stored.size().get());
     Ok(Made {
         size: stored.size().get(),
+        inode: stored.inode(),
         digest,
         chunks: image.chunk_count().into(),
         regions,
@@ -110,8 +112,6 @@ fn make_durable(directory: &OwnedFd, name: &str) -> Result<()> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = openat(directory, name, flags, Mode::empty())
         .map_err(|errno| Failure::of_project(errno, format_args!("opening {name}")))?;
-    if let Err(errno) = fchmod(&file, Mode::from_raw_mode(0o660)) {
-        log::warn!("cannot set the mode of {name}: {}", Os(errno));
-    }
+    give_to_group(&file, directory, ownership::FILE, name);
     fsync(&file).map_err(|errno| Failure::of_project(errno, format_args!("syncing {name}")))
 }
