@@ -264,11 +264,17 @@ impl Image {
         let size = |bytes: u64| format!("{:>9.1} KiB", precise(bytes) / 1024.0);
         let share = |bytes: u64, limit: u64| {
             let percent = 100.0 * precise(bytes) / precise(limit);
-            format!("{} of {} ({percent:.0} %)", size(bytes), size(limit).trim_start())
+            format!("{} of at most {} ({percent:.0} %)", size(bytes), size(limit).trim_start())
         };
         let modules: u64 = manifest.modules.iter().map(|module| module.bytes).sum();
         let firmware: u64 = manifest.firmware.values().map(|file| file.bytes).sum();
         let (agent_limit, initramfs_limit) = self.budget;
+        let mut missing: String =
+            manifest.missing_firmware.iter().map(Missing::to_string).collect();
+        if !missing.is_empty() {
+            missing += "           all names are in manifest.json; --firmware=/lib/firmware puts in \
+                        what is there\n";
+        }
         format!(
             "profile    {}, kernel {} ({})\n\
              agent      {}\n\
@@ -286,7 +292,7 @@ impl Image {
             manifest.modules.len(),
             size(firmware),
             manifest.firmware.len(),
-            manifest.missing_firmware.iter().map(Missing::to_string).collect::<String>(),
+            missing,
             share(manifest.initramfs.bytes, initramfs_limit),
             size(manifest.initramfs_unpacked_bytes).trim_start(),
             size(manifest.vmlinuz.bytes),

@@ -23,6 +23,8 @@ const MACS: [&str; 3] = ["52:54:00:77:00:01", "52:54:00:77:00:02", "52:54:00:77:
 /// What the card that counts gets.
 const LENT: &str = "10.77.0.50";
 
+/// No run takes so long.
+const HELD: Duration = Duration::from_mins(10);
 /// How long the cable is out: longer than TCP waits before it sends again.
 const OUTAGE: Duration = Duration::from_secs(4);
 
@@ -61,7 +63,7 @@ impl Site {
     /// test wants, however fast the machine is.
     fn start_and_hold(&self, cards: [LabNic; 3], words: &str) -> Result<Running> {
         let delayed = [Operation::Write].into();
-        self.server.set_faults(Faults { delay: PATIENCE, delayed, ..Faults::default() });
+        self.server.set_faults(Faults { delay: HELD, delayed, ..Faults::default() });
         let (image, experiment) = (complete_image()?, &self.trial.experiment);
         let log = experiment.directory.join("console.log");
         let mut machine = Machine::new(&image.vmlinuz, &image.initramfs, &log)

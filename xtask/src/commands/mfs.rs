@@ -47,7 +47,7 @@ impl Mfs {
             let uki = image.add_uki(&self.cmdline, signing.as_ref())?;
             let bytes = uki.metadata().context("the UKI is gone")?.len();
             let signed = if signing.is_some() { "signed" } else { "not signed" };
-            println!("uki        {} KiB, {signed}: {}", bytes / 1024, uki.display());
+            println!("uki        {:>7} KiB, {signed}: {}", bytes / 1024, uki.display());
         }
         Ok(())
     }

@@ -58,15 +58,17 @@ impl Firmware {
 }
 
 impl fmt::Display for Missing {
-    /// A line for the image's summary.
+    /// A line for the image's summary; the manifest has all names.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let module = &self.module;
-        if self.is_needed {
-            let files = self.files.join(" or ");
-            return writeln!(formatter, "           {module} DOES NOT WORK without {files}");
-        }
-        let (count, first) = (self.files.len(), self.files.first().map_or("", String::as_str));
-        writeln!(formatter, "           {module} does without {count} files such as {first}")
+        let Self { module, is_needed, files } = self;
+        let how = match (is_needed, files.len()) {
+            (true, 1) => "DOES NOT WORK without its file",
+            (true, _) => "DOES NOT WORK without one of its files, such as",
+            (false, 1) => "works, mostly, without its file",
+            (false, _) => "works, mostly, without its files, such as",
+        };
+        let first = files.first().map_or("", String::as_str);
+        writeln!(formatter, "           {module} {how} {first}")
     }
 }
 
