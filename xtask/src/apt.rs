@@ -5,6 +5,7 @@ use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 /// A program and the Debian package that brings it.
@@ -97,6 +98,9 @@ const LISTS: &str = "/var/lib/apt/lists";
 
 /// Installs what is missing of `packages`. Touches nothing when everything is there.
 pub fn ensure(packages: &[Package]) -> Result<()> {
+    /// Tests run side by side, and apt-get only once at a time.
+    static INSTALLING: Mutex<()> = Mutex::new(());
+    let _guard = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     let missing: Vec<Package> = packages.iter().copied().filter(|p| !is_there(p)).collect();
     if missing.is_empty() {
         return Ok(());
@@ -148,7 +152,8 @@ fn install(packages: &[Package]) -> Result<()> {
     command::run(
         as_root()?
             .args(["apt-get", "-q", "-y", "--no-install-recommends", "--allow-downgrades"])
-            .arg("install")
+            // Somebody else may be installing something.
+            .args(["-o", "DPkg::Lock::Timeout=300", "install"])
             .args(&wanted),
     )
 }
