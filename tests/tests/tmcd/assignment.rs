@@ -17,7 +17,6 @@ const NAMES: &str = "mfs.pid=testbed mfs.eid=mytest mfs.vname=nodeA";
 const OTHER_NAMES: &str = "mfs.pid=testbed mfs.eid=earlier mfs.vname=nodeA";
 
 /// What is known in the end, with these words.
-#[expect(clippy::panic, reason = "a test fails by panicking")]
 fn assigned(tmcd: &Tmcd, words: &str) -> Result<std::result::Result<Assignment, Failure>> {
     let line = CommandLine::parse(words, &mut |_| {})?;
     let mut assignment = Assignment::of_words(line);
