@@ -27,7 +27,7 @@ use crate::tmcd::{Boss, Client, State};
 
 /// How long a question is asked: boss may be starting again.
 const QUESTION: Duration = Duration::from_mins(2);
-/// How long a report is tried. The run goes on without it.
+/// How long a report, or a question that is of no consequence, is tried.
 const REPORT: Duration = Duration::from_secs(30);
 
 /// A directory to mount, by the name of its server.
@@ -127,6 +127,13 @@ impl Assignment {
         // A question comes first: whatever listens there takes a report, but only boss answers.
         let status = boss.status()?;
         tell(&client, State::MfsSetup, &beat);
+        if status != Status::Unknown {
+            // For who has to walk to the machine.
+            match client.boss(REPORT, &beat).node_id() {
+                Ok(id) => log::info!("boss: this machine is {id}"),
+                Err(failure) => log::warn!("{failure}"),
+            }
+        }
         match status {
             Status::Allocated(node) => {
                 log::info!("boss: this is {node}");

@@ -186,7 +186,10 @@ pub fn build_agent_with(features: &[&str], settings: &[&str]) -> Result<PathBuf>
         .current_dir(paths::workspace())
         .stderr(Stdio::inherit());
     for setting in settings {
-        cargo.arg("--config").arg(format!("profile.release.{setting}"));
+        // The agent's own part of the profile doesn't take over what is set for all.
+        for part in ["profile.release", "profile.release.package.mfs-agent"] {
+            cargo.arg("--config").arg(format!("{part}.{setting}"));
+        }
     }
     let output =
         cargo.output().with_context(|| format!("cannot run `{}`", command::line(&cargo)))?;

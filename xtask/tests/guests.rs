@@ -10,7 +10,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use xtask::nfs::ganesha::{Ganesha, Squash};
 use xtask::nfs::namespace::Namespace;
-use xtask::qemu::{Exit, Machine, Program};
+use xtask::qemu::{EMULATED, Exit, Machine, Program};
 use xtask::{apt, command, mfs};
 
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -32,7 +32,8 @@ fn a_panic_is_told_from_a_reboot() {
     let times = guest.boot_times();
     assert!(times.kernel.unwrap() < times.init.unwrap());
     let log = fs::read_to_string(directory.path().join("serial.log")).unwrap();
-    assert!(log.contains("Command line: console=ttyS0 panic=-1 mfs.test=1"), "{log}");
+    let words = format!("Command line: console=ttyS0 panic=-1 {EMULATED} mfs.test=1");
+    assert!(log.contains(&words), "{log}");
     let error = guest.wait_for_line("never said", PATIENCE).unwrap_err().to_string();
     assert!(error.contains("ended without saying: `never said`"), "{error}");
     assert!(error.contains("Kernel panic"), "{error}");

@@ -9,7 +9,7 @@ use super::mounts::Mounts;
 use super::reply::{Answer, Room, Verdict};
 use super::request::{Request, State};
 use super::startup::StartupCommand;
-use super::status::{Status, parse_node_id, parse_role};
+use super::status::{Status, parse_node_id};
 use super::transport::Fault;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::file::Cut;
@@ -41,14 +41,6 @@ impl<'a> Boss<'a> {
     /// `Boss`
     pub fn node_id(&self) -> Result<Name> {
         self.ask(Request::NodeId, &mut parse_node_id)
-    }
-
-    /// `role`: what the node is in its experiment, such as `node` or `delaynode`.
-    ///
-    /// # Errors
-    /// `Boss`
-    pub fn role(&self) -> Result<heapless::String<32>> {
-        self.ask(Request::Role, &mut parse_role)
     }
 
     /// `mounts`: what to mount. Lines that make no sense are logged.

@@ -52,8 +52,6 @@ pub enum Request<'a> {
     Creator,
     /// Users and groups, with password hashes.
     Accounts,
-    /// What the node is in its experiment.
-    Role,
     /// The command to run.
     StartupCommand,
     /// The node's state.
@@ -76,7 +74,6 @@ impl Request<'_> {
             Self::Mounts => "mounts",
             Self::Creator => "creator",
             Self::Accounts => "accounts",
-            Self::Role => "role",
             Self::StartupCommand => "startupcmd",
             Self::State(_) => "state",
             Self::StartStatus(_) => "startstatus",
@@ -154,7 +151,6 @@ mod tests {
             (Request::Mounts, "VERSION=25 mounts "),
             (Request::Creator, "VERSION=25 creator "),
             (Request::Accounts, "VERSION=25 accounts "),
-            (Request::Role, "VERSION=25 role "),
             (Request::StartupCommand, "VERSION=25 startupcmd "),
             (Request::State(State::MfsSetup), "VERSION=25 state MFSSETUP "),
             (Request::State(State::IsUp), "VERSION=25 state ISUP "),

@@ -1,4 +1,4 @@
-//! Who this node is: the replies to `status`, `nodeid` and `role`.
+//! Who this node is: the replies to `status` and `nodeid`.
 
 use alloc::format;
 use alloc::string::String;
@@ -62,16 +62,6 @@ pub fn parse_node_id(reply: &[u8]) -> Answer<Name> {
     name.map_or_else(Answer::Bad, Answer::Good)
 }
 
-/// Reads a reply to `role`: lower-case letters.
-pub fn parse_role(reply: &[u8]) -> Answer<heapless::String<32>> {
-    let role = word(reply).and_then(|text| {
-        let letters = text.bytes().all(|byte| byte.is_ascii_lowercase());
-        let role = text.try_into().ok().filter(|_| letters);
-        role.ok_or_else(|| "it is not the name of a role".into())
-    });
-    role.map_or_else(Answer::Bad, Answer::Good)
-}
-
 fn word(reply: &[u8]) -> Result<&str, String> {
     only_line(reply)?.ok_or_else(|| "it is empty, as for a node of no experiment".into())
 }
@@ -96,7 +86,6 @@ mod tests {
         assert_eq!(Status::parse(&twice), Status::parse(reply));
 
         assert!(matches!(parse_node_id(b"pc42\n"), Answer::Good(name) if name.as_str() == "pc42"));
-        assert!(matches!(parse_role(b"node\n"), Answer::Good(role) if role == "node"));
     }
 
     #[test]
@@ -123,7 +112,6 @@ mod tests {
         }
         for bad in [&b""[..], b"a b\n", b"../x\n", b"pc.1\n", b"a\nb\n"] {
             assert!(matches!(parse_node_id(bad), Answer::Bad(_)), "{bad:?}");
-            assert!(matches!(parse_role(bad), Answer::Bad(_)), "{bad:?}");
         }
     }
 
@@ -148,7 +136,7 @@ mod tests {
             noise in prop::collection::vec(any::<u8>(), 0..100),
         ) {
             let reply = [start.as_bytes(), &noise].concat();
-            let _ = (Status::parse(&reply), parse_node_id(&reply), parse_role(&reply));
+            let _ = (Status::parse(&reply), parse_node_id(&reply));
         }
     }
 }

@@ -99,8 +99,8 @@ fn follow_link(trial: &Trial) -> Result<()> {
 }
 
 /// What a run asks and says that comes as far as its job.
-const ASKED: [&str; 6] =
-    ["status", "state MFSSETUP", "mounts", "state ISUP", "startupcmd", "accounts"];
+const ASKED: [&str; 7] =
+    ["status", "state MFSSETUP", "nodeid", "mounts", "state ISUP", "startupcmd", "accounts"];
 
 #[test]
 fn an_emulab_boss_needs_no_words_for_a_save() -> Result<()> {
@@ -157,7 +157,7 @@ fn a_command_that_is_not_known_is_not_run() -> Result<()> {
     let history = boss.history();
     let (said, asked): (Vec<_>, Vec<_>) =
         history.into_iter().partition(|request| request.starts_with("boot"));
-    let expected: Vec<_> = ASKED[..5].iter().copied().chain(["startstatus 38"]).collect();
+    let expected: Vec<_> = ASKED[..6].iter().copied().chain(["startstatus 38"]).collect();
     assert_eq!(asked, expected);
     assert!(said[0].starts_with("bootlog boss asks for ") && said[0].contains("touch"), "{said:?}");
     assert_eq!(said[1..], ["booterrno 38"]);
@@ -180,8 +180,8 @@ fn a_node_that_cannot_mount_says_so_to_boss() -> Result<()> {
     let mut node = testbed.start("quiet mfs.mntwait=1")?;
     assert_eq!(node.wait(PATIENCE)?, Exit::Reboot);
     let history = boss.history();
-    assert_eq!(history[..3], ASKED[..3]);
-    assert!(history[3].starts_with("bootlog cannot mount fs:/nowhere/testbed: "), "{history:?}");
-    assert_eq!(history[4..], ["booterrno 23", "state TBFAILED", "startstatus 23"]);
+    assert_eq!(history[..4], ASKED[..4]);
+    assert!(history[4].starts_with("bootlog cannot mount fs:/nowhere/testbed: "), "{history:?}");
+    assert_eq!(history[5..], ["booterrno 23", "state TBFAILED", "startstatus 23"]);
     Ok(())
 }

@@ -56,7 +56,7 @@ fn what_a_word_says_is_not_asked() -> Result<()> {
         let known = assigned(&tmcd, &words)??;
         assert_eq!(known.line.job, Some(Job::Swapout(Save::Full)));
         assert!(!known.job_is_from_boss());
-        assert_eq!(tmcd.history(), ["status", "state MFSSETUP", "state ISUP"]);
+        assert_eq!(tmcd.history(), ["status", "state MFSSETUP", "nodeid", "state ISUP"]);
         Ok(())
     })
 }

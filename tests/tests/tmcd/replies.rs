@@ -20,7 +20,6 @@ fn requests_are_exact() -> Result<()> {
         boss.state(State::MfsSetup)?;
         assert!(matches!(boss.status()?, Status::Allocated(_)));
         boss.node_id()?;
-        boss.role()?;
         boss.mounts()?;
         let users = boss.creator()?;
         boss.account(users.acting())?;
@@ -42,7 +41,6 @@ fn requests_are_exact() -> Result<()> {
                 "VERSION=25 state MFSSETUP ",
                 "VERSION=25 status ",
                 "VERSION=25 nodeid ",
-                "VERSION=25 role ",
                 "VERSION=25 mounts ",
                 "VERSION=25 creator ",
                 "VERSION=25 accounts ",
@@ -87,7 +85,7 @@ fn a_data_base_that_is_away_for_a_moment() -> Result<()> {
     timed(|| {
         let tmcd = server(node())?;
         let client = client(&tmcd)?;
-        for command in ["status", "startupcmd", "mounts", "creator", "accounts", "nodeid", "role"] {
+        for command in ["status", "startupcmd", "mounts", "creator", "accounts", "nodeid"] {
             let empty = Fault::Answer(Vec::new());
             tmcd.set_fault_of(command, Fault::First(2, Box::new(empty)));
         }
@@ -97,8 +95,7 @@ fn a_data_base_that_is_away_for_a_moment() -> Result<()> {
         assert!(!boss.mounts()?.list.is_empty());
         assert!(boss.account(boss.creator()?.acting()).is_ok());
         assert_eq!(boss.node_id()?.as_str(), "pc42");
-        assert_eq!(boss.role()?, "node");
-        assert_eq!(tmcd.history().len(), 21);
+        assert_eq!(tmcd.history().len(), 18);
         Ok(())
     })
 }
