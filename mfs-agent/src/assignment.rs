@@ -203,9 +203,14 @@ impl Assignment {
             return Ok(());
         }
         progress.enter(Phase::Mount);
-        let mut mounts = Vec::new();
+        let mut mounts: Vec<mount::Mount<'_>> = Vec::new();
         for Directory { server, remote, local, optional } in &self.directories {
-            let address = match network.resolve(server, self.line.network.limit, progress) {
+            let known = mounts.iter().find(|mount| mount.server == server.as_str());
+            let found = match known {
+                Some(mount) => Ok(mount.address),
+                None => network.resolve(server, self.line.network.limit, progress),
+            };
+            let address = match found {
                 Ok(address) => address,
                 Err(failure) if *optional => {
                     log::warn!("{failure}; going on without {local}");
