@@ -154,6 +154,9 @@ impl fmt::Display for Network {
         for domain in &self.search {
             write!(f, ", domain {domain}")?;
         }
+        if let Some(name) = self.dhcp.as_ref().and_then(|dhcp| dhcp.host_name.as_ref()) {
+            write!(f, ", named {name}")?;
+        }
         match &self.dhcp {
             None => Ok(()),
             Some(Dhcp { server, time: Duration::MAX, .. }) => {

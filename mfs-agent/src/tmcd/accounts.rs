@@ -1,7 +1,7 @@
 //! The numbers of a user: the replies to `accounts`.
 //!
 //! A reply holds the password hashes of a whole project, so nothing of it is ever shown, and only
-//! numbers and group names leave this module.
+//! numbers leave this module.
 
 use alloc::format;
 use core::str::from_utf8;
@@ -11,22 +11,11 @@ use super::reply::Answer;
 use super::words::{Words, lines, value};
 use crate::cmdline::Credentials;
 
-/// A group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
-    /// Its name, of up to 32 printable characters.
-    pub name: heapless::String<32>,
-    /// Its number.
-    pub gid: u32,
-}
-
 /// As whom to use the files of an experiment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     /// The numbers; the experiment's group is the first.
     pub credentials: Credentials,
-    /// The names of those groups, as far as boss gives them.
-    pub names: heapless::Vec<Group, 16>,
     /// How many groups there was no room for: NFS carries 16.
     pub left_out: usize,
 }
@@ -56,9 +45,6 @@ impl Account {
             }
             found = Some(account);
         }
-        if let Some(account) = &mut found {
-            account.name_groups(reply);
-        }
         Ok(found)
     }
 
@@ -86,23 +72,7 @@ impl Account {
             }
         }
         let credentials = Credentials { uid, gid, groups };
-        Ok(Self { credentials, names: heapless::Vec::new(), left_out })
-    }
-
-    fn name_groups(&mut self, reply: &[u8]) {
-        let Credentials { gid, groups, .. } = &self.credentials;
-        for line in lines(reply).filter(|line| starts_with(line, b"ADDGROUP")) {
-            let Some(number) = number(value(line, "GID").unwrap_or_default()) else { continue };
-            let known = self.names.iter().any(|group| group.gid == number);
-            let name = value(line, "NAME").unwrap_or_default().and_then(name);
-            if (number == *gid || groups.contains(&number))
-                && !known
-                && let Some(name) = name
-            {
-                // There is room for as many as there are numbers.
-                let _ = self.names.push(Group { name, gid: number });
-            }
-        }
+        Ok(Self { credentials, left_out })
     }
 }
 
@@ -123,11 +93,6 @@ fn number(text: Option<&[u8]>) -> Option<u32> {
     }
     let number = from_utf8(text).ok()?.parse().ok()?;
     (number != u32::MAX).then_some(number)
-}
-
-fn name(text: &[u8]) -> Option<heapless::String<32>> {
-    let printable = !text.is_empty() && text.iter().all(u8::is_ascii_graphic);
-    from_utf8(text).ok().filter(|_| printable)?.try_into().ok()
 }
 
 #[cfg(test)]
@@ -162,9 +127,6 @@ mod tests {
         let mike = find(REPLY.as_bytes(), "mike").unwrap();
         let Credentials { uid, gid, groups } = &mike.credentials;
         assert_eq!((*uid, *gid, groups.as_slice()), (20001, 6001, &[6000, 6002][..]));
-        let names: Vec<_> =
-            mike.names.iter().map(|group| (group.name.as_str(), group.gid)).collect();
-        assert_eq!(names, [("testbed", 6000), ("tbsub", 6001)]);
         let ann = find(REPLY.as_bytes(), "ann").unwrap();
         assert_eq!((ann.credentials.gid, ann.credentials.groups.len()), (6000, 0));
         let crlf = REPLY.replace('\n', "\r\n");

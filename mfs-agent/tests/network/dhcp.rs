@@ -39,6 +39,7 @@ fn an_address_and_what_goes_with_it() {
         let domains: Vec<&str> = network.search.iter().map(DomainName::as_str).collect();
         assert_eq!(domains, ["lab.example.org", "example.org"]);
         assert_eq!(network.mtu, 1400);
+        assert!(network.to_string().ends_with(", named node1, lent by 10.9.0.1 for 120 s"));
         let dhcp = network.dhcp.unwrap();
         assert_eq!((dhcp.server, dhcp.next_server), (address(0, 1), Some(address(0, 5))));
         assert_eq!(dhcp.host_name.unwrap().as_str(), "node1");
