@@ -24,6 +24,7 @@ pub mod digest;
 pub mod error;
 pub mod extent;
 pub mod filesystem;
+pub mod fingerprint;
 pub mod layers;
 pub mod ndz;
 pub mod overlay;

@@ -12,6 +12,7 @@ mod hash;
 mod hash_device;
 mod load;
 mod ordered;
+mod output;
 mod pack;
 mod portions;
 mod save;

@@ -10,8 +10,8 @@ use miniz_oxide::deflate::core::{
 
 use super::Adler32;
 
-/// The most bytes in a stored block of deflate.
-const STORED_MAX: usize = 65_535;
+/// The most bytes in a stored block: whole sectors, so that stored data can be cut between blocks.
+const STORED_MAX: usize = 127 * 512;
 
 /// The bytes before the data of a stored block that begins at a byte's bound.
 const STORED_HEADER: usize = 5;
@@ -21,18 +21,52 @@ pub const fn max_compressed_len(len: usize) -> usize {
     len.saturating_add(len.div_ceil(STORED_MAX).saturating_mul(STORED_HEADER))
 }
 
+/// A place where compressed data can be cut in two, because a block ends there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Break {
+    /// The bytes of data before it: a multiple of 512.
+    pub(super) data: usize,
+    /// The bits of deflate blocks before it.
+    pub(super) bits: usize,
+}
+
 /// Compressed data that can become part of a stream.
 #[derive(Clone, Debug)]
 pub struct Piece {
     deflate: Vec<u8>,
     adler: Adler32,
     len: usize,
+    /// Ascending.
+    breaks: Vec<Break>,
 }
 
 impl Piece {
     /// A piece of no data.
     pub const fn new() -> Self {
-        Self { deflate: Vec::new(), adler: Adler32::EMPTY, len: 0 }
+        Self { deflate: Vec::new(), adler: Adler32::EMPTY, len: 0, breaks: Vec::new() }
+    }
+
+    /// The longest part from the start of the piece, but not all of it, that can be had without
+    /// compressing anew and takes at most `room` bytes; `data` is what was compressed. It holds
+    /// whole sectors.
+    pub fn head(&self, data: &[u8], room: usize) -> Option<Self> {
+        let end = |head: &Break| head.bits.div_ceil(8).saturating_add(STORED_HEADER);
+        let fitting = self.breaks.partition_point(|head| end(head) <= room);
+        let head = self.breaks.get(..fitting)?.iter().rfind(|head| head.data < self.len)?;
+        let data = data.get(..head.data).filter(|data| !data.is_empty())?;
+        let mut deflate = self.deflate.get(..head.bits.div_ceil(8))?.to_vec();
+        let used = head.bits % 8;
+        if used > 0 {
+            // An empty stored block goes on to the next byte's bound. The bits of its type are 0.
+            if let Some(last) = deflate.last_mut() {
+                *last &= !(0xff << used);
+            }
+            if used > 5 {
+                deflate.push(0);
+            }
+            deflate.extend([0, 0, 0xff, 0xff]);
+        }
+        Some(Self { deflate, adler: Adler32::of(data), len: data.len(), breaks: Vec::new() })
     }
 
     /// The deflate blocks: at most [`max_compressed_len`] bytes.
@@ -105,6 +139,7 @@ impl Compressor {
         piece.adler = Adler32::of(input);
         piece.len = input.len();
         piece.deflate.clear();
+        piece.breaks.clear();
         if input.is_empty() {
             return;
         }
@@ -115,7 +150,7 @@ impl Compressor {
         });
         match compressed {
             Some(len) => piece.deflate.truncate(len),
-            None => store(input, &mut piece.deflate),
+            None => store(input, piece),
         }
     }
 }
@@ -137,13 +172,16 @@ fn deflate_within(state: &mut CompressorOxide, input: &[u8], out: &mut [u8]) -> 
 }
 
 /// Puts `input` into stored blocks.
-fn store(input: &[u8], out: &mut Vec<u8>) {
-    out.clear();
+fn store(input: &[u8], piece: &mut Piece) {
+    piece.deflate.clear();
+    let mut data = 0_usize;
     for block in input.chunks(STORED_MAX) {
         let len = u16::try_from(block.len()).unwrap_or(u16::MAX);
-        out.push(0);
-        out.extend(len.to_le_bytes());
-        out.extend((!len).to_le_bytes());
-        out.extend(block);
+        piece.deflate.push(0);
+        piece.deflate.extend(len.to_le_bytes());
+        piece.deflate.extend((!len).to_le_bytes());
+        piece.deflate.extend(block);
+        data = data.saturating_add(block.len());
+        piece.breaks.push(Break { data, bits: piece.deflate.len().saturating_mul(8) });
     }
 }

@@ -72,6 +72,13 @@ impl ChunkBuilder {
         self.regions.last().map(|region| region.end())
     }
 
+    /// The bytes of deflate blocks that there is still room for.
+    pub(super) fn room(&self) -> usize {
+        CHUNK_BYTES
+            .saturating_sub(STREAM_OVERHEAD.saturating_sub(STREAM_START.len()))
+            .saturating_sub(self.bytes.len())
+    }
+
     /// Adds the data of `extents` with the relocations in them, unless there is no room. Extents
     /// that touch become one region.
     ///
@@ -88,13 +95,10 @@ impl ChunkBuilder {
         data: &Piece,
     ) -> Result<Pushed> {
         let added = self.check(extents, relocs, data)?;
-        let room = CHUNK_BYTES
-            .saturating_sub(STREAM_OVERHEAD.saturating_sub(STREAM_START.len()))
-            .saturating_sub(self.bytes.len());
         let regions = self.regions.len().saturating_add(added);
         let fits_table =
             self.format.has_room(regions, self.relocs.len().saturating_add(relocs.len()));
-        if data.deflate().len() > room || !fits_table {
+        if data.deflate().len() > self.room() || !fits_table {
             let fits_none = self.is_empty() || !self.format.has_room(added, relocs.len());
             let error = || ErrorKind::TooLarge(Limit::Piece).at(place(extents));
             return if fits_none { Err(error()) } else { Ok(Pushed::Full) };

@@ -103,6 +103,11 @@ impl<W: Write> ImageWriter<W> {
         Ok(())
     }
 
+    /// The bytes of deflate blocks that the chunk in the making has room for.
+    pub fn room(&self) -> usize {
+        self.chunk.room()
+    }
+
     /// How many bytes of the image have been written.
     pub fn bytes_written(&self) -> Bytes {
         offset_of(self.written.chunks)

@@ -1,37 +1,36 @@
-//! What all saves do with data in memory: pack them, and put the packed ones into an image.
+//! Packing data in memory, which workers do at the same time.
 
 use alloc::vec::Vec;
 
-use embedded_io::Write;
-
-use super::Proof;
 use super::portions::{Cutter, Portion};
 use crate::codec::{Compressor, Level, Piece};
-use crate::delta::NewSignature;
-use crate::digest::{Digest, HashType};
 use crate::error::Result;
 use crate::extent::ExtentSet;
-use crate::ndz::{ImageWriter, Written};
-use crate::sector::{SectorCount, SectorRange};
-use crate::signature::{ChunkNumber, Entry, Signature};
+use crate::fingerprint::Fingerprint;
+use crate::sector::SectorRange;
 
 /// Some sectors, compressed.
+#[derive(Default)]
 pub(super) struct Packed {
-    portion: Portion,
-    piece: Piece,
-    digest: Digest,
+    pub(super) portion: Portion,
+    pub(super) piece: Piece,
+    /// Of the data.
+    pub(super) fingerprint: Fingerprint,
 }
 
-/// Packs data; each thread has one.
+/// Packs data; each job has one, which goes round with its buffers.
 pub(super) struct Packer {
     compressor: Compressor,
     gathered: Vec<u8>,
     packed: Vec<Packed>,
+    /// How many of them there are; the rest is kept for its memory.
+    count: usize,
 }
 
 impl Packer {
     pub(super) fn new(level: Level) -> Self {
-        Self { compressor: Compressor::new(level), gathered: Vec::new(), packed: Vec::new() }
+        let (compressor, gathered, packed) = (Compressor::new(level), Vec::new(), Vec::new());
+        Self { compressor, gathered, packed, count: 0 }
     }
 
     /// Packs `extents`, whose data `bytes_of` gives, in place of what was packed before.
@@ -39,69 +38,41 @@ impl Packer {
         &mut self,
         extents: &ExtentSet,
         cutter: &Cutter<'_>,
-        bytes_of: impl Fn(SectorRange) -> Result<&'d [u8]>,
+        bytes_of: &dyn Fn(SectorRange) -> Result<&'d [u8]>,
     ) -> Result<()> {
-        self.packed.clear();
+        self.count = 0;
         for portion in cutter.portions(extents) {
-            self.gathered.clear();
-            for extent in &portion.extents {
-                self.gathered.extend_from_slice(bytes_of(*extent)?);
+            if self.packed.len() == self.count {
+                self.packed.push(Packed::default());
             }
-            let mut piece = Piece::new();
-            self.compressor.compress(&self.gathered, &mut piece);
-            let digest = HashType::Sha1.digest(&self.gathered);
-            self.packed.push(Packed { portion, piece, digest });
+            let Some(packed) = self.packed.get_mut(self.count) else { break };
+            let data = gather(&portion.extents, bytes_of, &mut self.gathered)?;
+            self.compressor.compress(data, &mut packed.piece);
+            packed.fingerprint = Fingerprint::of(data);
+            packed.portion = portion;
+            self.count = self.count.saturating_add(1);
         }
         Ok(())
     }
 
     pub(super) fn packed(&self) -> &[Packed] {
-        &self.packed
+        self.packed.get(..self.count).unwrap_or_default()
     }
 }
 
-/// An image in the making, with what has to be known about it.
-pub(super) struct Output<W> {
-    writer: ImageWriter<W>,
-    proof: Proof,
-    // Its chunk numbers are those of the image that is written, whose chunks describe all sectors,
-    // in the image or not (docs/format.md, "Signature file"); they are known at the end.
-    signature: Signature,
-}
-
-impl<W: Write> Output<W> {
-    pub(super) fn new(writer: ImageWriter<W>, signature: NewSignature) -> Self {
-        let NewSignature { hash_type, block } = signature;
-        Self { writer, proof: Proof::new(), signature: Signature::new(hash_type, block) }
+/// The data of `extents`, which `bytes_of` gives for each of them, as one: as they are if there is
+/// but one, else put together in `room`.
+pub(super) fn gather<'a, 'd: 'a>(
+    extents: &[SectorRange],
+    bytes_of: &dyn Fn(SectorRange) -> Result<&'d [u8]>,
+    room: &'a mut Vec<u8>,
+) -> Result<&'a [u8]> {
+    if let [extent] = extents {
+        return bytes_of(*extent);
     }
-
-    /// Adds data that come after all that were added.
-    pub(super) fn push(&mut self, packed: &[Packed]) -> Result<()> {
-        for Packed { portion, piece, digest } in packed {
-            self.writer.push(&portion.extents, &portion.relocs, piece)?;
-            self.proof.push(&portion.extents, *digest);
-        }
-        Ok(())
+    room.clear();
+    for extent in extents {
+        room.extend_from_slice(bytes_of(*extent)?);
     }
-
-    /// Adds entries of the signature, each of which comes after all that were added.
-    pub(super) fn sign(&mut self, digests: &[(SectorRange, Digest)]) -> Result<()> {
-        digests.iter().try_for_each(|(range, digest)| {
-            let chunk = ChunkNumber::default();
-            self.signature.push(Entry { range: *range, chunk, digest: *digest })
-        })
-    }
-
-    /// How many bytes of the image have been written.
-    pub(super) fn bytes_written(&self) -> u64 {
-        self.writer.bytes_written().get()
-    }
-
-    /// Writes what is left of the image, which is of something with `size` sectors.
-    pub(super) fn finish(self, size: SectorCount) -> Result<(Written, Signature, Proof)> {
-        let Self { writer, proof, mut signature } = self;
-        let image = writer.finish(size)?;
-        signature.number_chunks(&image.map);
-        Ok((image, signature, proof))
-    }
+    Ok(room)
 }

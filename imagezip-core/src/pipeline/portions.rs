@@ -67,7 +67,7 @@ impl Ties {
 }
 
 /// What goes into one piece.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Portion {
     pub(super) extents: Vec<SectorRange>,
     pub(super) relocs: Vec<Reloc>,
@@ -76,6 +76,34 @@ pub(super) struct Portion {
 
 impl Portion {
     const MOST: SectorCount = Bytes(PIECE_MAX as u64).whole_sectors();
+
+    /// Whether relocations tie sectors of it together, so that it can't be divided anywhere.
+    pub(super) fn is_tied(&self) -> bool {
+        self.relocs.iter().any(|reloc| reloc.sectors().len() > SectorCount::from_u32(1))
+    }
+
+    /// Takes the first `sectors` away, with their relocations.
+    pub(super) fn split_off_head(&mut self, sectors: SectorCount) -> Self {
+        let mut head = Self::default();
+        let mut left = sectors;
+        let mut rest = Vec::new();
+        for extent in self.extents.drain(..) {
+            let (taken, after) = extent.split_at(extent.start().saturating_add(left));
+            left =
+                SectorCount::new(left.get().saturating_sub(taken.len().get())).unwrap_or_default();
+            head.extents.extend(Some(taken).filter(|taken| !taken.is_empty()));
+            rest.extend(Some(after).filter(|after| !after.is_empty()));
+        }
+        self.extents = rest;
+        let end = head.extents.last().map_or(Sector::ZERO, |extent| extent.end());
+        let first = self.relocs.partition_point(|reloc| reloc.sector < end);
+        let after = self.relocs.split_off(first);
+        head.relocs = core::mem::replace(&mut self.relocs, after);
+        head.sectors = sectors;
+        self.sectors =
+            SectorCount::new(self.sectors.get().saturating_sub(sectors.get())).unwrap_or_default();
+        head
+    }
 }
 
 /// Cuts sectors into portions that each fit a piece.

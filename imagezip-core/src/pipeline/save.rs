@@ -5,7 +5,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use embedded_io::Write;
 
-use super::pack::{Output, Packer};
+use super::output::Output;
+use super::pack::Packer;
 use super::portions::{Cutter, Ties};
 use super::{Proof, Workers, ordered};
 use crate::allocation::DiskMap;
@@ -108,14 +109,14 @@ pub fn save<W: Write + Send>(
     let ties = Ties::new(&relocs);
     let cutter = Cutter { format: source.format, relocs: &relocs, ties };
     let writer = ImageWriter::new(out, source.format).with_id(source.id);
-    let mut output = Output::new(writer, comparison.signature().unwrap_or_default());
+    let mut output = Output::new(writer, comparison.signature().unwrap_or_default(), source.level);
     ordered(
         workers,
         slots,
         || Ok(windows.next()),
         |window, slot: &mut Slot| slot.fill(source, &comparison, &cutter, window),
         |slot| {
-            output.push(slot.packer.packed())?;
+            output.push(slot.packer.packed(), &|extent| slot.data.get(extent))?;
             output.sign(&slot.judgement.digests)?;
             let bytes = |sectors: SectorCount| sectors.to_bytes().get();
             progress.scanned.fetch_add(bytes(slot.scanned), Ordering::Relaxed);
@@ -163,7 +164,7 @@ impl Slot {
         let in_use = source.map.in_use.within(window);
         self.scanned = in_use.fold(SectorCount::ZERO, |sum, e| sum.saturating_add(e.len()));
         self.judgement.changed = cutter.ties.complete(window, &self.judgement.changed);
-        self.packer.pack(&self.judgement.changed, cutter, |extent| self.data.get(extent))
+        self.packer.pack(&self.judgement.changed, cutter, &|extent| self.data.get(extent))
     }
 }
 

@@ -6,7 +6,8 @@ use core::sync::atomic::Ordering;
 
 use embedded_io::{Read, Write};
 
-use super::pack::{Output, Packer};
+use super::output::Output;
+use super::pack::Packer;
 use super::portions::{Cutter, Ties};
 use super::{Progress, Saved, Workers, ordered};
 use crate::codec::Level;
@@ -72,16 +73,16 @@ pub fn save_stream<R: Read + Send, W: Write + Send>(
     let mut windows = Windows::new(from, window_len);
     let slots = (0..workers.count().saturating_mul(2)).map(|_| Slot::new(input.level)).collect();
     let writer = ImageWriter::new(out, input.format).with_id(input.id);
-    let mut output = Output::new(writer, input.signature.unwrap_or_default());
+    let mut output = Output::new(writer, input.signature.unwrap_or_default(), input.level);
     ordered(
         workers,
         slots,
         || windows.next(),
-        |window: Window, slot: &mut Slot| slot.fill(input, &window),
+        |window: Window, slot: &mut Slot| slot.fill(input, window),
         |slot| {
-            output.push(slot.packer.packed())?;
+            output.push(slot.packer.packed(), &|extent| slot.window.get(extent))?;
             output.sign(&slot.digests)?;
-            let len = slot.range.len().to_bytes().get();
+            let len = slot.window.range.len().to_bytes().get();
             progress.scanned.fetch_add(len, Ordering::Relaxed);
             progress.changed.fetch_add(len, Ordering::Relaxed);
             progress.written.store(output.bytes_written(), Ordering::Relaxed);
@@ -144,6 +145,8 @@ impl<R: Read> Windows<R> {
 }
 
 impl Window {
+    const EMPTY: Self = Self { range: SectorRange::EMPTY, bytes: Vec::new(), unpadded: None };
+
     /// The relocation for the end of a file that fills no sector.
     fn short_sector(&self) -> Option<Reloc> {
         let whole = self.unpadded?.whole_sectors();
@@ -161,20 +164,21 @@ impl Window {
     }
 }
 
-/// What was made of one window.
+/// A window and what was made of it.
 struct Slot {
-    range: SectorRange,
+    window: Window,
     digests: Vec<(SectorRange, Digest)>,
     packer: Packer,
 }
 
 impl Slot {
     fn new(level: Level) -> Self {
-        Self { range: SectorRange::EMPTY, digests: Vec::new(), packer: Packer::new(level) }
+        Self { window: Window::EMPTY, digests: Vec::new(), packer: Packer::new(level) }
     }
 
-    fn fill(&mut self, input: Input, window: &Window) -> Result<()> {
-        self.range = window.range;
+    fn fill(&mut self, input: Input, window: Window) -> Result<()> {
+        self.window = window;
+        let window = &self.window;
         self.digests.clear();
         if let Some(NewSignature { hash_type, block }) = input.signature {
             for piece in cut(window.range, block) {
@@ -185,6 +189,6 @@ impl Slot {
         let relocs = short.as_slice();
         let extents = ExtentSet::from(window.range);
         let cutter = Cutter { format: input.format, relocs, ties: Ties::new(relocs) };
-        self.packer.pack(&extents, &cutter, |extent| window.get(extent))
+        self.packer.pack(&extents, &cutter, &|extent| window.get(extent))
     }
 }

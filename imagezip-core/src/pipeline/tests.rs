@@ -5,6 +5,7 @@
 mod checking;
 mod hashing;
 mod image;
+mod packing;
 mod relocs;
 mod sequential;
 

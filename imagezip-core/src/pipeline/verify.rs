@@ -5,14 +5,15 @@ use alloc::vec::Vec;
 use super::{Workers, ordered};
 use crate::codec::Decompressor;
 use crate::device::ReadAt;
-use crate::digest::{Digest, HashType, Hasher, Sha256, Sha256Hasher};
+use crate::digest::{Sha256, Sha256Hasher};
 use crate::error::{CorruptKind, ErrorKind, Place, Result};
 use crate::extent::ExtentSet;
+use crate::fingerprint::{Fingerprint, Fingerprinter};
 use crate::ndz::{ChunkBuffer, Image};
 use crate::sector::{Sector, SectorCount, SectorRange};
 
-/// What an image must give back: its extents, and digests of the data as they were read from the
-/// disk, before they were compressed.
+/// What an image must give back: its extents, and fingerprints of the data as they were read from
+/// the disk, before they were compressed.
 #[derive(Debug, Default)]
 pub struct Proof {
     extents: ExtentSet,
@@ -24,7 +25,7 @@ pub struct Proof {
 struct ProvenPiece {
     start: Sector,
     len: SectorCount,
-    digest: Digest,
+    fingerprint: Fingerprint,
 }
 
 impl Proof {
@@ -33,11 +34,11 @@ impl Proof {
         Self::default()
     }
 
-    /// Adds sectors that lie after all that were added, and the SHA-1 of their data.
-    pub(super) fn push(&mut self, extents: &[SectorRange], digest: Digest) {
+    /// Adds sectors that lie after all that were added, and what their data are like.
+    pub(super) fn push(&mut self, extents: &[SectorRange], fingerprint: Fingerprint) {
         let Some(first) = extents.first() else { return };
         let len = extents.iter().fold(SectorCount::ZERO, |sum, e| sum.saturating_add(e.len()));
-        self.pieces.push(ProvenPiece { start: first.start(), len, digest });
+        self.pieces.push(ProvenPiece { start: first.start(), len, fingerprint });
         self.extents.extend(extents.iter().copied());
     }
 
@@ -115,18 +116,18 @@ impl Slot {
     }
 }
 
-/// Compares data that come in order with the digests of the pieces that they are made of.
+/// Compares data that come in order with the fingerprints of the pieces that they are made of.
 struct Check<'a> {
     pieces: &'a [ProvenPiece],
     /// The piece that has begun, with how many of its bytes are to come.
-    current: Option<(Hasher, usize, Digest)>,
+    current: Option<(Fingerprinter, usize, Fingerprint)>,
 }
 
 impl Check<'_> {
     /// Takes in the next data; false if they are not those of the pieces.
     fn take(&mut self, mut data: &[u8]) -> bool {
         while !data.is_empty() {
-            let (mut hasher, left, digest) = match self.current.take() {
+            let (mut hasher, left, fingerprint) = match self.current.take() {
                 Some(current) => current,
                 None => match self.begin() {
                     Some(current) => current,
@@ -137,8 +138,8 @@ impl Check<'_> {
             hasher.update(now);
             let left = left.saturating_sub(now.len());
             if left > 0 {
-                self.current = Some((hasher, left, digest));
-            } else if hasher.finish() != digest {
+                self.current = Some((hasher, left, fingerprint));
+            } else if hasher.finish() != fingerprint {
                 return false;
             }
             data = later;
@@ -146,11 +147,11 @@ impl Check<'_> {
         true
     }
 
-    fn begin(&mut self) -> Option<(Hasher, usize, Digest)> {
+    fn begin(&mut self) -> Option<(Fingerprinter, usize, Fingerprint)> {
         let (piece, rest) = self.pieces.split_first()?;
         self.pieces = rest;
         let len = usize::try_from(piece.len.to_bytes().get()).ok()?;
-        Some((Hasher::new(HashType::Sha1), len, piece.digest))
+        Some((Fingerprinter::new(), len, piece.fingerprint))
     }
 
     /// Whether all pieces were there to their ends.
