@@ -8,9 +8,10 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use crate::buffer::PageBuffer;
 use crate::device::ReadAt;
-use crate::digest::{Digest, HashType};
-use crate::error::{ErrorKind, Place, Result};
+use crate::digest::{BlockDigester, Digest, HashType};
+use crate::error::{Error, ErrorKind, Place, Result};
 use crate::extent::ExtentSet;
 use crate::sector::{SECTOR_BYTES, Sector, SectorCount, SectorRange};
 use crate::signature::{HashBlockSize, Signature, cut};
@@ -25,6 +26,10 @@ pub struct Comparison<'a> {
     in_use: &'a ExtentSet,
     base: Option<&'a Signature>,
     signature: Option<NewSignature>,
+    /// Makes the digests that are compared with those of the base.
+    old: BlockDigester,
+    /// Makes those of the result.
+    new: BlockDigester,
 }
 
 /// How a signature is made.
@@ -55,7 +60,7 @@ pub struct WindowData {
     start: Sector,
     present: ExtentSet,
     /// From `start` on; what is not `present` is left over from earlier windows.
-    bytes: Vec<u8>,
+    bytes: PageBuffer,
 }
 
 /// What came out for one window.
@@ -77,7 +82,14 @@ impl<'a> Comparison<'a> {
         signature: Option<NewSignature>,
     ) -> Self {
         let signature = signature.map(|own| base.map_or(own, NewSignature::like));
-        Self { in_use, base, signature }
+        let new = signature.unwrap_or_default();
+        let like = base
+            .map_or(new, |base| NewSignature { hash_type: base.hash_type(), block: base.block() });
+        let digester = |NewSignature { hash_type, block }| {
+            let bytes = SectorCount::from_u32(block.sectors()).to_bytes().get();
+            BlockDigester::new(hash_type, usize::try_from(bytes).unwrap_or(usize::MAX))
+        };
+        Self { in_use, base, signature, old: digester(like), new: digester(new) }
     }
 
     /// How the signature of the result is made, if there shall be one.
@@ -152,7 +164,7 @@ impl<'a> Comparison<'a> {
         out: &mut Judgement,
     ) -> Result<()> {
         let digest_of =
-            |range, hash_type: HashType| data.get(range).map(|bytes| hash_type.digest(bytes));
+            |range, digester: BlockDigester| data.get(range).map(|bytes| digester.digest(bytes));
         let mut unchanged = ExtentSet::new();
         // Nearly always a block is one entry and all of it is in use: then it is hashed once.
         let mut last = None;
@@ -160,7 +172,7 @@ impl<'a> Comparison<'a> {
             if self.in_use.within(entry.range).next().is_none() {
                 continue;
             }
-            let digest = digest_of(entry.range, entry.digest.hash_type())?;
+            let digest = digest_of(entry.range, self.old)?;
             if digest == entry.digest {
                 unchanged.push(entry.range);
             }
@@ -168,12 +180,16 @@ impl<'a> Comparison<'a> {
         }
         for piece in self.in_use.within(block) {
             out.changed.extend(&unchanged.complement(piece));
-            let Some(NewSignature { hash_type, .. }) = self.signature else { continue };
+            if self.signature.is_none() {
+                continue;
+            }
             let digest = match last {
-                Some((range, digest)) if range == piece && digest.hash_type() == hash_type => {
+                Some((range, digest))
+                    if range == piece && self.old.hash_type() == self.new.hash_type() =>
+                {
                     digest
                 }
-                _ => digest_of(piece, hash_type)?,
+                _ => digest_of(piece, self.new)?,
             };
             out.digests.push((piece, digest));
         }
@@ -198,13 +214,24 @@ impl WindowData {
         self.start = window.start();
         self.present.clone_from(wanted);
         let len = bytes_between(window.start(), wanted.end().unwrap_or(window.start()));
-        if self.bytes.len() < len {
-            self.bytes.resize(len, 0);
-        }
-        for range in wanted {
+        self.bytes.grown(len);
+        let mut read = |range: SectorRange| {
             let at = range.absolute_from(base).ok_or_else(truncated)?.start();
-            let span = self.span(range);
-            device.read_sectors(at, self.bytes.get_mut(span).ok_or_else(truncated)?)?;
+            let span = bytes_between(window.start(), range.start())
+                ..bytes_between(window.start(), range.end());
+            device.read_sectors(at, self.bytes.get_mut().get_mut(span).ok_or_else(truncated)?)
+        };
+        let gap = device.gap().whole_sectors();
+        for ranges in wanted.as_slice().chunk_by(|a, b| b.start().since(a.end()) <= gap) {
+            let (Some(first), Some(last)) = (ranges.first(), ranges.last()) else { continue };
+            let whole = SectorRange::new(first.start(), last.end()).ok_or_else(truncated)?;
+            match read(whole) {
+                // What can't be read may be in a gap.
+                Err(Error { kind: ErrorKind::Read(_), .. }) if ranges.len() > 1 => {
+                    ranges.iter().copied().try_for_each(&mut read)?;
+                }
+                outcome => outcome?,
+            }
         }
         Ok(())
     }
@@ -214,7 +241,7 @@ impl WindowData {
     /// # Errors
     /// `Truncated` if they were not all read.
     pub fn get(&self, range: SectorRange) -> Result<&[u8]> {
-        let bytes = self.present.contains(range).then(|| self.bytes.get(self.span(range)));
+        let bytes = self.present.contains(range).then(|| self.bytes.get().get(self.span(range)));
         bytes.flatten().ok_or_else(|| ErrorKind::Truncated.at(Place::Sector(range.start())))
     }
 

@@ -24,6 +24,16 @@ pub trait ReadAt: Sync {
         self.read_at(start.to_bytes(), buf)
     }
 
+    /// Says that `len` bytes from `offset` on will be read soon, so that a device that can do so
+    /// begins to fetch them.
+    fn will_need(&self, _offset: Bytes, _len: u64) {}
+
+    /// How many bytes that nobody wants are better read than skipped, if wanted ones lie before
+    /// and after them.
+    fn gap(&self) -> Bytes {
+        Bytes(0)
+    }
+
     /// All whole sectors of the device.
     fn sectors(&self) -> SectorRange {
         SectorRange::first(self.size().whole_sectors())
@@ -37,6 +47,14 @@ impl<D: ReadAt + ?Sized> ReadAt for &D {
 
     fn read_at(&self, offset: Bytes, buf: &mut [u8]) -> Result<()> {
         (**self).read_at(offset, buf)
+    }
+
+    fn will_need(&self, offset: Bytes, len: u64) {
+        (**self).will_need(offset, len);
+    }
+
+    fn gap(&self) -> Bytes {
+        (**self).gap()
     }
 }
 
@@ -159,6 +177,16 @@ impl<D: ReadAt + ?Sized> ReadAt for Window<'_, D> {
         let base = self.range.start().to_bytes();
         let start = base.checked_add(offset.get()).ok_or_else(truncated)?;
         self.device.read_at(start, buf)
+    }
+
+    fn will_need(&self, offset: Bytes, len: u64) {
+        if let Some(start) = self.range.start().to_bytes().checked_add(offset.get()) {
+            self.device.will_need(start, len);
+        }
+    }
+
+    fn gap(&self) -> Bytes {
+        self.device.gap()
     }
 }
 

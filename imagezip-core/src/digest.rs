@@ -1,5 +1,7 @@
 //! The digests of signatures, and the SHA-256 of identities.
 
+mod zeros;
+
 use core::fmt;
 
 use md5::Md5;
@@ -7,6 +9,8 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256 as Sha256State};
 
 use crate::error::IncompatibleKind;
+
+pub use zeros::{BlockDigester, is_zero};
 
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 cpufeatures::new!(cpu_sha1, "sha", "ssse3", "sse4.1");

@@ -17,6 +17,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod allocation;
+pub mod buffer;
 pub mod codec;
 pub mod delta;
 pub mod device;

@@ -91,6 +91,14 @@ impl ReadAt for Overlay<'_> {
         }
         Ok(())
     }
+
+    fn will_need(&self, offset: Bytes, len: u64) {
+        self.device.will_need(offset, len);
+    }
+
+    fn gap(&self) -> Bytes {
+        self.device.gap()
+    }
 }
 
 /// The whole sectors around the bytes from `start` up to `end`.
@@ -148,6 +156,14 @@ impl ReadAt for Padded<'_> {
         };
         padding.fill(0);
         if data.is_empty() { Ok(()) } else { self.file.read_at(offset, data) }
+    }
+
+    fn will_need(&self, offset: Bytes, len: u64) {
+        self.file.will_need(offset, len);
+    }
+
+    fn gap(&self) -> Bytes {
+        self.file.gap()
     }
 }
 

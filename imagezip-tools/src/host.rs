@@ -7,6 +7,7 @@ mod target_file;
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::Path;
 use std::thread;
@@ -17,6 +18,7 @@ use imagezip_core::error::{ErrorKind, Place};
 use imagezip_core::partition::LogicalSectorSize;
 use imagezip_core::pipeline::Workers;
 use imagezip_core::sector::Bytes;
+use rustix::fs::{Advice, fadvise};
 
 pub use arriving::ArrivingFile;
 pub use retrying::Retrying;
@@ -143,6 +145,11 @@ impl ReadAt for FileDevice {
             };
             kind.at(Place::Byte(offset))
         })
+    }
+
+    fn will_need(&self, offset: Bytes, len: u64) {
+        // What can't be fetched early is fetched when it is read.
+        let _ = fadvise(&self.file, offset.get(), NonZeroU64::new(len), Advice::WillNeed);
     }
 }
 

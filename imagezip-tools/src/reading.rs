@@ -68,6 +68,10 @@ impl<D: ReadAt> ReadAt for Forgiving<D> {
         *all = all.union(&bad);
         Ok(())
     }
+
+    fn will_need(&self, offset: Bytes, len: u64) {
+        self.device.will_need(offset, len);
+    }
 }
 
 #[cfg(test)]

@@ -57,7 +57,22 @@ impl<'a> Source<'a> {
             id: [0; 16],
         }
     }
+
+    /// Tells the device that what is in use of a window will be read soon.
+    fn announce(&self, window: SectorRange) {
+        let mut in_use = self.map.in_use.within(window);
+        let Some(first) = in_use.next() else { return };
+        let end = in_use.last().unwrap_or(first).end();
+        let place = SectorRange::new(first.start(), end)
+            .and_then(|range| range.absolute_from(self.map.base()));
+        if let Some(place) = place {
+            self.device.will_need(place.start().to_bytes(), place.len().to_bytes().get());
+        }
+    }
 }
+
+/// So many windows before it is read, the device is told about one.
+const AHEAD: usize = 8;
 
 /// How far a save is; read by others while it runs. All in bytes of the disk, but for `written`.
 #[derive(Debug, Default)]
@@ -103,6 +118,8 @@ pub fn save<W: Write + Send>(
     let comparison = Comparison::new(&source.map.in_use, source.base, source.signature);
     let slots = (0..workers.count().saturating_mul(2)).map(|_| Slot::new(source.level)).collect();
     let mut windows = comparison.windows();
+    let mut ahead = comparison.windows();
+    ahead.by_ref().take(AHEAD).for_each(|window| source.announce(window));
     let in_use = |reloc: &&Reloc| source.map.in_use.contains(reloc.sectors());
     let mut relocs: Vec<Reloc> = source.relocs.iter().filter(in_use).copied().collect();
     relocs.sort_by_key(|reloc| reloc.sector);
@@ -113,7 +130,10 @@ pub fn save<W: Write + Send>(
     ordered(
         workers,
         slots,
-        || Ok(windows.next()),
+        || {
+            ahead.next().into_iter().for_each(|window| source.announce(window));
+            Ok(windows.next())
+        },
         |window, slot: &mut Slot| slot.fill(source, &comparison, &cutter, window),
         |slot| {
             output.push(slot.packer.packed(), &|extent| slot.data.get(extent))?;

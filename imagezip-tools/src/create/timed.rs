@@ -37,4 +37,12 @@ impl ReadAt for Timed<'_> {
         self.nanoseconds.fetch_add(took, Ordering::Relaxed);
         outcome
     }
+
+    fn will_need(&self, offset: Bytes, len: u64) {
+        self.device.will_need(offset, len);
+    }
+
+    fn gap(&self) -> Bytes {
+        self.device.gap()
+    }
 }
