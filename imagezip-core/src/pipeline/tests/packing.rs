@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::codec::Level;
+use crate::device::ReadAt;
 use crate::ndz::{PAYLOAD_MAX, Reloc, RelocType};
+use crate::sector::Bytes;
+use crate::signature::{ChunkNumber, Entry, HashBlockSize};
 use std::ops::Range;
 
 /// 8 MiB.
@@ -113,4 +116,38 @@ proptest! {
         apply(&file, &mut restored);
         prop_assert!(restored == disk);
     }
+}
+
+/// A disk of zeros.
+struct Zeros(u32);
+
+impl ReadAt for Zeros {
+    fn size(&self) -> Bytes {
+        SectorCount::from_u32(self.0).to_bytes()
+    }
+
+    fn read_at(&self, _: Bytes, buf: &mut [u8]) -> crate::Result<()> {
+        buf.fill(0);
+        Ok(())
+    }
+}
+
+/// Every other sector is free: as many ranges as a disk can have. A fault that makes work grow
+/// with their square takes hours.
+#[test]
+fn a_delta_among_a_million_free_ranges() {
+    let count = 1_000_000;
+    let device = Zeros(2 * count);
+    let in_use: ExtentSet = (0..count).map(|i| range(2 * i, 2 * i + 1)).collect();
+    let map = DiskMap::known(range(0, 2 * count), in_use.clone());
+    let digest = HashType::Sha1.digest(&[0; SECTOR]);
+    let mut base = Signature::new(HashType::Sha1, HashBlockSize::default());
+    for range in &in_use {
+        base.push(Entry { range, chunk: ChunkNumber::default(), digest }).unwrap();
+    }
+    let source = Source { base: Some(&base), ..Source::new(&device, &map) };
+    let mut file = Vec::new();
+    let saved = save(&Threads(2), source, &mut file, &Progress::default()).unwrap();
+    assert!(file.is_empty());
+    assert_eq!(saved.signature.len(), base.len());
 }
