@@ -7,6 +7,8 @@
 mod adler;
 mod compress;
 mod decompress;
+#[cfg_attr(not(test), expect(dead_code, reason = "the compressor will be built on it"))]
+mod deflate;
 
 #[cfg(test)]
 mod tests;
