@@ -7,7 +7,6 @@
 mod adler;
 mod compress;
 mod decompress;
-#[cfg_attr(not(test), expect(dead_code, reason = "the compressor will be built on it"))]
 mod deflate;
 
 #[cfg(test)]

@@ -1,33 +1,18 @@
 //! Compressing pieces.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use miniz_oxide::DataFormat;
-use miniz_oxide::deflate::core::{
-    CompressionStrategy, CompressorOxide, TDEFLFlush, TDEFLStatus, compress,
-};
-
 use super::Adler32;
+use super::deflate::{self, Break, Effort, Encoder, INPUT_MAX};
 
-/// The most bytes in a stored block: whole sectors, so that stored data can be cut between blocks.
-const STORED_MAX: usize = 127 * 512;
-
-/// The bytes before the data of a stored block that begins at a byte's bound.
-const STORED_HEADER: usize = 5;
+/// The most bytes of an empty stored block.
+const EMPTY_BLOCK: usize = 5;
 
 /// The most bytes that a piece of `len` bytes becomes when compressed.
 pub const fn max_compressed_len(len: usize) -> usize {
-    len.saturating_add(len.div_ceil(STORED_MAX).saturating_mul(STORED_HEADER))
-}
-
-/// A place where compressed data can be cut in two, because a block ends there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Break {
-    /// The bytes of data before it: a multiple of 512.
-    pub(super) data: usize,
-    /// The bits of deflate blocks before it.
-    pub(super) bits: usize,
+    let (parts, rest) = (len / INPUT_MAX, len % INPUT_MAX);
+    let parts = parts.saturating_mul(deflate::max_compressed_len(INPUT_MAX));
+    parts.saturating_add(deflate::max_compressed_len(rest))
 }
 
 /// Compressed data that can become part of a stream.
@@ -50,12 +35,13 @@ impl Piece {
     /// compressing anew and takes at most `room` bytes; `data` is what was compressed. It holds
     /// whole sectors.
     pub fn head(&self, data: &[u8], room: usize) -> Option<Self> {
-        let end = |head: &Break| head.bits.div_ceil(8).saturating_add(STORED_HEADER);
+        let bytes = |head: &Break| usize::try_from(head.bit.div_ceil(8)).unwrap_or(usize::MAX);
+        let end = |head: &Break| bytes(head).saturating_add(EMPTY_BLOCK);
         let fitting = self.breaks.partition_point(|head| end(head) <= room);
-        let head = self.breaks.get(..fitting)?.iter().rfind(|head| head.data < self.len)?;
-        let data = data.get(..head.data).filter(|data| !data.is_empty())?;
-        let mut deflate = self.deflate.get(..head.bits.div_ceil(8))?.to_vec();
-        let used = head.bits % 8;
+        let head = self.breaks.get(..fitting)?.last()?;
+        let data = data.get(..head.input)?;
+        let mut deflate = self.deflate.get(..bytes(head))?.to_vec();
+        let used = head.bit % 8;
         if used > 0 {
             // An empty stored block goes on to the next byte's bound. The bits of its type are 0.
             if let Some(last) = deflate.last_mut() {
@@ -96,42 +82,54 @@ impl Default for Piece {
     }
 }
 
-/// How hard to compress: 0 (not at all) to 9.
+/// How hard to compress: 0 (not at all) to 9. What the numbers mean is measured in
+/// docs/performance.md; between those of the same effort there is no difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Level(u8);
 
 impl Level {
+    /// Data are stored as they are.
+    pub const STORE: Self = Self(0);
+    /// For disks and networks that are faster than [`Level::DEFAULT`].
+    pub const FAST: Self = Self(1);
+    /// Smaller than zlib's level 4.
+    pub const DEFAULT: Self = Self(4);
+    /// For images that are made once and loaded often.
+    pub const SMALL: Self = Self(9);
+
     /// The level, if there is one of that number.
     pub const fn new(level: u8) -> Option<Self> {
         if level <= 9 { Some(Self(level)) } else { None }
     }
+
+    /// How the encoder works; `None` if data are stored.
+    const fn effort(self) -> Option<Effort> {
+        match self.0 {
+            0 => None,
+            1..=3 => Some(Effort::Fast),
+            4..=6 => Some(Effort::Default),
+            _ => Some(Effort::High),
+        }
+    }
 }
 
 impl Default for Level {
-    /// Level 1 (docs/decisions/0004-codec.md).
     fn default() -> Self {
-        Self(1)
+        Self::DEFAULT
     }
 }
 
 /// Compresses pieces. It holds large tables, so each thread keeps one.
 pub struct Compressor {
-    // `None` stores without looking for matches.
-    deflate: Option<Box<CompressorOxide>>,
+    encoder: Option<Encoder>,
+    /// Of one part of a piece.
+    breaks: Vec<Break>,
 }
 
 impl Compressor {
     /// A compressor of the given level.
     pub fn new(level: Level) -> Self {
-        let deflate = (level.0 > 0).then(|| {
-            Box::new(CompressorOxide::with_params(
-                DataFormat::Raw,
-                level.0,
-                CompressionStrategy::Default,
-                15,
-            ))
-        });
-        Self { deflate }
+        Self { encoder: level.effort().map(Encoder::new), breaks: Vec::new() }
     }
 
     /// Compresses `input` into `piece`, in place of what was in it.
@@ -140,17 +138,19 @@ impl Compressor {
         piece.len = input.len();
         piece.deflate.clear();
         piece.breaks.clear();
-        if input.is_empty() {
-            return;
-        }
-        let limit = max_compressed_len(input.len());
-        let compressed = self.deflate.as_mut().and_then(|state| {
-            piece.deflate.resize(limit, 0);
-            deflate_within(state, input, &mut piece.deflate)
-        });
-        match compressed {
-            Some(len) => piece.deflate.truncate(len),
-            None => store(input, piece),
+        let mut before = 0_usize;
+        for part in input.chunks(INPUT_MAX) {
+            let start = piece.deflate.len();
+            match &mut self.encoder {
+                Some(encoder) => encoder.encode(part, &mut piece.deflate, &mut self.breaks),
+                None => deflate::store(part, &mut piece.deflate, &mut self.breaks),
+            }
+            let bits = u64::try_from(start).unwrap_or(u64::MAX).saturating_mul(8);
+            piece.breaks.extend(self.breaks.iter().map(|found| Break {
+                input: before.saturating_add(found.input),
+                bit: bits.saturating_add(found.bit),
+            }));
+            before = before.saturating_add(part.len());
         }
     }
 }
@@ -158,30 +158,5 @@ impl Compressor {
 impl Default for Compressor {
     fn default() -> Self {
         Self::new(Level::default())
-    }
-}
-
-/// Compresses all of `input` and ends it with a sync flush; the length of the result, or `None`
-/// if that doesn't fit `out`.
-fn deflate_within(state: &mut CompressorOxide, input: &[u8], out: &mut [u8]) -> Option<usize> {
-    state.reset();
-    let (status, taken, made) = compress(state, input, out, TDEFLFlush::Sync);
-    // A full buffer may mean that more was to come.
-    let complete = status == TDEFLStatus::Okay && taken == input.len() && made < out.len();
-    complete.then_some(made)
-}
-
-/// Puts `input` into stored blocks.
-fn store(input: &[u8], piece: &mut Piece) {
-    piece.deflate.clear();
-    let mut data = 0_usize;
-    for block in input.chunks(STORED_MAX) {
-        let len = u16::try_from(block.len()).unwrap_or(u16::MAX);
-        piece.deflate.push(0);
-        piece.deflate.extend(len.to_le_bytes());
-        piece.deflate.extend((!len).to_le_bytes());
-        piece.deflate.extend(block);
-        data = data.saturating_add(block.len());
-        piece.breaks.push(Break { data, bits: piece.deflate.len().saturating_mul(8) });
     }
 }

@@ -138,11 +138,17 @@ impl Encoder {
         // Many short stored blocks between others may take more than a few long ones.
         if out.len().wrapping_sub(start) > max_compressed_len(input.len()) {
             out.truncate(start);
-            breaks.clear();
-            let stored = 0..input.len();
-            Writer { input, out: BitWriter::new(out), breaks, stored }.finish();
+            store(input, out, breaks);
         }
     }
+}
+
+/// Appends stored blocks for `input` to `out`. `breaks` is replaced by the places before the end at
+/// which the data can be cut.
+pub(super) fn store(input: &[u8], out: &mut Vec<u8>, breaks: &mut Vec<Break>) {
+    breaks.clear();
+    let stored = 0..input.len();
+    Writer { input, out: BitWriter::new(out), breaks, stored }.finish();
 }
 
 /// Writes blocks and notes where they end.
