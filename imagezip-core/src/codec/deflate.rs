@@ -57,8 +57,8 @@ impl Effort {
     /// each costs the time to decide about it.
     const fn segment(self) -> usize {
         match self {
-            Self::Fast => 16_384,
-            Self::Default | Self::High => 8192,
+            Self::Fast => 8192,
+            Self::Default | Self::High => 4096,
         }
     }
 }
@@ -113,19 +113,23 @@ impl Encoder {
         let mut data = 0..0;
         let mut used = 0;
         let mut counts = Counts::NONE;
+        let mut cost = 0.0;
         while data.end < input.len() {
             let end = data.end.wrapping_add(self.segment).min(input.len());
             self.finder.parse(&self.window, data.end..end, &mut self.tokens);
             let next = self.tokens.take_counts();
             // There is always room for another segment, even if it is all literals.
             let full = self.tokens.len().wrapping_add(self.segment) > TOKENS;
-            if !data.is_empty() && (full || split::differ(&counts, &next)) {
+            let mut both = counts.clone();
+            both.add(&next);
+            let (cost_next, cost_both) = (split::cost(&next), split::cost(&both));
+            if !data.is_empty() && (full || cost_both > cost + cost_next) {
                 writer.block(data.clone(), self.tokens.first(used), &mut counts);
                 self.tokens.remove_first(used);
                 data.start = data.end;
-                counts = next;
+                (counts, cost) = (next, cost_next);
             } else {
-                counts.add(&next);
+                (counts, cost) = (both, cost_both);
             }
             used = self.tokens.len();
             data.end = end;

@@ -29,8 +29,7 @@ pub(super) fn store(out: &mut BitWriter<'_>, data: &[u8]) {
 
 /// The code lengths of a block's two codes.
 struct Lengths {
-    // Two more than there are symbols: they have their share of the fixed code.
-    litlen: [u8; LITLENS + 2],
+    litlen: [u8; LITLENS],
     distance: [u8; DISTANCES],
 }
 
@@ -38,7 +37,7 @@ impl Lengths {
     /// The codes that a block of the fixed type has.
     #[expect(clippy::indexing_slicing, reason = "it is a constant")]
     const FIXED: Self = {
-        let mut litlen = [8; LITLENS + 2];
+        let mut litlen = [8; LITLENS];
         let mut symbol = 144;
         while symbol < 280 {
             litlen[symbol] = if symbol < 256 { 9 } else { 7 };
@@ -49,7 +48,7 @@ impl Lengths {
 
     /// The best codes for these counts.
     fn of(counts: &Counts) -> Self {
-        let mut lengths = Self { litlen: [0; LITLENS + 2], distance: [0; DISTANCES] };
+        let mut lengths = Self { litlen: [0; LITLENS], distance: [0; DISTANCES] };
         code_lengths(&counts.litlen, LONGEST, &mut lengths.litlen);
         code_lengths(&counts.distance, LONGEST, &mut lengths.distance);
         lengths
@@ -244,7 +243,7 @@ impl Header {
 
 /// Writes `tokens` and the end of the block, which take `bits` bits.
 fn write_tokens(out: &mut BitWriter<'_>, tokens: &[Token], lengths: &Lengths, bits: u64) {
-    let mut litlen_codes = [0; LITLENS + 2];
+    let mut litlen_codes = [0; LITLENS];
     codes(&lengths.litlen, &mut litlen_codes);
     let mut distance_codes = [0; DISTANCES];
     codes(&lengths.distance, &mut distance_codes);
@@ -268,7 +267,7 @@ fn write_tokens(out: &mut BitWriter<'_>, tokens: &[Token], lengths: &Lengths, bi
     }
     // By `Token::distance`: code << 16 | bits with the extra bits << 8 | bits of the code.
     let mut distances = [0_u32; 32];
-    for (symbol, (place, code)) in (0..).zip(distances.iter_mut().zip(distance_codes)) {
+    for (symbol, (place, code)) in (0..NO_DISTANCE).zip(distances.iter_mut().zip(distance_codes)) {
         let length = u32::from(lengths.distance.get(symbol as usize).copied().unwrap_or_default());
         let total = length.wrapping_add(distance_extra_bits(symbol));
         *place = u32::from(code) << 16 | total << 8 | length;

@@ -1,8 +1,7 @@
 //! Finding matches, at three levels of effort.
 //!
-//! All finders look for four equal bytes: shorter matches cost about as many bits as they save.
-//! A table, indexed by a hash of the four bytes, holds the low 16 bits of the positions where
-//! they were last seen. That is enough, as no match may lie farther back than 2^15, and it keeps
+//! All finders look for four equal bytes; matches of three save few bits. A table, indexed by
+//! a hash of the four bytes, holds the low 16 bits of the positions where they were last seen. That is enough, as no match may lie farther back than 2^15, and it keeps
 //! the tables in the fastest caches. A position that is 2^16 or more bytes ago is taken for
 //! another one, where most probably other bytes are: they are always compared.
 
@@ -18,6 +17,16 @@ use super::window::Window;
 
 /// The fewest bytes that the hash tables find.
 const HASHED: usize = 4;
+
+/// Three bytes farther back than this are better written as literals.
+const SHORT_DISTANCE: usize = 4096;
+
+/// What a finder found.
+#[derive(Clone, Copy)]
+struct Match {
+    length: usize,
+    distance: usize,
+}
 
 /// A way to find matches.
 pub(super) enum Finder {

@@ -18,50 +18,41 @@ pub(super) fn entropy(counts: &Counts) -> f32 {
     weight(&counts.litlen) + weight(&counts.distance)
 }
 
-/// About the bits that a block with these symbols takes.
+/// About the bits that a block with these symbols takes, without extra bits.
 pub(super) fn cost(counts: &Counts) -> f32 {
     let symbols = counts.litlen.iter().chain(&counts.distance);
-    let used: u32 = symbols.map(|n| (*n).min(1)).fold(0, u32::wrapping_add);
+    let used = symbols.map(|n| (*n).min(1)).fold(0, u32::wrapping_add);
     HEADER_BITS + SYMBOL_BITS * used as f32 + entropy(counts)
 }
 
-/// The sum of −n log2(n / all).
+/// The sum of −n log2(n / all), over all n.
 fn weight(counts: &[u32]) -> f32 {
-    let mut sum = 0_u32;
-    let mut parts = [0_f32; 4];
-    let (chunks, rest) = counts.as_chunks::<4>();
-    for chunk in chunks {
-        for (part, n) in parts.iter_mut().zip(chunk) {
+    const LANES: usize = 8;
+    let mut all = [0_u32; LANES];
+    let mut parts = [0_f32; LANES];
+    // There are a multiple of eight of either kind.
+    for chunk in counts.as_chunks::<LANES>().0 {
+        for ((part, sum), n) in parts.iter_mut().zip(&mut all).zip(chunk) {
             *part += n_log2(*n);
-            sum = sum.wrapping_add(*n);
+            *sum = sum.wrapping_add(*n);
         }
     }
-    for (part, n) in parts.iter_mut().zip(rest) {
-        *part += n_log2(*n);
-        sum = sum.wrapping_add(*n);
-    }
-    n_log2(sum) - parts.iter().sum::<f32>()
+    n_log2(all.into_iter().fold(0, u32::wrapping_add)) - parts.iter().sum::<f32>()
 }
 
 /// n log2(n), to about 0.5 %; 0 for 0. The exponent of the floating-point number is the whole
 /// part of the logarithm; a polynomial that is exact at powers of two gives the rest.
 #[inline]
 fn n_log2(n: u32) -> f32 {
-    let n = n as f32;
+    // From signed numbers the conversion is one instruction.
+    let n = n.cast_signed() as f32;
     let bits = n.to_bits();
-    let whole = (bits >> 23) as f32 - 127.0;
+    let whole = (bits >> 23).cast_signed() as f32 - 127.0;
     let part = f32::from_bits(bits & 0x7f_ffff | 0x3f80_0000) - 1.0;
     n * (whole + part * (1.0 + (1.0 - part) * 0.344))
 }
 
-/// Whether `next` had better begin a new block than join `block`.
-pub(super) fn differ(block: &Counts, next: &Counts) -> bool {
-    let mut both = block.clone();
-    both.add(next);
-    cost(&both) > cost(block) + cost(next)
-}
-
 /// Whether a block with these symbols has no chance to take less than `bits`.
 pub(super) fn hopeless(counts: &Counts, bits: u64) -> bool {
-    entropy(counts) + extra_bits(counts) as f32 >= bits as f32
+    entropy(counts) * 0.99 + extra_bits(counts) as f32 >= bits as f32
 }

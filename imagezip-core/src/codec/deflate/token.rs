@@ -10,15 +10,16 @@ pub(super) const MAX_MATCH: usize = 258;
 /// How far back a match may lie.
 pub(super) const MAX_DISTANCE: usize = 32_768;
 
-/// The number of symbols of the literal/length code and of the distance code.
-pub(super) const LITLENS: usize = 286;
-pub(super) const DISTANCES: usize = 30;
+/// The number of symbols of the literal/length code and of the distance code. The last two of each
+/// never occur, but have their share of the fixed codes.
+pub(super) const LITLENS: usize = 288;
+pub(super) const DISTANCES: usize = 32;
 
 /// Ends a block.
 pub(super) const END_OF_BLOCK: usize = 256;
 
 /// The most tokens that [`Tokens`] holds.
-pub(super) const TOKENS: usize = 32_768;
+pub(super) const TOKENS: usize = 16_384;
 
 /// One literal or match, ready to be written without a branch: which of the two it is shows only
 /// in what the tables of the block writer hold for it.
@@ -119,21 +120,18 @@ impl Counts {
 pub(super) struct Tokens {
     list: Box<[Token; TOKENS]>,
     len: usize,
-    // By `Token::litlen` and `Token::distance`.
-    litlens: [u32; 512],
-    distances: [u32; 32],
+    counts: Counts,
 }
 
 impl Tokens {
     pub(super) fn new() -> Self {
-        Self { list: super::boxed(), len: 0, litlens: [0; 512], distances: [0; 32] }
+        Self { list: super::boxed(), len: 0, counts: Counts::NONE }
     }
 
     /// Removes all tokens and their counts.
     pub(super) fn clear(&mut self) {
         self.len = 0;
-        self.litlens = [0; 512];
-        self.distances = [0; 32];
+        self.counts = Counts::NONE;
     }
 
     /// The number of tokens.
@@ -161,47 +159,47 @@ impl Tokens {
             *place = token;
         }
         self.len = self.len.wrapping_add(1);
-        if let Some(n) = self.litlens.get_mut(token.litlen()) {
-            *n = n.wrapping_add(1);
-        }
     }
 
     #[inline]
     pub(super) fn literal(&mut self, byte: u8) {
         self.push(Token::literal(byte));
+        count(&mut self.counts.litlen, usize::from(byte));
     }
 
     /// Adds a match of 3 to 258 bytes, 1 to 32768 bytes back.
     #[inline]
     pub(super) fn copy(&mut self, length: usize, distance: usize) {
         #[expect(clippy::cast_possible_truncation, reason = "both are small")]
-        let (length, distance) = (length as u32, distance as u32);
+        let (length, distance) = (length.wrapping_sub(MIN_MATCH) as u8, distance as u32);
         let (symbol, _, extra) = distance_symbol(distance.wrapping_sub(1));
-        let place = length.wrapping_add(253) & 511;
-        self.push(Token(place | symbol << 9 | extra << 14));
-        if let Some(n) = self.distances.get_mut((symbol & 31) as usize) {
-            *n = n.wrapping_add(1);
-        }
+        self.push(Token(256 | u32::from(length) | symbol << 9 | extra << 14));
+        let place = LENGTH_PLACES.get(usize::from(length)).copied().unwrap_or_default();
+        count(&mut self.counts.litlen, 256 | usize::from(place % 32));
+        count(&mut self.counts.distance, (symbol % 32) as usize);
     }
 
     /// Takes the counts of the tokens that were added since the last time.
-    pub(super) fn take_counts(&mut self) -> Counts {
-        let mut counts = Counts::NONE;
-        let (literals, lengths) = self.litlens.split_at(256);
-        for (sum, n) in counts.litlen.iter_mut().zip(literals) {
-            *sum = *n;
-        }
-        for (over, n) in (0..).zip(lengths) {
-            let (symbol, ..) = length_symbol(over);
-            if let Some(sum) = counts.litlen.get_mut(symbol as usize) {
-                *sum = sum.wrapping_add(*n);
-            }
-        }
-        for (sum, n) in counts.distance.iter_mut().zip(&self.distances) {
-            *sum = *n;
-        }
-        self.litlens = [0; 512];
-        self.distances = [0; 32];
-        counts
+    pub(super) const fn take_counts(&mut self) -> Counts {
+        core::mem::replace(&mut self.counts, Counts::NONE)
     }
 }
+
+#[inline]
+fn count(counts: &mut [u32], symbol: usize) {
+    if let Some(n) = counts.get_mut(symbol) {
+        *n = n.wrapping_add(1);
+    }
+}
+
+/// How far from the end of the block the symbols of the lengths from 3 on are.
+#[expect(clippy::cast_possible_truncation, clippy::indexing_slicing, reason = "it is a constant")]
+const LENGTH_PLACES: [u8; 256] = {
+    let mut places = [0; 256];
+    let mut over = 0;
+    while over < 256 {
+        places[over] = (length_symbol(over as u32).0 - 256) as u8;
+        over += 1;
+    }
+    places
+};

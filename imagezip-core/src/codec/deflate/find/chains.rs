@@ -6,7 +6,7 @@ use core::ops::Range;
 
 use super::super::token::{MAX_DISTANCE, MAX_MATCH, MIN_MATCH, Tokens};
 use super::super::window::{Window, same_bytes};
-use super::{HASHED, distance, hash, is_valid, low};
+use super::{HASHED, Match, SHORT_DISTANCE, distance, hash, is_valid, low};
 
 /// Two to these powers are the sizes of the tables for four and for three bytes.
 const BITS: u32 = 15;
@@ -23,9 +23,6 @@ const LONG: usize = 32;
 /// A match of so many bytes ends the search.
 const NICE: usize = 128;
 
-/// Three bytes farther back than this are better written as literals.
-const SHORT_DISTANCE: usize = 4096;
-
 pub(crate) struct Chains {
     /// The latest position of each hash.
     latest: Box<[u16; 1 << BITS]>,
@@ -33,12 +30,6 @@ pub(crate) struct Chains {
     before: Box<[u16; MAX_DISTANCE]>,
     /// The latest position of three bytes.
     short: Box<[u16; 1 << SHORT_BITS]>,
-}
-
-#[derive(Clone, Copy)]
-struct Match {
-    length: usize,
-    distance: usize,
 }
 
 /// The distances at which a search begins.
