@@ -7,6 +7,7 @@
 mod adler;
 mod compress;
 mod decompress;
+mod inflate;
 
 #[cfg(test)]
 mod tests;
