@@ -8,6 +8,7 @@ mod adler;
 mod compress;
 mod decompress;
 mod deflate;
+mod inflate;
 
 #[cfg(test)]
 mod tests;

@@ -1,53 +1,76 @@
-//! Decompressing streams.
+//! Decompressing streams (RFC 1950).
 
 use alloc::boxed::Box;
 use alloc::vec;
 
-use miniz_oxide::inflate::TINFLStatus;
-use miniz_oxide::inflate::core::inflate_flags::{
-    TINFL_FLAG_COMPUTE_ADLER32, TINFL_FLAG_PARSE_ZLIB_HEADER,
-};
-use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
-
+use super::Adler32;
+use super::inflate::{Fault, HISTORY, Inflate, SLACK};
 use crate::error::{CorruptKind, Error, ErrorKind, Result};
 
-/// The size of the window that data are decompressed in, and so the most that come at a time.
-/// A power of two not below deflate's own 32 KiB.
-pub const WINDOW: usize = 128 * 1024;
+/// The size of the windows that data are decompressed in, and so the most that come at a time:
+/// whole sectors, and not less than a match may reach back.
+///
+/// Small enough that what takes the data finds them in a CPU's second cache, and large enough
+/// for a disk.
+pub const WINDOW: usize = 256 * 1024;
 
-/// Decompresses streams. It holds about 140 KiB, so each thread keeps one.
+/// The window; before it what matches may refer to; after it a byte that would be too much, and
+/// what decompressing overwrites.
+const BUFFER: usize = HISTORY + WINDOW + 1 + SLACK;
+
+/// The bytes before the deflate blocks of a stream.
+const HEADER: usize = 2;
+
+/// Decompresses streams. It holds about 310 KiB, so each thread keeps one; a stream of less than
+/// a window uses less of them.
 ///
 /// Either [`Decompressor::decompress`] gives a sink all data of a stream, or the caller takes them
 /// when it likes: [`Decompressor::begin`], then [`Decompressor::advance`] until there are no more.
 pub struct Decompressor {
-    inflate: Box<DecompressorOxide>,
-    window: Box<[u8]>,
-    /// How many bytes of the stream were used.
-    taken: usize,
-    /// How many bytes of data are to come.
+    inflate: Inflate,
+    buffer: Box<[u8]>,
+    /// Where in the buffer the data begin that were not taken yet. All before it are data of the
+    /// same stream.
+    start: usize,
+    /// Where they end. Some may belong to the next window.
+    end: usize,
+    adler: Adler32,
+    progress: Progress,
+    /// How many bytes of data are to come out.
     left: u64,
-    /// The end of the stream was found to be right.
-    finished: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// Nothing of the stream was read yet.
+    Begun,
+    /// Its blocks are being read.
+    Blocks,
+    /// Its end was found to be right, or there is none.
+    Finished,
 }
 
 impl Decompressor {
     /// A decompressor.
     pub fn new() -> Self {
         Self {
-            inflate: Box::default(),
-            window: vec![0; WINDOW].into_boxed_slice(),
-            taken: 0,
+            inflate: Inflate::new(),
+            buffer: vec![0; BUFFER].into_boxed_slice(),
+            start: 0,
+            end: 0,
+            adler: Adler32::EMPTY,
+            progress: Progress::Finished,
             left: 0,
-            finished: true,
         }
     }
 
     /// Begins a stream that must hold exactly `len` bytes of data.
     pub fn begin(&mut self, len: u64) {
-        self.inflate.init();
-        self.taken = 0;
+        self.inflate.begin(HEADER);
+        (self.start, self.end) = (0, 0);
+        self.adler = Adler32::EMPTY;
+        self.progress = Progress::Begun;
         self.left = len;
-        self.finished = false;
     }
 
     /// The next data of the stream that was begun: [`WINDOW`] bytes, the last time the rest; `None`
@@ -59,46 +82,46 @@ impl Decompressor {
     /// # Errors
     /// `Corrupt` with one of the `Payload` kinds; after that only another stream can be begun.
     pub fn advance(&mut self, stream: &[u8]) -> Result<Option<&[u8]>> {
-        if self.finished {
-            return Ok(None);
+        match self.progress {
+            Progress::Begun => check_header(stream)?,
+            Progress::Blocks => self.make_room(),
+            Progress::Finished => return Ok(None),
         }
-        let made = self.fill(stream)?;
-        if self.left == 0 && !self.finished {
-            // The window may be full before the stream's end was seen. More data are an error,
-            // so what is in the window stays.
-            self.fill(stream)?;
+        self.progress = Progress::Blocks;
+        let left = usize::try_from(self.left).unwrap_or(usize::MAX);
+        let len = left.min(WINDOW);
+        let end = self.start.saturating_add(len);
+        // After the last data the end must come: whatever else does is too much.
+        let limit = if len == left { end.saturating_add(1) } else { end };
+        let buffer = self.buffer.first_chunk_mut::<BUFFER>();
+        let buffer = buffer.ok_or_else(|| corrupt(CorruptKind::PayloadLong))?;
+        self.end =
+            self.inflate.run(stream, buffer, self.end, limit).map_err(|fault| match fault {
+                Fault::Short => corrupt(CorruptKind::PayloadShort),
+                Fault::Code => corrupt(CorruptKind::PayloadCode),
+            })?;
+        if len == left && self.end > end {
+            return Err(corrupt(CorruptKind::PayloadLong));
         }
-        Ok(self.window.get(..made).filter(|data| !data.is_empty()))
+        let data = self.buffer.get(self.start..self.end.min(end)).unwrap_or_default();
+        self.adler = self.adler.followed_by(Adler32::of(data), data.len());
+        if let Some(after) = self.inflate.end().filter(|_| self.end <= end) {
+            check_end(stream.get(after..).unwrap_or_default(), self.adler, data.len() == left)?;
+            self.progress = Progress::Finished;
+        }
+        self.start = self.start.saturating_add(data.len());
+        self.left = self.left.saturating_sub(u64::try_from(data.len()).unwrap_or_default());
+        Ok(Some(data).filter(|data| !data.is_empty()))
     }
 
-    /// Decompresses into the window until it is full or the stream ends; the number of bytes.
-    fn fill(&mut self, stream: &[u8]) -> Result<usize> {
-        const FLAGS: u32 = TINFL_FLAG_PARSE_ZLIB_HEADER | TINFL_FLAG_COMPUTE_ADLER32;
-        let rest = stream.get(self.taken..).unwrap_or_default();
-        let (status, taken, made) = decompress(&mut self.inflate, rest, &mut self.window, 0, FLAGS);
-        self.taken = self.taken.saturating_add(taken);
-        let finished = match status {
-            TINFLStatus::Done => true,
-            // The window is full, so each call brings data.
-            TINFLStatus::HasMoreOutput if made > 0 => false,
-            TINFLStatus::Adler32Mismatch => return Err(corrupt(CorruptKind::PayloadChecksum)),
-            TINFLStatus::FailedCannotMakeProgress | TINFLStatus::NeedsMoreInput => {
-                return Err(corrupt(CorruptKind::PayloadShort));
-            }
-            _ => return Err(corrupt(CorruptKind::PayloadCode)),
-        };
-        self.left = u64::try_from(made)
-            .ok()
-            .and_then(|made| self.left.checked_sub(made))
-            .ok_or_else(|| corrupt(CorruptKind::PayloadLong))?;
-        if finished && self.left > 0 {
-            return Err(corrupt(CorruptKind::PayloadShort));
+    /// Makes room for a window after the data that are kept to refer to.
+    fn make_room(&mut self) {
+        let gone = self.start.saturating_sub(HISTORY);
+        if gone > 0 && self.end <= self.buffer.len() {
+            self.buffer.copy_within(gone..self.end, 0);
+            self.start = self.start.saturating_sub(gone);
+            self.end = self.end.saturating_sub(gone);
         }
-        if finished && self.taken < stream.len() {
-            return Err(corrupt(CorruptKind::PayloadTrailing));
-        }
-        self.finished = finished;
-        Ok(made)
     }
 
     /// Decompresses `stream`, which must be one whole stream of exactly `len` bytes of data, and
@@ -126,6 +149,32 @@ impl Default for Decompressor {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Checks the bytes before the blocks (RFC 1950, 2.2): deflate with a window of up to 32 KiB, and
+/// no dictionary that both sides know.
+fn check_header(stream: &[u8]) -> Result<()> {
+    let header = stream.first_chunk::<HEADER>();
+    let header = u16::from_be_bytes(*header.ok_or_else(|| corrupt(CorruptKind::PayloadShort))?);
+    let (method, window, dictionary) = (header >> 8 & 15, header >> 12, header & 0x20);
+    if method == 8 && window <= 7 && dictionary == 0 && header.is_multiple_of(31) {
+        Ok(())
+    } else {
+        Err(corrupt(CorruptKind::PayloadCode))
+    }
+}
+
+/// Checks the bytes after the blocks, which must be the checksum and nothing else.
+fn check_end(trailer: &[u8], adler: Adler32, all: bool) -> Result<()> {
+    let (sum, rest) =
+        trailer.split_first_chunk().ok_or_else(|| corrupt(CorruptKind::PayloadShort))?;
+    if u32::from_be_bytes(*sum) != adler.get() {
+        return Err(corrupt(CorruptKind::PayloadChecksum));
+    }
+    if !all {
+        return Err(corrupt(CorruptKind::PayloadShort));
+    }
+    if rest.is_empty() { Ok(()) } else { Err(corrupt(CorruptKind::PayloadTrailing)) }
 }
 
 fn corrupt(kind: CorruptKind) -> Error {

@@ -8,7 +8,7 @@ use crate::error::{ErrorKind, Limit, Result};
 
 /// How many bytes are kept: many windows of the pipeline, so that threads may overtake each other.
 /// A multiple of what the decompressor delivers at a time.
-pub(super) const KEPT: usize = 256 * WINDOW;
+pub(super) const KEPT: usize = 128 * WINDOW;
 
 /// The last [`KEPT`] bytes of data that come in order.
 #[derive(Default)]

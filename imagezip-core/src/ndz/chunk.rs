@@ -51,7 +51,7 @@ impl<'a> Chunk<'a> {
     }
 
     /// Decompresses the chunk and gives its data to `sink`, in ascending order: each time where
-    /// they begin and some whole sectors of one region, at most 128 KiB.
+    /// they begin and some whole sectors of one region, at most a window ([`WINDOW`](crate::codec::WINDOW)).
     ///
     /// When an error is found, `sink` may have got data, but none outside the regions.
     ///

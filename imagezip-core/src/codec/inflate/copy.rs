@@ -1,0 +1,85 @@
+//! Copying matches.
+
+/// Copies `len` bytes, at most 258, from `from` to `at`, which lies after it. What was copied may
+/// be copied again. Up to 31 bytes after them may be overwritten.
+#[inline]
+pub(super) fn copy<const N: usize>(out: &mut [u8; N], from: usize, at: usize, len: usize) {
+    let distance = at.wrapping_sub(from);
+    let end = at.wrapping_add(len);
+    if distance >= 16 {
+        copy_steps::<16, N>(out, from, at, end);
+    } else if distance >= 8 {
+        copy_steps::<8, N>(out, from, at, end);
+    } else {
+        copy_near(out, distance, at, end);
+    }
+}
+
+/// Copies up to `end`, `STEP` bytes at a time, from no less than `STEP` bytes before.
+#[inline]
+fn copy_steps<const STEP: usize, const N: usize>(
+    out: &mut [u8; N],
+    mut from: usize,
+    mut at: usize,
+    end: usize,
+) {
+    loop {
+        let bytes = out.get(from..).and_then(<[u8]>::first_chunk::<STEP>).copied();
+        let place = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<STEP>);
+        let (Some(bytes), Some(place)) = (bytes, place) else { return };
+        *place = bytes;
+        from = from.wrapping_add(STEP);
+        at = at.wrapping_add(STEP);
+        if at >= end {
+            return;
+        }
+    }
+}
+
+/// Copies up to `end` from less than eight bytes before: what is repeated is made a word once,
+/// and then written as often as it takes.
+#[inline]
+fn copy_near<const N: usize>(out: &mut [u8; N], distance: usize, mut at: usize, end: usize) {
+    let before = at.checked_sub(8).and_then(|from| out.get(from..)?.first_chunk());
+    // At a stream's start there may be fewer than eight bytes.
+    let Some(before) = before.copied().map(u64::from_le_bytes) else {
+        for to in at..end {
+            let byte = out.get(to.wrapping_sub(distance)).copied().unwrap_or_default();
+            if let Some(to) = out.get_mut(to) {
+                *to = byte;
+            }
+        }
+        return;
+    };
+    let bits = u32::try_from(distance).unwrap_or_default().wrapping_mul(8);
+    let mut word = before.wrapping_shr(64_u32.wrapping_sub(bits));
+    // 1, 2, 4, 8 bytes fit a word; the others are written over their own overlap.
+    let step = match distance {
+        1 => {
+            word = word.wrapping_mul(0x0101_0101_0101_0101);
+            8
+        }
+        2 => {
+            word = word.wrapping_mul(0x0001_0001_0001_0001);
+            8
+        }
+        4 => {
+            word |= word << 32;
+            8
+        }
+        3 => {
+            word |= word << 24 | word << 48;
+            6
+        }
+        _ => {
+            word |= word.wrapping_shl(bits);
+            distance
+        }
+    };
+    while at < end {
+        let place = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<8>);
+        let Some(place) = place else { return };
+        *place = word.to_le_bytes();
+        at = at.wrapping_add(step);
+    }
+}
