@@ -1,7 +1,7 @@
 //! A deflate encoder (RFC 1951) for pieces of a few hundred KiB.
 //!
 //! Saving a disk is bound by this code, and no encoder without std comes near what one in C can
-//! do; docs/decisions/0004-codec.md has the figures. It is made for one thing: independent pieces
+//! do (docs/decisions/0004-codec.md has the figures). It is made for one thing: independent pieces
 //! that are in memory as a whole. So there are no streams, no window that slides, and no position
 //! that doesn't fit 18 bits.
 //!
@@ -46,9 +46,9 @@ pub(super) const fn max_compressed_len(len: usize) -> usize {
 pub(super) enum Effort {
     /// One look per position.
     Fast,
-    /// Smaller than zlib's level 4, at about twice its speed.
+    /// As small as zlib's level 4 on a system's files, at almost twice its speed.
     Default,
-    /// Smaller than zlib's level 9.
+    /// Smaller than zlib's level 6 on a system's files, at half the speed of the default.
     High,
 }
 
