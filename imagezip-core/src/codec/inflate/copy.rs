@@ -1,7 +1,10 @@
 //! Copying matches.
 
+/// How many bytes after a match may be overwritten: all but one of the longest step.
+pub(super) const OVERWRITTEN: usize = 15;
+
 /// Copies `len` bytes, at most 258, from `from` to `at`, which lies after it. What was copied may
-/// be copied again. Up to 31 bytes after them may be overwritten.
+/// be copied again. Up to [`OVERWRITTEN`] bytes after them may be overwritten.
 #[inline]
 pub(super) fn copy<const N: usize>(out: &mut [u8; N], from: usize, at: usize, len: usize) {
     let distance = at.wrapping_sub(from);
