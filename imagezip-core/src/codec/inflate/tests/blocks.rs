@@ -83,7 +83,12 @@ fn fixed_symbols_without_a_meaning_are_refused() {
     }
     for symbol in 0..32 {
         let mut writer = Writer::default();
-        writer.stored(false, &[7; 40_000]).number(1, 1).number(1, 2).fixed(257).code((symbol, 5));
+        writer
+            .stored(false, &vec![7; 40_000])
+            .number(1, 1)
+            .number(1, 2)
+            .fixed(257)
+            .code((symbol, 5));
         let extra = u32::try_from((symbol / 2).saturating_sub(1)).unwrap();
         let stream = writer.number(0, extra).fixed(256).finish();
         assert_eq!(judge(&stream), Judged::Alike, "{symbol}");
@@ -153,7 +158,7 @@ fn put_match(writer: &mut Writer, len: usize, distance: usize) {
 
 #[test]
 fn stored_blocks_have_their_length_twice() {
-    let stream = Writer::default().stored(false, &[1; 65_535]).stored(true, &[]).finish();
+    let stream = Writer::default().stored(false, &vec![1; 65_535]).stored(true, &[]).finish();
     assert_eq!(judge(&stream), Judged::Alike);
     assert_eq!(ours(&stream), Ok((vec![1; 65_535], 65_545)));
     for bit in 0..32 {
