@@ -11,12 +11,8 @@ use crate::measure::{Measure, timed};
 
 /// About what one chunk of the classic program holds.
 const CHUNK: usize = 3 << 20;
-/// What `openssl speed` hashes at once; it stays in the CPU's first cache.
-const HASHED: usize = 16 << 10;
-/// How long.
-const HASHING: Duration = Duration::from_secs(1);
 
-/// Adds `sha1-core` and, if zlib is there, `zlib-compress`, `zlib-inflate` and `zlib-inflate-hash`.
+/// Adds, if zlib is there, `zlib-compress`, `zlib-inflate` and `zlib-inflate-hash`.
 /// Of all chunks those are taken whose number is `part` modulo `parts`.
 pub(super) fn measure(
     data: &[u8],
@@ -24,7 +20,6 @@ pub(super) fn measure(
     parts: usize,
     limits: &mut BTreeMap<&'static str, Measure>,
 ) -> Result<()> {
-    limits.insert("sha1-core", sha1());
     let Some(mut zlib) = codecs::zlib(4) else { return Ok(()) };
     let chunks: Vec<_> = data.chunks(CHUNK).skip(part).step_by(parts.max(1)).collect();
     let bytes = chunks.iter().map(|chunk| chunk.len() as u64).sum();
@@ -49,17 +44,4 @@ pub(super) fn measure(
     limits.insert("zlib-inflate", Measure::new(inflating, size, bytes));
     limits.insert("zlib-inflate-hash", Measure::new(inflating + hashing, size, bytes));
     Ok(())
-}
-
-fn sha1() -> Measure {
-    let buffer = vec![0x5a; HASHED];
-    let start = Instant::now();
-    let mut bytes = 0;
-    while start.elapsed() < HASHING {
-        for _ in 0..64 {
-            std::hint::black_box(HashType::Sha1.digest(std::hint::black_box(&buffer)));
-            bytes += buffer.len() as u64;
-        }
-    }
-    Measure::new(start.elapsed(), bytes, 0)
 }
