@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::job::{Job, Output, file};
 use super::program::Programs;
 use super::stand::Stand;
-use crate::command::run;
+use crate::command::stdout;
 use crate::node_disk::{SECTOR, Slice};
 
 /// How well the chunks of a full image are filled.
@@ -106,7 +106,7 @@ impl<'a> Checker<'a> {
         let target = self.stand.bench.path(file::CHECKED_DISK);
         for name in base.into_iter().chain([file::OUT_IMAGE]) {
             let image = self.stand.bench.path(name);
-            run(self.programs.tool("imageunzip").arg("--quiet").arg(image).arg(&target))?;
+            stdout(self.programs.tool("imageunzip").arg("--quiet").arg(image).arg(&target))?;
         }
         Ok(())
     }

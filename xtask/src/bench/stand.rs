@@ -15,7 +15,7 @@ use super::disk::BenchDisk;
 use super::job::{Job, file};
 use super::program::{Programs, Usage};
 use super::{directory, step};
-use crate::command::{run, stdout};
+use crate::command::stdout;
 use crate::node_disk::{SECTOR, Slice};
 
 /// The disk, its images and signatures.
@@ -50,8 +50,12 @@ impl Stand {
         let bench = &stand.bench;
         let (image, delta) = (bench.path(file::IMAGE), bench.path(file::DELTA));
         let (base, scratch) = (bench.path(file::BASE_SIGNATURE), bench.path(file::OUT_SIGNATURE));
-        run(imagezip(programs).arg(bench.path(file::SIGNATURE)).arg(&bench.disk.path).arg(image))?;
-        run(imagezip(programs).arg(scratch).arg("-H").arg(base).arg(&bench.disk.path).arg(delta))?;
+        stdout(
+            imagezip(programs).arg(bench.path(file::SIGNATURE)).arg(&bench.disk.path).arg(image),
+        )?;
+        stdout(
+            imagezip(programs).arg(scratch).arg("-H").arg(base).arg(&bench.disk.path).arg(delta),
+        )?;
         stand.write_other_signature()?;
         Ok(stand)
     }
@@ -154,5 +158,6 @@ fn imagezip(programs: &Programs) -> Command {
 /// Makes the base image of a disk, and its signature.
 pub(super) fn save_base(programs: &Programs, bench: &BenchDisk) -> Result<()> {
     let (image, signature) = (bench.path(file::BASE), bench.path(file::BASE_SIGNATURE));
-    run(imagezip(programs).arg(signature).arg(&bench.disk.path).arg(image))
+    stdout(imagezip(programs).arg(signature).arg(&bench.disk.path).arg(image))?;
+    Ok(())
 }
