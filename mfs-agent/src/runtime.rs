@@ -1,5 +1,5 @@
-//! What a C library would do for the program: its start, memory functions, threads, processes and
-//! heap.
+//! What a C library would do for the program: its start, memory functions, threads, processes,
+//! heap, and what takes addresses.
 //!
 //! All unsafe code of the agent is in this module. The rest of the program is safe code on top
 //! of rustix, which makes system calls itself.
@@ -7,10 +7,12 @@
 mod memory;
 mod packet;
 mod process;
+mod ranges;
 mod thread;
 
 pub(crate) use packet::KernelPackets;
 pub(crate) use process::KernelProcesses;
+pub(crate) use ranges::KernelRanges;
 pub(crate) use thread::KernelThreads;
 
 use core::arch::naked_asm;

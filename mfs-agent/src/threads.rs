@@ -50,3 +50,26 @@ impl Workers for Processors<'_> {
         self.threads.scope(self.count, body);
     }
 }
+
+/// Threads of `std`.
+#[cfg(test)]
+pub(crate) struct StdThreads;
+
+#[cfg(test)]
+impl Threads for StdThreads {
+    fn start(&self, body: Body) -> Result<Box<dyn Join>> {
+        struct Started(std::thread::JoinHandle<()>);
+        impl Join for Started {
+            fn join(self: Box<Self>) {
+                self.0.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            }
+        }
+        Ok(Box::new(Started(std::thread::spawn(body))))
+    }
+
+    fn scope(&self, count: usize, body: &(dyn Fn(usize) + Sync)) {
+        std::thread::scope(|scope| {
+            (0..count).for_each(|index| drop(scope.spawn(move || body(index))));
+        });
+    }
+}

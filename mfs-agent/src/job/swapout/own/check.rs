@@ -14,8 +14,8 @@ use crate::job::swapout::count::count;
 use crate::job::swapout::plan::Plan;
 use crate::job::swapout::publish::Made;
 use crate::project::commit::Member;
-use crate::project::image::StoredFile;
 use crate::project::ownership::{self, give_to_group};
+use crate::project::stored::StoredFile;
 use crate::threads::Processors;
 
 /// Checks the image under its temporary name: it is durable, all that it holds is what the disk
