@@ -4,6 +4,7 @@
 //! All unsafe code of the agent is in this module. The rest of the program is safe code on top
 //! of rustix, which makes system calls itself.
 
+mod heap;
 mod memory;
 mod packet;
 mod process;
@@ -21,7 +22,7 @@ use core::arch::naked_asm;
 compile_error!("the agent's runtime is written for x86-64 Linux");
 
 #[global_allocator]
-static HEAP: rustix_dlmalloc::GlobalDlmalloc = rustix_dlmalloc::GlobalDlmalloc;
+static HEAP: heap::Heap = heap::Heap;
 
 /// Where the kernel starts the program.
 ///

@@ -24,20 +24,29 @@ pub trait Threads: Sync {
     fn scope(&self, count: usize, body: &(dyn Fn(usize) + Sync));
 }
 
-/// A worker for each processor.
+/// So many threads more than processors wait for a disk or a server while the others work.
+const WAITING: usize = 2;
+
+/// Workers that keep all processors busy.
 pub struct Processors<'a> {
     threads: &'a dyn Threads,
     count: usize,
 }
 
 impl<'a> Processors<'a> {
-    /// Of those that this program may use.
+    /// One for each processor that this program may use.
     pub fn new(threads: &'a dyn Threads) -> Self {
         let count = rustix::thread::sched_getaffinity(None)
             .ok()
             .and_then(|set| usize::try_from(set.count()).ok())
             .map_or(1, |count| count.max(1));
         Self { threads, count }
+    }
+
+    /// With some more, for work that waits at times.
+    pub fn with_waiting(threads: &'a dyn Threads) -> Self {
+        let Self { threads, count } = Self::new(threads);
+        Self { threads, count: count.saturating_add(WAITING) }
     }
 }
 

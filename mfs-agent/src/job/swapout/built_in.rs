@@ -16,7 +16,7 @@ use crate::threads::Processors;
 pub(super) fn make(plan: &Plan<'_>) -> Result<Made> {
     let Plan { progress, disk, info, .. } = *plan;
     let commit = info.commit();
-    let workers = Processors::new(plan.threads);
+    let workers = Processors::with_waiting(plan.threads);
     progress.enter(Phase::Save);
     let mut image =
         ImageFile::new(commit.create(Member::Image)?, plan.threads, plan.ranges, progress)?;

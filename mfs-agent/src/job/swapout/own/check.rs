@@ -79,7 +79,7 @@ pub(super) fn check(plan: &Plan<'_>) -> Result<Made> {
         0 => Placement::default(),
         _ => Placement::partition(plan.map.area),
     };
-    let workers = Processors::new(plan.threads);
+    let workers = Processors::with_waiting(plan.threads);
     let done = AtomicU64::new(0);
     let (compared, digest) =
         compare_and_digest(&workers, &image, plan.device, place, &done).map_err(unreadable)?;
