@@ -28,6 +28,7 @@ pub mod net;
 pub mod processes;
 pub mod progress;
 pub mod project;
+pub mod ranges;
 pub mod report;
 pub mod threads;
 pub mod tmcd;

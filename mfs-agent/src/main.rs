@@ -28,7 +28,7 @@ use mfs_agent::project::{credentials, mount};
 use mfs_agent::report::{console, ending, journal, memory};
 use mfs_agent::tmcd::reporter;
 use mfs_agent::{finish, net};
-use runtime::{KernelPackets, KernelProcesses, KernelThreads};
+use runtime::{KernelPackets, KernelProcesses, KernelRanges, KernelThreads};
 use rustix_futex_sync::OnceLock;
 
 static PROGRESS: Progress = Progress::new();
@@ -92,6 +92,7 @@ fn perform(line: &CommandLine) -> Result<String> {
             let host = swapout::Host {
                 threads: &KernelThreads,
                 processes: &KernelProcesses,
+                ranges: &KernelRanges,
                 rescan: &rescan,
             };
             swapout::run(line, node, save, host, &PROGRESS)

@@ -6,5 +6,6 @@ pub mod image;
 pub mod mount;
 pub mod ownership;
 pub mod patience;
+pub mod stored;
 pub mod swapinfo;
 pub mod tree;

@@ -1,16 +1,19 @@
-//! What a C library would do for the program: its start, memory functions, threads, processes and
-//! heap.
+//! What a C library would do for the program: its start, memory functions, threads, processes,
+//! heap, and what takes addresses.
 //!
 //! All unsafe code of the agent is in this module. The rest of the program is safe code on top
 //! of rustix, which makes system calls itself.
 
+mod heap;
 mod memory;
 mod packet;
 mod process;
+mod ranges;
 mod thread;
 
 pub(crate) use packet::KernelPackets;
 pub(crate) use process::KernelProcesses;
+pub(crate) use ranges::KernelRanges;
 pub(crate) use thread::KernelThreads;
 
 use core::arch::naked_asm;
@@ -19,7 +22,7 @@ use core::arch::naked_asm;
 compile_error!("the agent's runtime is written for x86-64 Linux");
 
 #[global_allocator]
-static HEAP: rustix_dlmalloc::GlobalDlmalloc = rustix_dlmalloc::GlobalDlmalloc;
+static HEAP: heap::Heap = heap::Heap;
 
 /// Where the kernel starts the program.
 ///

@@ -24,20 +24,29 @@ pub trait Threads: Sync {
     fn scope(&self, count: usize, body: &(dyn Fn(usize) + Sync));
 }
 
-/// A worker for each processor.
+/// So many threads more than processors wait for a disk or a server while the others work.
+const WAITING: usize = 2;
+
+/// Workers that keep all processors busy.
 pub struct Processors<'a> {
     threads: &'a dyn Threads,
     count: usize,
 }
 
 impl<'a> Processors<'a> {
-    /// Of those that this program may use.
+    /// One for each processor that this program may use.
     pub fn new(threads: &'a dyn Threads) -> Self {
         let count = rustix::thread::sched_getaffinity(None)
             .ok()
             .and_then(|set| usize::try_from(set.count()).ok())
             .map_or(1, |count| count.max(1));
         Self { threads, count }
+    }
+
+    /// With some more, for work that waits at times.
+    pub fn with_waiting(threads: &'a dyn Threads) -> Self {
+        let Self { threads, count } = Self::new(threads);
+        Self { threads, count: count.saturating_add(WAITING) }
     }
 }
 
@@ -48,5 +57,28 @@ impl Workers for Processors<'_> {
 
     fn run(&self, body: &(dyn Fn(usize) + Sync)) {
         self.threads.scope(self.count, body);
+    }
+}
+
+/// Threads of `std`.
+#[cfg(test)]
+pub(crate) struct StdThreads;
+
+#[cfg(test)]
+impl Threads for StdThreads {
+    fn start(&self, body: Body) -> Result<Box<dyn Join>> {
+        struct Started(std::thread::JoinHandle<()>);
+        impl Join for Started {
+            fn join(self: Box<Self>) {
+                self.0.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            }
+        }
+        Ok(Box::new(Started(std::thread::spawn(body))))
+    }
+
+    fn scope(&self, count: usize, body: &(dyn Fn(usize) + Sync)) {
+        std::thread::scope(|scope| {
+            (0..count).for_each(|index| drop(scope.spawn(move || body(index))));
+        });
     }
 }

@@ -47,6 +47,9 @@ pub const DISK_TOOLS: &[Package] = &[
 /// What checking signed images needs.
 pub const SIGNING: &[Package] = &[package("minisign", "minisign")];
 
+/// What the speed of SHA-1 is compared with.
+pub const OPENSSL: &[Package] = &[package("openssl", "openssl")];
+
 /// What looking into programs needs.
 pub const BINARY_TOOLS: &[Package] = &[package("binutils", "readelf")];
 

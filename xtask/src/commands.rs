@@ -1,5 +1,6 @@
 //! The command line. Each command has a file of its own with its options and its `run`.
 
+mod bench;
 mod demo;
 mod mfs;
 mod test;
@@ -18,6 +19,7 @@ pub(crate) struct Xtask {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Bench(bench::Bench),
     Demo(demo::Demo),
     Mfs(mfs::Mfs),
     Test(test::Test),
@@ -28,6 +30,7 @@ impl Xtask {
     /// Runs the command that was asked for.
     pub(crate) fn run(self) -> Result<()> {
         match self.command {
+            Command::Bench(command) => command.run(),
             Command::Demo(command) => command.run(),
             Command::Mfs(command) => command.run(),
             Command::Test(command) => command.run(),

@@ -5,6 +5,7 @@
 //! the workspace's tests share lives here.
 
 pub mod apt;
+pub mod bench;
 pub mod command;
 pub mod deb;
 pub mod experiment;

@@ -13,7 +13,8 @@ use anyhow::{Context, ensure};
 
 use crate::command::{fed, stdout, tool};
 
-pub use files::collect_files;
+pub use files::{collect_files, copy_files};
+pub(crate) use tree::Mount;
 pub use tree::{Entry, Tree};
 pub use user::work_as_user;
 
@@ -69,11 +70,26 @@ impl NodeDisk {
         sizes: Sizes,
         mkfs_options: &[&str],
     ) -> anyhow::Result<Self> {
-        let esp = Slice { start: SECTORS_PER_MIB, sectors: sizes.esp * SECTORS_PER_MIB };
-        let root = Slice { start: esp.end(), sectors: sizes.root * SECTORS_PER_MIB };
-        let swap = Slice { start: root.end(), sectors: sizes.swap * SECTORS_PER_MIB };
-        let sectors = swap.end() + SECTORS_PER_MIB;
-        let disk = Self { path: path.to_owned(), esp, root, swap, sectors };
+        let staging = scratch.join("root");
+        collect_files(&staging, sizes.files << 20)?;
+        let disk = Self::make_of(path, scratch, sizes, mkfs_options, &staging)?;
+        fs::remove_dir_all(&staging)?;
+        Ok(disk)
+    }
+
+    /// As [`NodeDisk::make`], but the root file system holds what is in the directory `staging`.
+    ///
+    /// # Errors
+    /// As [`NodeDisk::make`].
+    pub fn make_of(
+        path: &Path,
+        scratch: &Path,
+        sizes: Sizes,
+        mkfs_options: &[&str],
+        staging: &Path,
+    ) -> anyhow::Result<Self> {
+        let disk = Self::planned(path, sizes);
+        let Self { esp, root, swap, sectors, .. } = disk;
 
         let file = File::create(path).with_context(|| format!("creating {}", path.display()))?;
         file.set_len(sectors * SECTOR)?;
@@ -97,22 +113,28 @@ impl NodeDisk {
         fs::write(&loader, b"stands in for a boot loader\n".repeat(20_000))?;
         disk.write_esp_file(&loader, "LOADER.EFI")?;
 
-        let staging = scratch.join("root");
-        collect_files(&staging, sizes.files << 20)?;
         stdout(
             tool("mkfs.ext4")
                 .args(["-q", "-F", "-L", "root", "-d"])
-                .arg(&staging)
+                .arg(staging)
                 .arg("-E")
                 .arg(format!("offset={}", root.start * SECTOR))
                 .args(mkfs_options)
                 .arg(path)
                 .arg(format!("{}k", root.sectors / 2)),
         )?;
-        fs::remove_dir_all(&staging)?;
 
         disk.make_swap(&scratch.join("swap"))?;
         Ok(disk)
+    }
+
+    /// The layout, for a disk that was made before or is to be made.
+    pub fn planned(path: &Path, sizes: Sizes) -> Self {
+        let esp = Slice { start: SECTORS_PER_MIB, sectors: sizes.esp * SECTORS_PER_MIB };
+        let root = Slice { start: esp.end(), sectors: sizes.root * SECTORS_PER_MIB };
+        let swap = Slice { start: root.end(), sectors: sizes.swap * SECTORS_PER_MIB };
+        let sectors = swap.end() + SECTORS_PER_MIB;
+        Self { path: path.to_owned(), esp, root, swap, sectors }
     }
 
     /// mkswap can't write at an offset: it formats a file, whose header is then copied.

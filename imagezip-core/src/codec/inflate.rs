@@ -30,9 +30,12 @@ use header::{BlockType, Tables};
 /// How far back a match may reach.
 pub(super) const HISTORY: usize = 32 * 1024;
 
-/// The room that there must be after the end of what is asked for: the longest match may begin
-/// just before it, and is copied in steps.
-pub(super) const SLACK: usize = 320;
+/// The data end less than so many bytes after what is asked for: two literals and the longest
+/// match may be read after it was looked at last.
+const OVERSHOOT: usize = 2 + 258;
+
+/// The room that there must be after the end of what is asked for: matches are copied in steps.
+pub(super) const SLACK: usize = OVERSHOOT + copy::OVERWRITTEN;
 
 /// Why a stream can't be decompressed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -85,7 +88,7 @@ impl Inflate {
     }
 
     /// Decompresses into `out` from `at` on until `limit` is reached or the stream ends; where
-    /// the data end then. That may be after `limit`, but less than a match's length.
+    /// the data end then. That may be after `limit`, but less than [`OVERSHOOT`] bytes.
     ///
     /// `stream` is the same each time. Before `at` lie the data so far, at least the last
     /// [`HISTORY`] of them and nothing else. After `limit` there must be [`SLACK`] bytes; bytes

@@ -192,6 +192,47 @@ fn the_end_is_checked_before_the_last_data_come() {
     assert_eq!(decompressor.advance(&stream), Err(error.into()));
 }
 
+/// Matches reach back as far as they can, over every window's start.
+#[test]
+fn windows_keep_what_matches_refer_to() {
+    for back in [1, 7, 258, 32_767, 32_768] {
+        let data: Vec<u8> = noise(5, back).into_iter().cycle().take(3 * WINDOW + 12_345).collect();
+        let mut stream = Vec::new();
+        let level = flate2::Compression::best();
+        flate2::read::ZlibEncoder::new(&data[..], level).read_to_end(&mut stream).unwrap();
+        assert!(ours(&stream, data.len() as u64).unwrap() == data, "{back}");
+        assert!(at_leisure(&stream, data.len() as u64).unwrap() == data, "{back}");
+    }
+}
+
+/// Nothing of the stream before can be referred to.
+#[test]
+fn a_stream_begins_with_nothing_to_refer_to() {
+    // A block of the fixed code: length 3 from distance 1, and the end.
+    let stream = [0x78, 0x5e, 0x03, 0x02, 0x00, 0, 0, 0, 0];
+    let mut decompressor = Decompressor::new();
+    decompressor
+        .decompress(&self::stream(&[noise(1, 1000)], Level::default()), 1000, &mut |_| Ok(()))
+        .unwrap();
+    let error = ErrorKind::Corrupt(CorruptKind::PayloadCode);
+    assert_eq!(decompressor.decompress(&stream, 3, &mut |_| Ok(())), Err(error.into()));
+}
+
+#[test]
+fn headers_are_taken_as_zlib_takes_them() {
+    let valid = stream(&[noise(4, 100)], Level::default());
+    let mut taken = 0;
+    for header in 0..=u16::MAX {
+        let mut stream = valid.clone();
+        stream[..2].copy_from_slice(&header.to_be_bytes());
+        let theirs = theirs(&stream).is_ok();
+        assert_eq!(ours(&stream, 100).is_ok(), theirs, "{header:04x}");
+        taken += u32::from(theirs);
+    }
+    // Eight window sizes, and four levels that nobody reads.
+    assert_eq!(taken, 32);
+}
+
 #[test]
 fn a_bomb_stops_at_the_expected_length() {
     let bomb = stream(&vec![vec![0; 1 << 20]; 64], Level::default());

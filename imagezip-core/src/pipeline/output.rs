@@ -32,7 +32,7 @@ pub(super) struct Output<W> {
 const ROOM_MIN: usize = 4096;
 
 /// How often a part of the right length for the rest of a chunk is looked for.
-const TRIES: usize = 6;
+const TRIES: usize = 12;
 
 impl<W: Write> Output<W> {
     pub(super) fn new(writer: ImageWriter<W>, signature: NewSignature, level: Level) -> Self {
@@ -81,9 +81,10 @@ impl<W: Write> Output<W> {
             beyond = less(beyond, (head.len(), head.deflate().len()));
         }
         let mut part = Piece::new();
+        let mut failed = 0;
         for _ in 0..TRIES {
             let room = self.writer.room();
-            let len = data_for(room, beyond);
+            let len = data_for(room, beyond, failed);
             let Some(tried) = rest.1.get(..len).filter(|_| len > 0 && room >= ROOM_MIN) else {
                 break;
             };
@@ -93,8 +94,10 @@ impl<W: Write> Output<W> {
                 let taken = split(&mut rest, len);
                 self.push_part(&taken, &part)?;
                 beyond = less(beyond, made);
+                failed = 0;
             } else {
                 beyond = made;
+                failed = failed.saturating_add(1);
             }
         }
         if !rest.1.is_empty() {
@@ -148,10 +151,18 @@ fn less(a: (usize, usize), b: (usize, usize)) -> (usize, usize) {
     (a.0.saturating_sub(b.0), a.1.saturating_sub(b.1))
 }
 
-/// How many bytes of data, in whole sectors, are likely to fill `room` and still fit it, where
-/// so many bytes become so many.
-fn data_for(room: usize, (data, deflate): (usize, usize)) -> usize {
+/// How many bytes of data, in whole sectors, are likely to fill `room` and still fit it, where so
+/// many bytes become so many, which is too much, and so many guesses `failed`.
+fn data_for(room: usize, (data, deflate): (usize, usize), failed: u32) -> usize {
     let room = room.saturating_sub(room / 64);
-    let len = room.saturating_mul(data).checked_div(deflate).unwrap_or_default();
+    // If all of the data become smaller at the same rate.
+    let likely = room.saturating_mul(data).checked_div(deflate).unwrap_or_default();
+    // No data become larger, but for the headers of stored blocks.
+    let certain = room.min(likely);
+    let len = match failed {
+        0 => likely,
+        1 => certain.midpoint(likely),
+        _ => certain,
+    };
     len.saturating_sub(len % 512)
 }

@@ -5,15 +5,23 @@ use imagezip_core::error::{ErrorKind, Place};
 use imagezip_core::sector::Bytes;
 use rustix::fd::OwnedFd;
 use rustix::fs::{Advice, CWD, Mode, OFlags, SeekFrom, fadvise, fstat, major, minor, openat, seek};
+use rustix::io::Errno;
 
 use super::{Disk, Number, Sources, cannot_open, is_unchanged};
 use crate::failure::{FailureKind, Result};
 use crate::file;
 use crate::progress::Progress;
 
+/// The least that is read directly. The cache fetches smaller reads together.
+const LARGE: usize = 64 << 10;
+
 /// An open disk.
 pub struct DiskDevice<'a> {
     device: OwnedFd,
+    /// The same without the kernel's cache, for what is read once.
+    direct: Option<OwnedFd>,
+    /// What offsets, lengths and addresses of direct reads are multiples of.
+    sector_size: usize,
     size: u64,
     progress: &'a Progress,
 }
@@ -58,8 +66,7 @@ impl<'a> DiskDevice<'a> {
         let fail = |errno| cannot_open(&path, errno);
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | flags;
         let device = openat(CWD, &path, flags, Mode::empty()).map_err(fail)?;
-        let number = fstat(&device).map_err(fail)?.st_rdev;
-        let number = Number { major: major(number), minor: minor(number) };
+        let number = number_of(&device).map_err(fail)?;
         if number != disk.number {
             return Err(FailureKind::DiskAbsent.because(format_args!(
                 "{path} is device {number}, but disk {} is {}",
@@ -69,8 +76,35 @@ impl<'a> DiskDevice<'a> {
         let size = seek(&device, SeekFrom::End(0)).map_err(fail)?;
         // Read ahead far, as all of it is read in order.
         let _ = fadvise(&device, 0, None, Advice::Sequential);
-        Ok(Self { device, size, progress })
+        // This one is no second exclusive user, so the same disk can be opened.
+        let flags = flags.difference(OFlags::EXCL) | OFlags::DIRECT;
+        let direct = openat(CWD, &path, flags, Mode::empty())
+            .ok()
+            .filter(|direct| number_of(direct) == Ok(number));
+        let sector_size = usize::try_from(disk.sector_size).unwrap_or(0);
+        Ok(Self { device, direct, sector_size, size, progress })
     }
+
+    /// Reads a large part past the kernel's cache, if the disk can do that; whether it did.
+    fn read_directly(&self, offset: u64, buf: &mut [u8]) -> rustix::io::Result<bool> {
+        let Some(direct) = self.direct.as_ref().filter(|_| buf.len() >= LARGE) else {
+            return Ok(false);
+        };
+        let place = usize::try_from(offset).unwrap_or(usize::MAX) | buf.len() | buf.as_ptr().addr();
+        if place.checked_rem(self.sector_size) != Some(0) {
+            return Ok(false);
+        }
+        match file::read_at(direct, offset, buf) {
+            // The driver wants something else.
+            Err(Errno::INVAL) => Ok(false),
+            result => result.map(|()| true),
+        }
+    }
+}
+
+fn number_of(device: &OwnedFd) -> rustix::io::Result<Number> {
+    let number = fstat(device)?.st_rdev;
+    Ok(Number { major: major(number), minor: minor(number) })
 }
 
 impl ReadAt for DiskDevice<'_> {
@@ -85,8 +119,10 @@ impl ReadAt for DiskDevice<'_> {
             return Err(truncated());
         }
         self.progress.beat();
-        file::read_at(&self.device, offset.get(), buf)
-            .map_err(|errno| ErrorKind::Read(errno.raw_os_error()).at(Place::Byte(offset)))
+        let read = self.read_directly(offset.get(), buf).and_then(|read| {
+            if read { Ok(()) } else { file::read_at(&self.device, offset.get(), buf) }
+        });
+        read.map_err(|errno| ErrorKind::Read(errno.raw_os_error()).at(Place::Byte(offset)))
     }
 }
 

@@ -24,6 +24,7 @@ use crate::project::mount;
 use crate::project::patience::Patience;
 use crate::project::swapinfo::SwapInfo;
 use crate::project::tree::Tree;
+use crate::ranges::SyncRanges;
 use crate::report::heartbeat;
 use crate::threads::Threads;
 use plan::{BaseImage, Plan};
@@ -35,6 +36,8 @@ pub struct Host<'a> {
     pub threads: &'a dyn Threads,
     /// Processes, for a project's own engine.
     pub processes: &'a dyn Processes,
+    /// Syncs parts of files.
+    pub ranges: &'a dyn SyncRanges,
     /// Loads drivers for devices that have none, while the disk is waited for.
     pub rescan: &'a dyn Fn(),
 }
@@ -93,6 +96,7 @@ pub fn run(
         base: base.as_ref(),
         info: &info,
         threads: host.threads,
+        ranges: host.ranges,
         progress,
     };
     if save.is_statistics() {

@@ -162,7 +162,7 @@ impl<'a> Commit<'a> {
         Ok(Meta::parse(&text).is_ok_and(|meta| Some(meta.image_size) == size))
     }
 
-    /// Makes a temporary file, empty and open for writing, that the group may read and write.
+    /// Makes a temporary file, empty and open for reading and writing, that the group may read and write.
     pub fn create(&self, member: Member) -> Result<OwnedFd> {
         let name = self.temporary_name(member);
         let doing = format_args!("creating {name}");
@@ -187,7 +187,7 @@ impl<'a> Commit<'a> {
         doing: fmt::Arguments<'_>,
         mut using: impl FnMut(OwnedFd) -> rustix::io::Result<T>,
     ) -> rustix::io::Result<T> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
         let mut again = false;
         self.patience.retry(doing, || {
             if core::mem::replace(&mut again, true) {

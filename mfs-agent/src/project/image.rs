@@ -1,38 +1,59 @@
-//! The image's temporary file: written in order, then read back.
+//! The image's temporary file, while it is being written.
 
-use core::sync::atomic::{AtomicBool, Ordering};
+mod writeback;
 
-use imagezip_core::device::ReadAt;
+use core::ops::Range;
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
 use imagezip_core::digest::{Sha256, Sha256Hasher};
-use imagezip_core::error::{ErrorKind, Place};
-use imagezip_core::sector::Bytes;
-use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::fs::{Advice, Mode, OFlags, fadvise, fdatasync, fstat, fsync, openat};
-use rustix::io::{Errno, pread, write};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::fsync;
+use rustix::io::{Errno, write};
+use rustix::system::sysinfo;
 
-use super::patience::Patience;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, FailureKind, Os, Result};
 use crate::progress::Progress;
+use crate::ranges::{SyncRange, SyncRanges};
+use crate::threads::Threads;
+use writeback::{Limits, Storage, Writeback};
 
-/// After so many bytes they are synced, so that the file's size on the server moves, and an
-/// error of the server shows early.
-const SYNC_EVERY: u64 = 8 << 20;
+/// The most that is written and not on stable storage, whatever memory there is.
+const MOST_UNSTABLE: u64 = 64 << 20;
 
-/// A file that is being written.
-pub struct ImageFile<'a> {
-    file: OwnedFd,
+/// A file that is being written in order. While it is, the server gets what is there already, and
+/// stores it.
+pub struct ImageFile {
+    file: Arc<NfsFile>,
+    writeback: Writeback,
     written: u64,
-    synced: u64,
     hasher: Sha256Hasher,
     errno: Option<Errno>,
-    progress: &'a Progress,
+    progress: &'static Progress,
 }
 
-impl<'a> ImageFile<'a> {
-    /// An empty file. `progress` is told what is on stable storage.
-    pub fn new(file: OwnedFd, progress: &'a Progress) -> Self {
+impl ImageFile {
+    /// An empty file, open for reading and writing. `progress` is told what is on stable storage.
+    ///
+    /// # Errors
+    /// `Resource`: no thread or no memory.
+    pub fn new(
+        file: OwnedFd,
+        threads: &dyn Threads,
+        ranges: &dyn SyncRanges,
+        progress: &'static Progress,
+    ) -> Result<Self> {
+        let refuse = |errno| {
+            FailureKind::Resource
+                .because(format_args!("no thread to make the image durable: {}", Os(errno)))
+        };
+        let ranges = ranges.of(file.as_fd()).map_err(refuse)?;
+        let file = Arc::new(NfsFile { file, ranges });
+        let storage = Arc::clone(&file) as Arc<dyn Storage>;
+        let writeback = Writeback::start(storage, limits(), threads, progress).map_err(refuse)?;
         let hasher = Sha256Hasher::new();
-        Self { file, written: 0, synced: 0, hasher, errno: None, progress }
+        Ok(Self { file, writeback, written: 0, hasher, errno: None, progress })
     }
 
     /// The error of the operating system that made writing fail, if one did.
@@ -45,9 +66,12 @@ impl<'a> ImageFile<'a> {
     /// # Errors
     /// What the server says when it stores the last of the data: a server that is full often
     /// says so here.
-    pub fn finish(self) -> Result<(u64, Sha256)> {
+    pub fn finish(mut self) -> Result<(u64, Sha256)> {
         let doing = "syncing the image";
-        fsync(&self.file).map_err(|errno| Failure::of_project(errno, doing))?;
+        self.writeback
+            .finish()
+            .and_then(|()| fsync(&self.file.file))
+            .map_err(|errno| Failure::of_project(errno, doing))?;
         self.progress.set_written(self.written);
         Ok((self.written, self.hasher.finish()))
     }
@@ -58,26 +82,22 @@ impl<'a> ImageFile<'a> {
     }
 }
 
-impl embedded_io::ErrorType for ImageFile<'_> {
+impl embedded_io::ErrorType for ImageFile {
     type Error = embedded_io::ErrorKind;
 }
 
-impl embedded_io::Write for ImageFile<'_> {
+impl embedded_io::Write for ImageFile {
     fn write(&mut self, bytes: &[u8]) -> core::result::Result<usize, Self::Error> {
         let count = loop {
-            match write(&self.file, bytes) {
+            match write(&self.file.file, bytes) {
                 Ok(count) => break count,
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(self.failed(errno)),
             }
         };
-        self.hasher.update(bytes.get(..count).unwrap_or_default());
         self.written = self.written.saturating_add(u64::try_from(count).unwrap_or(0));
-        if self.written.saturating_sub(self.synced) >= SYNC_EVERY {
-            fdatasync(&self.file).map_err(|errno| self.failed(errno))?;
-            self.synced = self.written;
-            self.progress.set_written(self.written);
-        }
+        self.writeback.has_written(self.written).map_err(|errno| self.failed(errno))?;
+        self.hasher.update(bytes.get(..count).unwrap_or_default());
         self.progress.beat();
         Ok(count)
     }
@@ -87,114 +107,61 @@ impl embedded_io::Write for ImageFile<'_> {
     }
 }
 
-/// A file that is read back from the server, not from the node's own memory.
-pub struct StoredFile<'a> {
+/// An eighth of the memory. The kernel holds up who has written more than about that much which is
+/// not on stable storage (`vm.dirty_ratio` is a fifth, `vm.dirty_background_ratio` a tenth of what
+/// is free at all).
+fn limits() -> Limits {
+    let memory = sysinfo();
+    let memory = u64::from(memory.mem_unit).saturating_mul(memory.totalram);
+    Limits::new((memory / 8).min(MOST_UNSTABLE))
+}
+
+/// A file on the server, by the kernel's client.
+struct NfsFile {
     file: OwnedFd,
-    size: u64,
-    inode: u64,
-    patience: &'a Patience,
-    failed: AtomicBool,
+    ranges: Box<dyn SyncRange>,
 }
 
-impl<'a> StoredFile<'a> {
-    /// Opens the file `name`.
-    pub fn open(directory: BorrowedFd<'_>, name: &str, patience: &'a Patience) -> Result<Self> {
-        let doing = format_args!("reading {name} back");
-        let open = || {
-            let file = open_uncached(directory, name)?;
-            let status = fstat(&file)?;
-            Ok((file, status))
-        };
-        let (file, status) =
-            patience.retry(doing, open).map_err(|errno| Failure::of_project(errno, doing))?;
-        let size = status.st_size.try_into().unwrap_or(0);
-        Ok(Self { file, size, inode: status.st_ino, patience, failed: AtomicBool::new(false) })
-    }
-
-    /// Its number on the server.
-    pub fn inode(&self) -> u64 {
-        self.inode
-    }
-
-    /// Whether the server failed to give the data.
-    pub fn failed(&self) -> bool {
-        self.failed.load(Ordering::Relaxed)
-    }
-}
-
-/// With direct I/O where it takes any buffer, as NFS does; else with an empty cache.
-fn open_uncached(directory: BorrowedFd<'_>, name: &str) -> rustix::io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let direct = openat(directory, name, flags | OFlags::DIRECT, Mode::empty());
-    if let Ok(file) = direct
-        && pread(&file, &mut [0_u8; 1], 0).is_ok()
-    {
-        return Ok(file);
-    }
-    let file = openat(directory, name, flags, Mode::empty())?;
-    fadvise(&file, 0, None, Advice::DontNeed)?;
-    Ok(file)
-}
-
-impl ReadAt for StoredFile<'_> {
-    fn size(&self) -> Bytes {
-        Bytes(self.size)
-    }
-
-    fn read_at(&self, offset: Bytes, buf: &mut [u8]) -> imagezip_core::Result<()> {
-        self.patience.progress().beat();
-        let read = || crate::file::read_at(&self.file, offset.get(), &mut *buf);
-        self.patience.retry("reading the image back", read).map_err(|errno| {
-            self.failed.store(true, Ordering::Relaxed);
-            ErrorKind::Read(errno.raw_os_error()).at(Place::Byte(offset))
-        })
+impl Storage for NfsFile {
+    fn sync(&self, range: Range<u64>) -> rustix::io::Result<()> {
+        self.ranges.sync(range)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use core::time::Duration;
+    use crate::ranges::WholeFiles;
+    use crate::threads::StdThreads;
     use embedded_io::Write;
-    use rustix::fd::AsFd;
-    use std::vec;
+    use rustix::fs::{CWD, Mode, OFlags, openat};
     use std::vec::Vec;
 
     static PROGRESS: Progress = Progress::new();
 
+    fn image(path: &std::path::Path, flags: OFlags) -> Option<ImageFile> {
+        let file = openat(CWD, path, flags, Mode::RUSR | Mode::WUSR).ok()?;
+        Some(ImageFile::new(file, &StdThreads, &WholeFiles, &PROGRESS).unwrap())
+    }
+
     #[test]
-    fn what_is_written_is_read_back() {
+    fn size_and_digest_are_those_of_what_is_written() {
         let directory = tempfile::tempdir().unwrap();
-        let handle = std::fs::File::open(directory.path()).unwrap();
-        let flags = OFlags::WRONLY | OFlags::CREATE;
-        let file = openat(&handle, "x", flags, Mode::RUSR).unwrap();
-        let progress = &PROGRESS;
-        let mut image = ImageFile::new(file, progress);
+        let path = directory.path().join("x");
+        let mut image = image(&path, OFlags::RDWR | OFlags::CREATE).unwrap();
         let data: Vec<u8> = (0..9_000_001_u32).map(|i| i.to_le_bytes()[1]).collect();
         image.write_all(&data[..8_999_999]).unwrap();
-        assert_eq!(progress.snapshot().written, 8_999_999);
         image.write_all(&data[8_999_999..]).unwrap();
-        assert_eq!(progress.snapshot().written, 8_999_999);
         let (size, digest) = image.finish().unwrap();
         assert_eq!(size, 9_000_001);
         assert_eq!(digest, Sha256::of(&data));
-        assert_eq!(progress.snapshot().written, 9_000_001);
-        let patience = Patience::new(Duration::ZERO, &PROGRESS);
-        let stored = StoredFile::open(handle.as_fd(), "x", &patience).unwrap();
-        let mut back = vec![0; 9_000_001];
-        stored.read_at(Bytes(0), &mut back).unwrap();
-        assert!(back == data);
-        stored.read_at(Bytes(8_999_998), &mut back[..3]).unwrap();
-        assert!(stored.read_at(Bytes(8_999_999), &mut back[..3]).is_err());
+        assert_eq!(PROGRESS.snapshot().written, 9_000_001);
+        assert!(std::fs::read(&path).unwrap() == data);
     }
 
     #[test]
     fn the_first_error_is_kept() {
-        let Ok(full) = openat(rustix::fs::CWD, "/dev/full", OFlags::WRONLY, Mode::empty()) else {
-            return;
-        };
-        let progress = Progress::new();
-        let mut image = ImageFile::new(full, &progress);
+        let Some(mut image) = image("/dev/full".as_ref(), OFlags::RDWR) else { return };
         assert!(image.write(b"x").is_err());
         assert_eq!(image.errno(), Some(Errno::NOSPC));
     }

@@ -114,6 +114,27 @@ fn a_server_that_goes_for_good_ends_the_run() -> Result<()> {
     Ok(())
 }
 
+/// The node sends its image without waiting for answers, and has it stored in large parts.
+#[test]
+fn a_slow_server_has_many_requests() -> Result<()> {
+    let trial = Trial::new("slow-server")?;
+    let mut node = trial.node("mfs.save=full")?.memory(512).start()?;
+    node.wait_for_line("mfs-phase: save", PATIENCE)?;
+    let delayed = [Operation::Write].into();
+    trial.server.set_faults(Faults { delay: PATIENCE, delayed, ..Faults::default() });
+    // None of them is answered. One may be the status.
+    let many = || trial.server.statistics().at_once(Operation::Write) > 4;
+    assert!(wait_until(&node, many)?, "{}", node.console().tail(20));
+    trial.server.set_faults(Faults::default());
+    Run::of(&mut node)?.check_saved()?;
+    let statistics = trial.server.statistics();
+    let writes = statistics.count(Operation::Write);
+    let commits = statistics.count(Operation::Commit);
+    assert!(writes >= Set::read(&trial.experiment)?.description()?.chunks, "{statistics:?}");
+    assert!(commits * 3 <= writes, "{statistics:?}");
+    Ok(())
+}
+
 /// As when the server's exports are read anew whenever an experiment changes: first when the node
 /// mounts, then at every stage of the save.
 #[test]

@@ -91,6 +91,7 @@ impl Export {
     /// The bytes, and whether the file ends with them.
     pub(super) fn read(&self, inode: u64, offset: u64, count: u32) -> Answer<(Vec<u8>, bool)> {
         self.enter(Operation::Read)?;
+        let _under_way = self.monitor.serve(Operation::Read);
         self.monitor.pause(Operation::Read);
         let file = self.open(inode, OpenOptions::new().read(true))?;
         let length = file.metadata().map_err(|e| status(&e))?.len();
@@ -110,6 +111,7 @@ impl Export {
         stable: stable_how,
     ) -> Answer<fattr3> {
         self.enter(Operation::Write)?;
+        let _under_way = self.monitor.serve(Operation::Write);
         self.monitor.pause(Operation::Write);
         let file = self.open(inode, OpenOptions::new().write(true))?;
         self.monitor.take_space(data.len()).map_err(injected)?;
@@ -132,6 +134,7 @@ impl Export {
 
     pub(super) fn commit(&self, inode: u64) -> Answer<()> {
         self.enter(Operation::Commit)?;
+        let _under_way = self.monitor.serve(Operation::Commit);
         self.monitor.pause(Operation::Commit);
         // Syncing through any open file syncs what was written through others.
         let file = self.open(inode, OpenOptions::new().read(true))?;

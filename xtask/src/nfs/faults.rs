@@ -70,6 +70,8 @@ pub enum Refusal {
 pub struct Statistics {
     /// How often each operation was asked for, those that failed included.
     pub operations: BTreeMap<Operation, u64>,
+    /// Of `Read`, `Write` and `Commit`: how many were being served at the same time, at most.
+    pub most_at_once: BTreeMap<Operation, u64>,
     /// Bytes stored.
     pub bytes_written: u64,
     /// Bytes sent.
@@ -101,6 +103,11 @@ impl Statistics {
     pub fn count(&self, operation: Operation) -> u64 {
         self.operations.get(&operation).copied().unwrap_or(0)
     }
+
+    /// How many of `operation` were being served at the same time, at most.
+    pub fn at_once(&self, operation: Operation) -> u64 {
+        self.most_at_once.get(&operation).copied().unwrap_or(0)
+    }
 }
 
 /// Why an injected fault stops an operation.
@@ -125,6 +132,23 @@ struct State {
     statistics: Statistics,
     /// Bytes written since the faults were set.
     written: u64,
+    /// What is being served.
+    under_way: BTreeMap<Operation, u64>,
+}
+
+/// An operation that is being served, until it is dropped.
+#[derive(Debug)]
+pub(super) struct UnderWay<'a> {
+    monitor: &'a Monitor,
+    operation: Operation,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if let Some(count) = self.monitor.lock().under_way.get_mut(&self.operation) {
+            *count -= 1;
+        }
+    }
 }
 
 impl Monitor {
@@ -169,6 +193,18 @@ impl Monitor {
         } else {
             Ok(())
         }
+    }
+
+    /// Counts an operation among those that are being served.
+    pub(super) fn serve(&self, operation: Operation) -> UnderWay<'_> {
+        let mut state = self.lock();
+        let count = state.under_way.entry(operation).or_default();
+        *count += 1;
+        let count = *count;
+        let most = state.statistics.most_at_once.entry(operation).or_default();
+        *most = count.max(*most);
+        drop(state);
+        UnderWay { monitor: self, operation }
     }
 
     /// Asks for room for `bytes` before they are written.
@@ -276,6 +312,18 @@ mod tests {
             monitor.set(Faults::default());
             waiting.join().unwrap();
         });
+    }
+
+    #[test]
+    fn what_is_served_at_once_is_counted() {
+        let monitor = Monitor::default();
+        let both = (monitor.serve(Operation::Write), monitor.serve(Operation::Write));
+        drop(both);
+        drop((monitor.serve(Operation::Write), monitor.serve(Operation::Commit)));
+        let statistics = monitor.statistics();
+        assert_eq!(statistics.at_once(Operation::Write), 2);
+        assert_eq!(statistics.at_once(Operation::Commit), 1);
+        assert_eq!(statistics.at_once(Operation::Read), 0);
     }
 
     #[test]

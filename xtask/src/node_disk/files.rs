@@ -17,6 +17,16 @@ const LARGEST: u64 = 32 << 20;
 /// # Errors
 /// If the machine has fewer, or one can't be copied.
 pub fn collect_files(target: &Path, bytes: u64) -> anyhow::Result<()> {
+    let left = copy_files(target, bytes)?;
+    ensure!(left == 0, "this machine has too few files: {left} bytes of {bytes} are missing");
+    Ok(())
+}
+
+/// As [`collect_files`], but too few files are no error: returns how many bytes are missing.
+///
+/// # Errors
+/// If a file can't be copied.
+pub fn copy_files(target: &Path, bytes: u64) -> anyhow::Result<u64> {
     let share = bytes / SOURCES.len() as u64 + 1;
     let mut left = bytes;
     // First a share from each source, so that all kinds are there, then from wherever there are more.
@@ -26,8 +36,7 @@ pub fn collect_files(target: &Path, bytes: u64) -> anyhow::Result<()> {
             left -= copy_tree(Path::new(source), target, wanted)?.min(left);
         }
     }
-    ensure!(left == 0, "this machine has too few files: {left} bytes of {bytes} are missing");
-    Ok(())
+    Ok(left)
 }
 
 /// Copies at least `wanted` bytes of what lies below `source`, if there are so many, and returns

@@ -37,7 +37,7 @@ impl<'a> BitWriter<'a> {
     }
 
     /// Appends many codes: `most` bits altogether or fewer, none longer than 56 bits. Eight bytes
-    /// are written after each code, whether full or not, for that needs no branch.
+    /// are written after each code, of which the next may replace some, for that needs no branch.
     #[inline]
     pub(super) fn put_all(&mut self, most: u64, codes: impl Iterator<Item = (u64, u32)>) {
         let from = self.out.len();

@@ -40,7 +40,7 @@ fn weight(counts: &[u32]) -> f32 {
     n_log2(all.into_iter().fold(0, u32::wrapping_add)) - parts.iter().sum::<f32>()
 }
 
-/// n log2(n), to about 0.5 %; 0 for 0. The exponent of the floating-point number is the whole
+/// n log2(n), where the logarithm is off by less than 0.01; 0 for 0. The exponent of the floating-point number is the whole
 /// part of the logarithm; a polynomial that is exact at powers of two gives the rest.
 #[inline]
 fn n_log2(n: u32) -> f32 {
@@ -52,7 +52,8 @@ fn n_log2(n: u32) -> f32 {
     n * (whole + part * (1.0 + (1.0 - part) * 0.344))
 }
 
-/// Whether a block with these symbols has no chance to take less than `bits`.
+/// Whether a block with these symbols has no chance to take less than `bits`. As this is decided by
+/// an estimate, one that just might is given the chance.
 pub(super) fn hopeless(counts: &Counts, bits: u64) -> bool {
     entropy(counts) * 0.99 + extra_bits(counts) as f32 >= bits as f32
 }

@@ -19,7 +19,7 @@ pub(super) const DISTANCES: usize = 32;
 pub(super) const END_OF_BLOCK: usize = 256;
 
 /// The most tokens that [`Tokens`] holds.
-pub(super) const TOKENS: usize = 16_384;
+pub(super) const TOKENS: usize = 32_768;
 
 /// One literal or match, ready to be written without a branch: which of the two it is shows only
 /// in what the tables of the block writer hold for it.

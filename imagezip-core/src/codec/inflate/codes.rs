@@ -58,10 +58,10 @@ fn decode_fast<const N: usize>(
                 }
             }
             if entry.is_special() {
+                bits.skip(entry.bits());
                 if !entry.is_end() {
                     return fault(&bits);
                 }
-                bits.skip(entry.bits());
                 ended = true;
                 break;
             }
@@ -72,14 +72,12 @@ fn decode_fast<const N: usize>(
         bits.refill();
         let mut entry = distances.first(bits.peek());
         if entry.is_special() {
+            bits.skip(entry.bits());
             if !entry.is_subtable() {
                 return fault(&bits);
             }
-            bits.skip(entry.bits());
+            // Symbols without a meaning have codes of five bits, and the main table them all.
             entry = distances.second(entry, bits.peek());
-            if entry.is_special() {
-                return fault(&bits);
-            }
         }
         let distance = entry.value(bits.peek());
         bits.skip(entry.bits());
@@ -123,10 +121,10 @@ fn decode_slow<const N: usize>(
         if entry.is_literal() {
             put(out, &mut at, bits, entry);
         } else if entry.is_special() {
+            bits.skip(entry.bits());
             if !entry.is_end() {
                 return fault(bits);
             }
-            bits.skip(entry.bits());
             return if bits.exhausted() { Err(Fault::Short) } else { Ok((at, true)) };
         } else {
             let len = entry.value(bits.peek());
@@ -138,6 +136,7 @@ fn decode_slow<const N: usize>(
                 entry = tables.distances.second(entry, bits.peek());
             }
             if entry.is_special() {
+                bits.skip(entry.bits());
                 return fault(bits);
             }
             let distance = entry.value(bits.peek());

@@ -136,7 +136,7 @@ pub(super) fn read(bits: &mut Bits<'_>, tables: &mut Tables) -> Result<(bool, Bl
     if bits.exhausted() { Err(Fault::Short) } else { Ok((last, block_type)) }
 }
 
-/// What is wrong where the bits make no sense: if some of them were not there, only that.
+/// What is wrong where the bits taken make no sense: if some of them weren't there, only that.
 #[cold]
 pub(super) fn fault<T>(bits: &Bits<'_>) -> Result<T, Fault> {
     Err(if bits.exhausted() { Fault::Short } else { Fault::Code })

@@ -75,7 +75,8 @@ impl<const BITS: u32, const SIZE: usize> Table<BITS, SIZE> {
     ) -> Result<(), Fault> {
         let counts = count(lens);
         if !check(&counts, rule)? {
-            self.0.fill(Entry::INVALID);
+            // The only codes that aren't there have one bit.
+            self.0.fill(Entry::INVALID.coded(1));
         }
         let sorted = sort(lens, &counts);
         let mut coded = sorted.iter().filter_map(|symbol| symbols.get(usize::from(*symbol)));

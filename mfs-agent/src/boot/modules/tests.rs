@@ -1,26 +1,9 @@
 use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::vec::Vec;
 
 use super::*;
-use crate::threads::{Body, Join};
-
-struct StdThreads;
-
-impl Threads for StdThreads {
-    fn start(&self, _: Body) -> rustix::io::Result<Box<dyn Join>> {
-        Err(Errno::AGAIN)
-    }
-
-    fn scope(&self, count: usize, body: &(dyn Fn(usize) + Sync)) {
-        thread::scope(|scope| {
-            for index in 0..count {
-                scope.spawn(move || body(index));
-            }
-        });
-    }
-}
+use crate::threads::StdThreads;
 
 /// A machine's directories. The module files are none, so the kernel of this machine takes none,
 /// but each is asked for: `beat` counts.

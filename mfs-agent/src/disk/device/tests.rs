@@ -65,6 +65,54 @@ impl Drop for Loop {
     }
 }
 
+/// A part of `memory` that begins at a page, and so many bytes after it.
+fn paged(memory: &mut [u8], beyond: usize, len: usize) -> &mut [u8] {
+    let start = memory.as_ptr().align_offset(4096) + beyond;
+    &mut memory[start..][..len]
+}
+
+#[test]
+fn what_is_large_and_aligned_is_read_past_the_cache() {
+    if !fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0) {
+        std::println!("skipped: loop devices need root");
+        return;
+    }
+    let image = tempfile::NamedTempFile::new().unwrap();
+    // Its end is no multiple of anything but sectors.
+    let size = (1 << 20) + 3 * 512;
+    let data: std::vec::Vec<u8> = (0..size as u32).map(|i| (i / 512 % 251) as u8).collect();
+    fs::write(image.path(), &data).unwrap();
+    let loop_device = Loop::of(image.path());
+    let progress = Progress::new();
+    for sector_size in [512, 4096] {
+        let disk = Disk { sector_size, ..loop_device.disk() };
+        let device = DiskDevice::open_as(&SYSTEM, &disk, OFlags::EXCL, &progress).unwrap();
+        assert_eq!(device.size(), Bytes(size));
+        let mut memory = std::vec![0; (1 << 20) + 3 * 4096];
+        let small = sector_size == 512;
+        for (offset, beyond, len, direct) in [
+            (0, 0, 1 << 20, true),
+            (4096, 0, LARGE, true),
+            (3 * 512, 0, 1 << 20, small),
+            (4096, 512, LARGE, small),
+            (0, 1, LARGE, false),
+            (0, 0, LARGE - 4096, false),
+            (1, 0, LARGE, false),
+            (0, 0, LARGE + 1, false),
+        ] {
+            let case = std::format!("{sector_size}: {offset} {beyond} {len}");
+            let range = usize::try_from(offset).unwrap()..usize::try_from(offset).unwrap() + len;
+            let buf = paged(&mut memory, beyond, len);
+            buf.fill(0xff);
+            assert_eq!(device.read_directly(offset, buf), Ok(direct), "{case}");
+            assert!(!direct || buf == &data[range.clone()], "{case}");
+            buf.fill(0xff);
+            device.read_at(Bytes(offset), buf).unwrap();
+            assert!(buf == &data[range], "{case}");
+        }
+    }
+}
+
 /// The kernel is the judge of who may open and mount what.
 #[test]
 fn nobody_else_uses_an_open_disk() {

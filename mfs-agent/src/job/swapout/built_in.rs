@@ -8,16 +8,18 @@ use super::plan::Plan;
 use super::publish::Made;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::project::commit::Member;
-use crate::project::image::{ImageFile, StoredFile};
+use crate::project::image::ImageFile;
+use crate::project::stored::StoredFile;
 use crate::threads::Processors;
 
 /// Writes the image to its temporary file and reads it back.
 pub(super) fn make(plan: &Plan<'_>) -> Result<Made> {
     let Plan { progress, disk, info, .. } = *plan;
     let commit = info.commit();
-    let workers = Processors::new(plan.threads);
+    let workers = Processors::with_waiting(plan.threads);
     progress.enter(Phase::Save);
-    let mut image = ImageFile::new(commit.create(Member::Image)?, progress);
+    let mut image =
+        ImageFile::new(commit.create(Member::Image)?, plan.threads, plan.ranges, progress)?;
     let saved = match save(&workers, plan.source(), &mut image, progress.engine()) {
         Ok(saved) => saved,
         Err(error) => {

@@ -12,7 +12,7 @@ use crate::threads::Processors;
 /// # Errors
 /// Those of reading the disk.
 pub(super) fn count(plan: &Plan<'_>) -> Result<(Saved, u64)> {
-    let workers = Processors::new(plan.threads);
+    let workers = Processors::with_waiting(plan.threads);
     let mut sink = Sink { bytes: 0, progress: plan.progress };
     let saved = save(&workers, plan.source(), &mut sink, plan.progress.engine())
         .map_err(|error| Failure::of_core(&error, format_args!("reading {}", plan.disk.name)))?;

@@ -14,6 +14,7 @@ use crate::disk::device::DiskDevice;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::project::swapinfo::{BaseSignature, SwapInfo};
+use crate::ranges::SyncRanges;
 use crate::threads::Threads;
 
 /// Everything that an image is made of, and who makes it.
@@ -29,7 +30,8 @@ pub(super) struct Plan<'a> {
     pub(super) base: Option<&'a BaseImage>,
     pub(super) info: &'a SwapInfo,
     pub(super) threads: &'a dyn Threads,
-    pub(super) progress: &'a Progress,
+    pub(super) ranges: &'a dyn SyncRanges,
+    pub(super) progress: &'static Progress,
 }
 
 impl<'a> Plan<'a> {

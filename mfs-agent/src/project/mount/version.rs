@@ -53,11 +53,13 @@ impl Version {
     ///
     /// Data is not given up, whatever `extra` says: `hard`, or a hole could come into a file. There
     /// is no daemon for version 3's locks: `nolock`. An attempt to reach the server may take a
-    /// minute before the client says so: `timeo` is in tenths of a second. The sizes of requests
+    /// minute before the client says so: `timeo` is in tenths of a second. What is written is sent
+    /// at once and stored when it is synced: `write=eager`. Otherwise the client collects it for
+    /// seconds, and has each batch stored by a request of its own. The sizes of requests
     /// are the largest that both sides can, and the port is one that only root can use; those are
     /// the client's defaults. It finds out the address for version 4.0's callbacks by itself.
     pub fn options(self, server: Ipv4Addr, extra: &str) -> String {
-        let mut options = String::from("proto=tcp,timeo=600,retrans=2");
+        let mut options = String::from("proto=tcp,timeo=600,retrans=2,write=eager");
         if self == Self::V3 {
             options.push_str(",mountproto=tcp,nolock");
         }
@@ -134,12 +136,12 @@ mod tests {
         let server = Ipv4Addr::new(10, 0, 2, 2);
         assert_eq!(
             Version::V3.options(server, "vers=3,port=1,mountport=2,nolock,soft,rsize=4096"),
-            "vers=3,proto=tcp,timeo=600,retrans=2,mountproto=tcp,nolock,port=1,mountport=2,nolock,\
+            "vers=3,proto=tcp,timeo=600,retrans=2,write=eager,mountproto=tcp,nolock,port=1,mountport=2,nolock,\
              rsize=4096,hard,addr=10.0.2.2"
         );
         assert_eq!(
             Version::V4_2.options(server, "port=1,mountport=2,mountproto=tcp,nolock"),
-            "vers=4.2,proto=tcp,timeo=600,retrans=2,port=1,hard,addr=10.0.2.2"
+            "vers=4.2,proto=tcp,timeo=600,retrans=2,write=eager,port=1,hard,addr=10.0.2.2"
         );
     }
 }

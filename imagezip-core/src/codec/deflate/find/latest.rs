@@ -8,8 +8,8 @@ use super::super::token::{MAX_MATCH, Tokens};
 use super::super::window::{Window, same_bytes};
 use super::{HASHED, Misses, distance, hash, is_valid, low};
 
-/// Two to this power is the size of the table. A small one is always in the first-level cache.
-const BITS: u32 = 12;
+/// Two to this power is the size of the table. A small one fits the first-level cache.
+const BITS: u32 = 13;
 
 /// How many positions in a match are put into the table.
 const INSERTED: usize = 4;
@@ -60,7 +60,7 @@ impl Latest {
             } else {
                 tokens.literal(window.byte(at));
                 at = at.wrapping_add(1);
-                let next = self.misses.pass_over::<6>().wrapping_add(at).min(end);
+                let next = self.misses.pass_over::<5>().wrapping_add(at).min(end);
                 for passed in at..next {
                     tokens.literal(window.byte(passed));
                 }

@@ -14,8 +14,8 @@ use crate::job::swapout::count::count;
 use crate::job::swapout::plan::Plan;
 use crate::job::swapout::publish::Made;
 use crate::project::commit::Member;
-use crate::project::image::StoredFile;
 use crate::project::ownership::{self, give_to_group};
+use crate::project::stored::StoredFile;
 use crate::threads::Processors;
 
 /// Checks the image under its temporary name: it is durable, all that it holds is what the disk
@@ -79,7 +79,7 @@ pub(super) fn check(plan: &Plan<'_>) -> Result<Made> {
         0 => Placement::default(),
         _ => Placement::partition(plan.map.area),
     };
-    let workers = Processors::new(plan.threads);
+    let workers = Processors::with_waiting(plan.threads);
     let done = AtomicU64::new(0);
     let (compared, digest) =
         compare_and_digest(&workers, &image, plan.device, place, &done).map_err(unreadable)?;

@@ -29,7 +29,8 @@ use crate::project::credentials::become_user;
 use crate::project::patience::Patience;
 use crate::project::swapinfo::BaseSignature;
 use crate::project::tree::Tree;
-use crate::threads::{Body, Join, Threads};
+use crate::ranges::WholeFiles;
+use crate::threads::StdThreads;
 
 const USER: u32 = 20001;
 /// The sectors of the disk, and those that are saved.
@@ -37,20 +38,6 @@ const SECTORS: u64 = 4200;
 const SAVED: u64 = 4096;
 /// A sector in use that differs from the base.
 const CHANGED: u64 = 300;
-
-struct StdThreads;
-
-impl Threads for StdThreads {
-    fn start(&self, _: Body) -> rustix::io::Result<Box<dyn Join>> {
-        Err(Errno::AGAIN)
-    }
-
-    fn scope(&self, count: usize, body: &(dyn Fn(usize) + Sync)) {
-        std::thread::scope(|scope| {
-            (0..count).for_each(|index| drop(scope.spawn(move || body(index))));
-        });
-    }
-}
 
 /// How a program is played: it gets what it was started with, and tells how it ends, if it does.
 type Play<'a> = &'a (dyn Fn(&Program<'_>) -> rustix::io::Result<Option<Exit>> + Sync);
@@ -154,8 +141,9 @@ impl Fixture {
             number: Number { major: 0, minor: 0 },
             sequence: None,
         };
-        let progress = Progress::new();
-        let device = DiskDevice::open_shared(&SYSTEM, &disk, &progress)?;
+        // The plan keeps it for as long as the program runs.
+        let progress: &'static Progress = Box::leak(Box::new(Progress::new()));
+        let device = DiskDevice::open_shared(&SYSTEM, &disk, progress)?;
         let mut bytes = Vec::new();
         self.base.write(&mut bytes).unwrap();
         let base = BaseImage {
@@ -171,7 +159,8 @@ impl Fixture {
             base: Some(&base),
             info: &info,
             threads: &StdThreads,
-            progress: &progress,
+            ranges: &WholeFiles,
+            progress,
         };
         let engine = Engine {
             path: "/proj/testbed/bin/imagezip".into(),
