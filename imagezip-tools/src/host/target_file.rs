@@ -2,8 +2,12 @@
 
 use std::fs::File;
 use std::io;
+use std::mem;
+use std::num::NonZeroU64;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use imagezip_core::device::{ReadAt, WriteAt, write_repeated};
 use imagezip_core::error::{Error, ErrorKind, Place, Result};
@@ -16,6 +20,9 @@ use super::{FileDevice, FileKind};
 
 /// The unit in which file systems keep holes, and page caches data.
 const BLOCK: usize = 4096;
+
+/// So much may be written before the system begins to write it out.
+const WRITE_BACK: u64 = 8 << 20;
 
 /// The same, as positions are counted.
 const BLOCK_LEN: u64 = BLOCK as u64;
@@ -32,6 +39,7 @@ pub struct TargetFile<'a> {
     /// Ranges that the device itself zeroes or discards have to begin and end at multiples of it.
     unit: u64,
     direct: Option<Direct>,
+    dirty: Mutex<Dirty>,
     zeroes: AtomicBool,
     discards: AtomicBool,
 }
@@ -54,6 +62,7 @@ impl<'a> TargetFile<'a> {
             fresh,
             unit,
             direct: None,
+            dirty: Mutex::default(),
             zeroes: AtomicBool::new(true),
             discards: AtomicBool::new(true),
         })
@@ -91,7 +100,27 @@ impl<'a> TargetFile<'a> {
             Some(direct) => direct.write(self.file(), offset, data),
             None => self.file().write_all_at(data, offset),
         };
-        written.map_err(|error| failed(offset, error.raw_os_error()))
+        written.map_err(|error| failed(offset, error.raw_os_error()))?;
+        if self.direct.is_none() {
+            self.write_back(offset, data.len() as u64);
+        }
+        Ok(())
+    }
+
+    /// Has the system begin to write out what was written to its cache, when that is much: it would
+    /// wait long, and there would be too much of it when everything has to be on the disk.
+    fn write_back(&self, offset: u64, len: u64) {
+        let ready = {
+            let mut dirty = self.dirty.lock().unwrap_or_else(PoisonError::into_inner);
+            dirty.add(offset, len);
+            (dirty.bytes >= WRITE_BACK).then(|| mem::take(&mut *dirty))
+        };
+        if let Some(Dirty { range, .. }) = ready {
+            // The kernel begins to write the range before it looks what of it can be dropped:
+            // nothing, yet. Whoever waits for the data finds out whether they are there.
+            let len = NonZeroU64::new(range.end - range.start);
+            let _ = fadvise(self.file(), range.start, len, Advice::DontNeed);
+        }
     }
 
     /// Writes what is not yet there of `data` in a part of the file that is all zeros.
@@ -143,6 +172,26 @@ impl<'a> TargetFile<'a> {
         }
         can.store(false, Ordering::Relaxed);
         Ok(false)
+    }
+}
+
+/// What was written to the cache, and nobody has asked to be written out.
+#[derive(Debug, Default)]
+struct Dirty {
+    /// From the first to the last byte.
+    range: Range<u64>,
+    bytes: u64,
+}
+
+impl Dirty {
+    fn add(&mut self, offset: u64, len: u64) {
+        let end = offset.saturating_add(len);
+        let Range { start, end: before } = self.range;
+        self.range = match self.bytes {
+            0 => offset..end,
+            _ => start.min(offset)..before.max(end),
+        };
+        self.bytes = self.bytes.saturating_add(len);
     }
 }
 
