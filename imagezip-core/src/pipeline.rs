@@ -20,7 +20,7 @@ mod sequential;
 mod verify;
 
 pub use check::{Checked, Finding, check};
-pub use compare::{Compared, compare, compare_and_digest};
+pub use compare::{Compared, compare_and_digest};
 pub use differences::{Difference, Differences, SAMPLE_BYTES, Sample, differences};
 pub use hash::{Hashing, Joining, hash_image, relocated_sectors};
 pub use hash_device::hash_device;

@@ -61,26 +61,12 @@ fn earlier(a: Option<Sector>, b: Option<Sector>) -> Option<Sector> {
     }
 }
 
-/// Compares all that `image` holds with `device`, on which it was loaded at `place`. What the
-/// image doesn't hold isn't looked at. `done` counts the bytes, for others to see.
+/// Compares all that `image`, which is not encrypted, holds with `device`, on which it was loaded at
+/// `place`. What the image doesn't hold isn't looked at. `done` counts the bytes, for others to see.
+/// Returns also the SHA-256 of the image's file, of the very bytes that were compared.
 ///
 /// # Errors
 /// Those of reading images; `Truncated` if the device ends before the image, `Read` if it fails.
-pub fn compare<D: ReadAt + ?Sized>(
-    workers: &dyn Workers,
-    image: &Image<'_, D>,
-    device: &dyn ReadAt,
-    place: Placement,
-    done: &AtomicU64,
-) -> Result<Compared> {
-    run(workers, image, device, place, done, None)
-}
-
-/// As [`compare`], for an image that is not encrypted; with it the SHA-256 of the image's file, of
-/// the very bytes that were compared.
-///
-/// # Errors
-/// As [`compare`].
 pub fn compare_and_digest<D: ReadAt + ?Sized>(
     workers: &dyn Workers,
     image: &Image<'_, D>,
@@ -88,39 +74,24 @@ pub fn compare_and_digest<D: ReadAt + ?Sized>(
     place: Placement,
     done: &AtomicU64,
 ) -> Result<(Compared, Sha256)> {
-    let mut digest = Sha256Hasher::new();
-    let compared = run(workers, image, device, place, done, Some(&mut digest))?;
-    Ok((compared, digest.finish()))
-}
-
-fn run<D: ReadAt + ?Sized>(
-    workers: &dyn Workers,
-    image: &Image<'_, D>,
-    device: &dyn ReadAt,
-    place: Placement,
-    done: &AtomicU64,
-    mut digest: Option<&mut Sha256Hasher>,
-) -> Result<Compared> {
     image.headers(&mut |_| Ok(()))?;
     let slots = (0..workers.count().saturating_mul(2)).map(|_| Slot::new(place)).collect();
     let mut numbers = 0..image.chunk_count();
     let mut all = Compared::default();
-    let whole = digest.is_some();
+    let mut digest = Sha256Hasher::new();
     ordered(
         workers,
         slots,
         || Ok(numbers.next()),
-        |number, slot: &mut Slot| slot.compare(image, number, whole, device),
+        |number, slot: &mut Slot| slot.compare(image, number, device),
         |slot| {
-            if let Some(digest) = &mut digest {
-                digest.update(slot.buffer.bytes());
-            }
+            digest.update(slot.buffer.bytes());
             all.merge(&slot.found);
             done.store(all.compared.get(), Ordering::Relaxed);
             Ok(())
         },
     )?;
-    Ok(all)
+    Ok((all, digest.finish()))
 }
 
 /// The buffers for one chunk, and what was found in it.
@@ -147,16 +118,11 @@ impl Slot {
         &mut self,
         image: &Image<'_, D>,
         number: u32,
-        whole: bool,
         device: &dyn ReadAt,
     ) -> Result<()> {
         self.found = Compared::default();
         let (found, there) = (&mut self.found, &mut self.there);
-        let chunk = if whole {
-            image.whole_chunk(number, &mut self.buffer)?
-        } else {
-            image.chunk(number, &mut self.buffer)?
-        };
+        let chunk = image.whole_chunk(number, &mut self.buffer)?;
         self.decoder.decode(&chunk, &mut self.scratch, &mut |at, data| {
             there.resize(data.len(), 0);
             device.read_at(at, there)?;

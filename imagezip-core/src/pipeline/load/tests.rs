@@ -17,7 +17,7 @@ use crate::error::{CorruptKind, Error, ErrorKind, Limit, Place};
 use crate::extent::ExtentSet;
 use crate::ndz::{Format, ImageWriter, Reloc, RelocType};
 use crate::pipeline::ordered::tests::Threads;
-use crate::pipeline::{SingleThread, compare};
+use crate::pipeline::{Compared, SingleThread, Workers, compare_and_digest};
 use crate::sector::{SECTOR_BYTES, SectorCount, SectorRange};
 
 const SECTORS: u32 = 3000;
@@ -108,6 +108,15 @@ fn make_image_of(
     }
     writer.finish(SectorCount::from_u32(sectors)).unwrap();
     file
+}
+
+fn compare(
+    workers: &dyn Workers,
+    image: &Image<'_, Vec<u8>>,
+    device: &dyn ReadAt,
+    place: Placement,
+) -> Result<Compared> {
+    compare_and_digest(workers, image, device, place, &AtomicU64::default()).map(|(found, _)| found)
 }
 
 fn place_at(start: u32) -> Placement {
@@ -217,7 +226,7 @@ proptest! {
             prop_assert_eq!(free, all - in_use.sector_count().to_bytes().get());
         }
 
-        let compared = compare(&Threads(threads), &image, &disk, place_at(start), &AtomicU64::default()).unwrap();
+        let compared = compare(&Threads(threads), &image, &disk, place_at(start)).unwrap();
         prop_assert_eq!(compared.different, SectorCount::ZERO);
         prop_assert_eq!(compared.compared, in_use.sector_count().to_bytes());
     }
@@ -277,7 +286,7 @@ proptest! {
         prop_assert!(!refused);
         let mut out = |_: &[u8]| Ok(());
         let _ = stream(&Threads(threads), &image, Arrival::Complete, Gaps::Omit, &mut out, &LoadProgress::default());
-        let _ = compare(&Threads(threads), &image, &device.take(), Placement::default(), &AtomicU64::default());
+        let _ = compare(&Threads(threads), &image, &device.take(), Placement::default());
     }
 }
 
@@ -328,7 +337,7 @@ fn a_file_ends_with_its_last_byte() {
     assert_eq!(disk[19 * 512 + 99], content(19).nth(99).unwrap());
     assert_eq!(disk[19 * 512 + 100], GARBAGE, "not the file's");
     let place = Placement::default();
-    let compared = compare(&SingleThread, &image, &disk, place, &AtomicU64::default()).unwrap();
+    let compared = compare(&SingleThread, &image, &disk, place).unwrap();
     assert_eq!((compared.compared, compared.first), (Bytes(19 * 512 + 100), None));
 
     let mut made = Vec::new();
@@ -354,12 +363,11 @@ fn differences_are_counted() {
     disk[15 * SECTOR] ^= 1;
     disk[15 * SECTOR + 1] ^= 1;
     disk[13 * SECTOR] ^= 1;
-    let found = compare(&SingleThread, &image, &disk, place_at(4), &AtomicU64::default()).unwrap();
+    let found = compare(&SingleThread, &image, &disk, place_at(4)).unwrap();
     assert_eq!(found.first, Some(Sector::from_u32(15)));
     assert_eq!(found.different.get(), 2, "sector 13 is not in the image");
     disk.truncate(20 * SECTOR);
-    let ended =
-        compare(&SingleThread, &image, &disk, place_at(4), &AtomicU64::default()).unwrap_err();
+    let ended = compare(&SingleThread, &image, &disk, place_at(4)).unwrap_err();
     assert_eq!(ended.kind, ErrorKind::Truncated);
 }
 
