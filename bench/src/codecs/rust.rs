@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use imagezip_core::codec::{
-    Adler32, Compressor, Decompressor, Level, Piece, STREAM_START, stream_end,
+    Adler32, Compressor, Decompress, Decompressor, Level, Piece, STREAM_START, stream_end,
 };
 use imagezip_core::ndz::PIECE_MAX;
 use miniz_oxide::deflate::core::{
