@@ -56,7 +56,8 @@ fn step(what: &str) {
     eprintln!("==> {what}");
 }
 
-/// Measures all jobs, and writes `bench.json` and `bench.md` into `target/bench`.
+/// Measures all jobs, and writes `bench.json` and `bench.md` into `target/bench`, and with disks
+/// of other sizes also the curve of docs/performance.md.
 ///
 /// # Errors
 /// If something can't be built or run, or a job's result is wrong.
@@ -81,7 +82,8 @@ pub fn run(options: &Options) -> Result<Report> {
     if options.growth {
         growth.extend(growth::measure(&programs, &stand)?);
         report.growth = growth;
-        fs::write(directory().join("performance-growth.svg"), svg::draw(&report.growth))?;
+        let curve = paths::workspace().join("docs/performance-growth.svg");
+        fs::write(curve, svg::draw(&report.growth))?;
     }
     stand.tidy()?;
     if options.guests {
