@@ -1,4 +1,4 @@
-//! Decompressing with miniz_oxide, which shares nothing with our own codec.
+//! Decompressing with `miniz_oxide`, which shares nothing with our own codec.
 
 use alloc::boxed::Box;
 use alloc::vec;
