@@ -60,6 +60,8 @@ faults! {
     CorruptKind {
         /// the image does not give back what was written
         NotAsWritten,
+        /// the target does not give back what was written to it
+        TargetNotAsWritten,
         /// the partition is not in the partition table
         NoSuchPartition,
         /// partition overlaps another one or ends beyond the disk
@@ -132,6 +134,8 @@ faults! {
         SignatureOrder,
         /// signature entry is empty or crosses the bounds of a hash block
         SignatureBlock,
+        /// signature is not this image's
+        SignatureForeign,
         /// not an ext2, ext3 or ext4 file system
         ExtMagic,
         /// wrong checksum of the superblock

@@ -24,7 +24,9 @@ pub use compare::{Compared, compare, compare_and_digest};
 pub use differences::{Difference, Differences, SAMPLE_BYTES, Sample, differences};
 pub use hash::{Hashing, Joining, hash_image, relocated_sectors};
 pub use hash_device::hash_device;
-pub use load::{Arrival, Fill, Fit, Gaps, LoadProgress, Loaded, Order, Target, load, stream};
+pub use load::{
+    Arrival, Base, Fill, Fit, Gaps, LoadProgress, Loaded, Order, Target, converge, load, stream,
+};
 pub use ordered::ordered;
 pub use save::{Progress, Saved, Source, save};
 pub use sequential::{Input, Streamed, save_stream};

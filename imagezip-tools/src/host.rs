@@ -4,6 +4,7 @@ mod arriving;
 mod direct;
 mod retrying;
 mod target_file;
+mod target_reader;
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -23,6 +24,7 @@ use rustix::fs::{Advice, fadvise};
 pub use arriving::ArrivingFile;
 pub use retrying::Retrying;
 pub use target_file::TargetFile;
+pub use target_reader::TargetReader;
 
 /// A file or block device, read at any position.
 #[derive(Debug)]

@@ -64,7 +64,7 @@ pub fn check(
     done: &AtomicU64,
     each: &mut (dyn FnMut(SectorRange, Finding) -> Result<()> + Send),
 ) -> Result<Checked> {
-    let slots = (0..workers.count().saturating_mul(2)).map(|_| Slot::new()).collect();
+    let slots = (0..workers.count().saturating_mul(2)).map(|_| EntryReader::new()).collect();
     let mut next = 0;
     let mut checked = Checked::default();
     ordered(
@@ -75,9 +75,9 @@ pub fn check(
             next = job.end;
             Ok((!job.is_empty()).then_some(job))
         },
-        |job, slot: &mut Slot| {
-            slot.check(device, base, signature, job)?;
-            done.fetch_add(slot.reader.wanted().to_bytes().get(), Ordering::Relaxed);
+        |job, slot: &mut EntryReader| {
+            let len = slot.check(device, base, signature, job)?;
+            done.fetch_add(len.get(), Ordering::Relaxed);
             Ok(())
         },
         |slot| {
@@ -99,7 +99,7 @@ pub fn check(
 }
 
 /// The entries from `first` on that are at most as much as is read at once, or one.
-fn next_job(signature: &Signature, first: usize) -> Range<usize> {
+pub(super) fn next_job(signature: &Signature, first: usize) -> Range<usize> {
     let (mut end, mut sectors) = (first, SectorCount::ZERO);
     while let Some(entry) = signature.get(end) {
         sectors = sectors.saturating_add(entry.range.len());
@@ -129,24 +129,27 @@ fn check_remainder(
     Ok((digest.hash_type().digest(&bytes) != digest).then_some(Finding::Differs))
 }
 
-/// The buffers for one job and what came out.
-struct Slot {
+/// Compares entries with a device: the buffers, and what came out.
+pub(super) struct EntryReader {
     reader: BlockReader,
-    results: Vec<(SectorRange, Option<Finding>)>,
+    /// The sectors of each entry, and what is wrong with them.
+    pub(super) results: Vec<(SectorRange, Option<Finding>)>,
 }
 
-impl Slot {
-    fn new() -> Self {
+impl EntryReader {
+    pub(super) fn new() -> Self {
         Self { reader: BlockReader::new(), results: Vec::new() }
     }
 
-    fn check(
+    /// Compares the entries of a job with the sectors of `device` from `base` on. Returns how many
+    /// bytes were read for that.
+    pub(super) fn check(
         &mut self,
         device: &dyn ReadAt,
         base: Sector,
         signature: &Signature,
         job: Range<usize>,
-    ) -> Result<()> {
+    ) -> Result<Bytes> {
         let entries = || job.clone().filter_map(|index| signature.get(index));
         let there = device.sectors().end();
         let on_device = |range: &SectorRange| {
@@ -163,6 +166,6 @@ impl Slot {
             };
             self.results.push((range, finding));
         }
-        Ok(())
+        Ok(self.reader.wanted().to_bytes())
     }
 }

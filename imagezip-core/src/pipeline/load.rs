@@ -1,9 +1,15 @@
 //! Loading an image: chunks are decompressed on all CPUs and written where they belong.
 
+mod entries;
 mod feed;
 mod fill;
+mod held;
 mod placed;
+mod plan;
+mod proof;
+mod selection;
 mod stream;
+mod work;
 
 #[cfg(test)]
 mod tests;
@@ -12,21 +18,25 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use rustix_futex_sync::Mutex;
+
 use super::{Workers, ordered};
-use crate::codec::Decompressor;
 use crate::device::{ReadAt, WriteAt};
 use crate::error::Result;
-use crate::ndz::{ChunkBuffer, Image};
+use crate::ndz::{ChunkHeader, Image};
 use crate::relocation::Placement;
 use crate::sector::{Bytes, Sector};
+use crate::signature::Signature;
 
 pub use feed::{Arrival, Fit, Order};
 pub use fill::{Fill, Gaps};
 pub use stream::stream;
 
+use entries::Coverage;
 use feed::Feed;
-use fill::Filler;
 pub(super) use placed::PlacedDecoder;
+use plan::Plan;
+use work::{Done, Worker};
 
 /// Where an image goes, and how.
 #[derive(Clone, Copy)]
@@ -46,6 +56,19 @@ pub struct Target<'a> {
     pub fit: Fit,
     /// In which order the chunks are written, if all are there.
     pub order: Order,
+    /// The same device, to read back from it all that is written, while the load goes on. It must
+    /// not read from memory what the device itself doesn't have yet. What it doesn't have and reads
+    /// as zeros once the load is done has to be read as zeros.
+    pub read_back: Option<&'a dyn ReadAt>,
+}
+
+/// What a target holds before an image is loaded on it.
+#[derive(Clone, Copy)]
+pub struct Base<'a> {
+    /// The image's signature. Sectors that it doesn't cover are loaded.
+    pub signature: &'a Signature,
+    /// The target's device, to read from it.
+    pub device: &'a dyn ReadAt,
 }
 
 impl<'a> Target<'a> {
@@ -53,7 +76,7 @@ impl<'a> Target<'a> {
     /// describes fits it.
     pub const fn new(device: &'a dyn WriteAt, place: Placement) -> Self {
         let (fill, fit, order) = (Fill::Keep, Fit::All, Order::Ascending);
-        Self { device, place, fill, fill_to: None, fit, order }
+        Self { device, place, fill, fill_to: None, fit, order, read_back: None }
     }
 
     /// The sector of the target where it ends for the image.
@@ -69,8 +92,16 @@ impl<'a> Target<'a> {
 /// How far a load is; read by others while it runs. In bytes of the target, but for `chunks`.
 #[derive(Debug, Default)]
 pub struct LoadProgress {
-    /// Chunks that are loaded.
+    /// Chunks that are loaded, or needn't be.
     pub chunks: AtomicU64,
+    /// Chunks whose data were read.
+    pub chunks_read: AtomicU64,
+    /// Read from the target and compared with the signature.
+    pub compared: AtomicU64,
+    /// Data that were there, and not written.
+    pub avoided: AtomicU64,
+    /// Written, read back and found right.
+    pub verified: AtomicU64,
     /// Data written.
     pub written: AtomicU64,
     /// Written to fill free sectors.
@@ -123,8 +154,9 @@ impl Loaded {
 ///
 /// # Errors
 /// Those of reading images; `TooLarge(Target)` at the sector of the target where the image would
-/// end, if that is beyond the target's end; `Write` if the target fails. After an error of a later
-/// chunk, others have been written.
+/// end, if that is beyond the target's end; `Write` if the target fails;
+/// `Corrupt(TargetNotAsWritten)` at a sector of the target if it doesn't give back what was
+/// written, and what reading it reports. After an error of a later chunk, others have been written.
 pub fn load<D: ReadAt + ?Sized>(
     workers: &dyn Workers,
     image: &Image<'_, D>,
@@ -132,56 +164,73 @@ pub fn load<D: ReadAt + ?Sized>(
     target: Target<'_>,
     progress: &LoadProgress,
 ) -> Result<Loaded> {
-    let mut feed = Feed::new(image, arrival, target.place, target.end(), target.fit)?;
+    run(workers, image, arrival, None, target, progress)
+}
+
+/// Makes a target what [`load`] would make it, but writes only what the target doesn't hold: it is
+/// compared with the image's signature, and only the chunks are read that have sectors that differ
+/// or that the signature doesn't cover. Chunks with relocations are always read. Their order is
+/// ascending.
+///
+/// That the target holds what the signature says is taken for what the image holds: a chunk that
+/// isn't read can't contradict it. The data of those that are read have to agree with the entries
+/// about them before anything of the chunk is written; an entry that goes on in another chunk is
+/// compared once more with the target after both were written.
+///
+/// # Errors
+/// As [`load`]; what `base` reports; `Corrupt(SignatureForeign)` at a sector of the image if the
+/// signature has sectors that the image doesn't hold (before anything is written), or other data.
+pub fn converge<D: ReadAt + ?Sized>(
+    workers: &dyn Workers,
+    image: &Image<'_, D>,
+    base: Base<'_>,
+    target: Target<'_>,
+    progress: &LoadProgress,
+) -> Result<Loaded> {
+    run(workers, image, Arrival::Complete, Some(base), target, progress)
+}
+
+fn run<D: ReadAt + ?Sized>(
+    workers: &dyn Workers,
+    image: &Image<'_, D>,
+    arrival: Arrival<'_>,
+    base: Option<Base<'_>>,
+    target: Target<'_>,
+    progress: &LoadProgress,
+) -> Result<Loaded> {
+    let mut coverage = base.map(|base| Coverage::new(base.signature));
+    let also = &mut |header: &ChunkHeader<'_>| {
+        coverage.as_mut().map_or(Ok(()), |coverage| coverage.take(header))
+    };
+    let mut feed = Feed::new(image, arrival, target.place, target.end(), target.fit, also)?;
+    coverage.map_or(Ok(()), |coverage| coverage.finish())?;
     feed.reorder(target.order);
-    let filler = Filler::new(&target, progress);
-    let slots = (0..workers.count().saturating_mul(2)).map(|_| Slot::new(target.place)).collect();
-    let mut loaded = Loaded::default();
-    ordered(
-        workers,
-        slots,
-        || feed.next(),
-        |number, slot: &mut Slot| slot.load(image, number, &target, &filler, progress),
-        |slot| {
-            loaded.chunks = loaded.chunks.saturating_add(1);
-            loaded.note(slot.decoder.notes());
-            loaded.end = loaded.end.max(slot.decoder.short_end().unwrap_or_default());
-            LoadProgress::add(&progress.chunks, 1);
-            Ok(())
-        },
-    )?;
-    loaded.end = feed.exact_end(loaded.end);
-    filler.fill_rest(feed.end())?;
-    Ok(loaded)
-}
-
-/// The buffers for one chunk.
-struct Slot {
-    buffer: ChunkBuffer,
-    scratch: Decompressor,
-    decoder: PlacedDecoder,
-}
-
-impl Slot {
-    fn new(place: Placement) -> Self {
-        let (buffer, scratch) = (ChunkBuffer::new(), Decompressor::new());
-        Self { buffer, scratch, decoder: PlacedDecoder::new(place) }
+    let plan = Mutex::new(Plan::new(image, feed, base, &target, progress));
+    let worker = Worker::new(image, base, &target, progress);
+    let slots = slot_count(workers, arrival);
+    // What results ask for may come when nothing else is left, so there are several rounds.
+    while plan.lock().begins_round() {
+        ordered(
+            workers,
+            (0..slots).map(|_| Done::Nothing).collect(),
+            || plan.lock().next(),
+            |job, done| {
+                *done = worker.work(job)?;
+                Ok(())
+            },
+            |done| plan.lock().take(core::mem::replace(done, Done::Nothing)),
+        )?;
     }
+    Ok(plan.into_inner().finish())
+}
 
-    fn load<D: ReadAt + ?Sized>(
-        &mut self,
-        image: &Image<'_, D>,
-        number: u32,
-        target: &Target<'_>,
-        filler: &Filler<'_>,
-        progress: &LoadProgress,
-    ) -> Result<()> {
-        let chunk = image.chunk(number, &mut self.buffer)?;
-        self.decoder.decode(&chunk, &mut self.scratch, &mut |at, data| {
-            target.device.write_at(at, data)?;
-            progress.add_written(data);
-            Ok(())
-        })?;
-        filler.fill_gaps(chunk.header())
+/// How many jobs may be under way. They hold no more than results, so that those that are ready
+/// early need not wait for one that takes long; but of an image that is still arriving, only a few
+/// chunks can be read.
+fn slot_count(workers: &dyn Workers, arrival: Arrival<'_>) -> usize {
+    let few = workers.count().saturating_mul(2);
+    match arrival {
+        Arrival::Complete => few.saturating_add(64),
+        Arrival::InOrder(_) => few,
     }
 }

@@ -25,6 +25,10 @@ pub const TOOL: Tool = Tool {
             "A delta onto the disk that holds its base image",
             "imageunzip --verify changes.ndz /dev/sda",
         ),
+        (
+            "An image onto a disk that was loaded with it before",
+            "imageunzip --converge base.ndz.sig base.ndz /dev/sda",
+        ),
     ],
     files: &[(
         "IMAGE.sha256, IMAGE.sha256.minisig",
@@ -55,6 +59,17 @@ const DIFFERENCES: &[&str] = &[
     "-a refuses chunks that are not signed, -u an image without an identity.",
     "-p has the pattern's low byte first on every machine.",
     "-W is accepted, but data never wait in memory beyond a few MiB for each thread.",
+    "--verify reads back each part of the target soon after it was written, with O_DIRECT where the \
+     system has that, and compares it with what was to be written. The load ends with the first \
+     difference. What was filled or discarded is not read.",
+    "--converge makes the target exactly what a load would make it. What the target holds is compared \
+     with the image's signature; only chunks of the image are read that have sectors that differ, that \
+     the signature doesn't cover or that have relocations. Trusted are the digests: where the target \
+     holds what the signature says, that is taken for what is in the image, and nothing of it is read. \
+     The data of chunks that are read have to agree with the signature, too, before anything of them is \
+     written, and a signature of sectors that the image doesn't hold is refused before anything is; so \
+     a signature of another image is an error unless the target holds all that it says. With --verify \
+     the target is read past the cache. An interrupted load can be ended like that.",
     "-f writes what is not aligned, such as the end of a file, through the cache, with its length.",
 ];
 
@@ -108,7 +123,7 @@ pub struct Imageunzip {
     #[arg(conflicts_with_all = ["zero", "pattern"])]
     pub discard: bool,
 
-    /// Read the target afterwards and compare it with the image
+    /// Read back all that is written, past the cache, and compare it
     #[arg(long, help_heading = "Checks")]
     pub verify: bool,
     /// Load only if this minisign key has signed the image: a file, or the key itself
@@ -144,6 +159,10 @@ pub struct Imageunzip {
     #[arg(conflicts_with_all = ["zero", "pattern"])]
     pub allocated_only: bool,
 
+    /// Write only what the target doesn't hold already, by this signature of the image
+    #[arg(long, value_name = "SIGNATURE", help_heading = "How to work")]
+    #[arg(conflicts_with = "random_order")]
+    pub converge: Option<PathBuf>,
     /// One thread
     #[arg(short = 'n', long, help_heading = "How to work")]
     pub single_thread: bool,
@@ -172,4 +191,4 @@ pub struct Imageunzip {
 }
 
 /// What only a load onto a disk or file has.
-const LOADING: [&str; 5] = ["slice", "truncate", "discard", "verify", "random_order"];
+const LOADING: [&str; 6] = ["slice", "truncate", "discard", "verify", "converge", "random_order"];

@@ -60,6 +60,12 @@ const IMAGEUNZIP: &[Key] = &[
     ("image", "the image's file"),
     ("target", "what it was written to"),
     ("chunks", "the image's chunks"),
+    ("chunks_read", "those of them whose data were read"),
+    (
+        "compared",
+        "bytes of the target that were compared with the signature of --converge, or null",
+    ),
+    ("avoided", "bytes of data that the target held already; null without --converge"),
     ("written", "bytes of data that were written"),
     ("filled", "bytes that were written where the image holds nothing"),
     ("discarded", "bytes that were discarded there"),

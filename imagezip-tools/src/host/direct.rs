@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::OFlags;
 
-/// The most bytes that are written at once: no piece of an image is larger.
-const ROOM: usize = 256 * 1024;
+/// The most bytes that are written at once: no more come from a decompressor at a time.
+const ROOM: usize = 1 << 20;
 
 /// A file that is opened a second time, for writes with `O_DIRECT`.
 ///

@@ -82,13 +82,6 @@ impl<'a> TargetFile<'a> {
         }
     }
 
-    /// Makes later reads come from the disk rather than from memory, as far as the system
-    /// follows the advice. Only what was written to the disk before is forgotten.
-    pub fn forget_cache(&self) {
-        // Reading from memory is right, too, only less of a proof.
-        let _ = fadvise(self.device.file(), 0, None, Advice::DontNeed);
-    }
-
     fn file(&self) -> &File {
         self.device.file()
     }

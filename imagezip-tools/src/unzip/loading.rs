@@ -1,22 +1,23 @@
 //! Images into disks and files, each sector where it belongs.
 
-use std::sync::atomic::AtomicU64;
-
 use anyhow::{Context, ensure};
+use imagezip_core::Error;
 use imagezip_core::device::{ReadAt, WriteAt};
+use imagezip_core::error::{CorruptKind, ErrorKind};
 use imagezip_core::ndz::Image;
 use imagezip_core::overlay::Patch;
 use imagezip_core::partition::edit::set_type;
 use imagezip_core::pipeline::{
-    Compared, Fill, Fit, LoadProgress, Loaded, Order, Target, Workers, compare, load,
+    Base, Fill, Fit, LoadProgress, Loaded, Order, Target, Workers, converge, load,
 };
 use imagezip_core::relocation::Placement;
 use imagezip_core::sector::{Bytes, Sector};
+use imagezip_core::signature::Signature;
 
 use super::destination::sector_size;
 use super::report::Names;
 use super::source::{Demands, Source};
-use crate::host::{FileDevice, FileKind, TargetFile};
+use crate::host::{FileDevice, FileKind, TargetFile, TargetReader};
 
 /// An image and the device that it goes to.
 #[derive(Clone, Copy)]
@@ -39,7 +40,11 @@ pub struct Loading<'a> {
 
 /// How an image is loaded.
 #[derive(Clone, Copy, Debug)]
-pub struct Manner {
+pub struct Manner<'a> {
+    /// The image's signature, if only what the device doesn't hold is written.
+    pub signature: Option<&'a Signature>,
+    /// Whether all that is written is read back, past the cache if the system lets it.
+    pub verify: bool,
     /// What becomes of sectors that the image doesn't hold.
     pub fill: Fill,
     /// What of the image must fit the target.
@@ -58,25 +63,36 @@ impl Loading<'_> {
     /// Writes the image to the device, and waits until it is on the disk.
     ///
     /// # Errors
-    /// If the image is damaged or doesn't fit, or the device can't be written.
-    pub fn load(&self, manner: Manner, progress: &LoadProgress) -> anyhow::Result<Loaded> {
+    /// If the image is damaged or doesn't fit, the signature is another image's, or the device
+    /// can't be written or doesn't give back what was written.
+    pub fn load(&self, manner: Manner<'_>, progress: &LoadProgress) -> anyhow::Result<Loaded> {
         let name = &self.names.target;
         let writing = || format!("writing {name}");
         let mut file = TargetFile::new(self.device).with_context(writing)?;
         if manner.direct && !file.write_directly() {
             eprintln!("{name} can't be written directly; its data go through the cache");
         }
+        let reader = if manner.verify { TargetReader::uncached } else { TargetReader::cached };
+        let (before, after) = (reader(self.device), reader(self.device).growing());
         let target = Target {
             fill: manner.fill,
             fill_to: self.fill_to(),
             fit: manner.fit,
             order: manner.order,
+            read_back: manner.verify.then_some(&after as &dyn ReadAt),
             ..Target::new(&file, self.place)
         };
-        let loaded = self.source.with_arrival(self.image, self.demands, |arrival| {
-            load(self.workers, self.image, arrival, target, progress)
-        });
-        let loaded = loaded.map_err(|error| self.names.explain_room(error, self.room(&file)))?;
+        let loaded = match manner.signature {
+            Some(signature) => {
+                let base = Base { signature, device: &before };
+                converge(self.workers, self.image, base, target, progress)
+            }
+            None => self.source.with_arrival(self.image, self.demands, |arrival| {
+                load(self.workers, self.image, arrival, target, progress)
+            }),
+        };
+        let reading = before.has_failed() || after.has_failed();
+        let loaded = loaded.map_err(|error| self.explain(error, reading, self.room(&file)))?;
         if let Some((number, kind)) = manner.partition_type {
             self.set_partition_type(&file, number, kind)?;
         }
@@ -87,15 +103,20 @@ impl Loading<'_> {
         Ok(loaded)
     }
 
-    /// Reads back what [`Loading::load`] has written, from the disk if the system allows it.
-    ///
-    /// # Errors
-    /// If the image or the device can't be read.
-    pub fn verify(&self, done: &AtomicU64) -> anyhow::Result<Compared> {
+    /// Says what an error is about; `reading` the device, at times.
+    fn explain(&self, error: Error, reading: bool, room: Option<Bytes>) -> anyhow::Error {
         let Names { image, target } = self.names;
-        TargetFile::new(self.device).with_context(|| format!("reading {target}"))?.forget_cache();
-        compare(self.workers, self.image, self.device, self.place, done)
-            .with_context(|| format!("comparing {target} with {image}"))
+        let context = match error.kind {
+            ErrorKind::Corrupt(CorruptKind::TargetNotAsWritten) => {
+                format!("reading back what was written to {target}")
+            }
+            ErrorKind::Corrupt(CorruptKind::SignatureForeign) => {
+                format!("comparing {image} with the signature of --converge")
+            }
+            _ if reading => format!("reading {target}"),
+            _ => return self.names.explain_room(error, room),
+        };
+        anyhow::Error::new(error).context(context)
     }
 
     /// Free space is filled up to the end of the whole device, but not of a partition.

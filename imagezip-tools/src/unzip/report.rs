@@ -3,12 +3,14 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use imagezip_core::Error;
 use imagezip_core::error::{ErrorKind, Limit, Place};
-use imagezip_core::pipeline::{Compared, LoadProgress, Loaded};
+use imagezip_core::pipeline::Loaded;
 use imagezip_core::sector::Bytes;
 use serde::Serialize;
+
+use super::meter::LoadMeter;
 
 /// What the image and its target are called.
 #[derive(Clone, Debug)]
@@ -59,6 +61,12 @@ pub struct Report {
     pub target: String,
     /// The image's chunks.
     pub chunks: u64,
+    /// Those of them whose data were read.
+    pub chunks_read: u64,
+    /// The bytes of the target that were compared with a signature, if that was asked for.
+    pub compared: Option<u64>,
+    /// The bytes of data that the target had already, if that was asked for.
+    pub avoided: Option<u64>,
     /// The bytes of data written.
     pub written: u64,
     /// The bytes written where the image holds nothing.
@@ -76,19 +84,23 @@ pub struct Report {
 }
 
 impl Report {
-    /// About what was loaded, in so many seconds.
-    pub fn new(names: &Names, loaded: &Loaded, progress: &LoadProgress, seconds: f64) -> Self {
+    /// About what was loaded, in so many seconds. What nobody asked for is not in it.
+    pub fn new(names: &Names, loaded: &Loaded, meter: &LoadMeter, seconds: f64) -> Self {
+        let LoadMeter { progress, verify, converge, .. } = meter;
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Self {
             image: names.image.clone(),
             target: names.target.clone(),
             chunks: loaded.chunks,
+            chunks_read: count(&progress.chunks_read),
+            compared: converge.then(|| count(&progress.compared)),
+            avoided: converge.then(|| count(&progress.avoided)),
             written: count(&progress.written),
             filled: count(&progress.filled),
             discarded: count(&progress.discarded),
             skipped: count(&progress.skipped),
             end: loaded.end.get(),
-            verified: None,
+            verified: verify.then(|| count(&progress.verified)),
             seconds,
         }
     }
@@ -104,25 +116,15 @@ impl Report {
     /// The statistics for people.
     pub fn text(&self) -> String {
         let Self { chunks, written, filled, discarded, skipped, seconds, .. } = self;
+        let avoided = match self.avoided {
+            None => String::new(),
+            Some(avoided) => {
+                format!(", {avoided} were there already; {} chunks read", self.chunks_read)
+            }
+        };
         format!(
-            "{chunks} chunks, {written} bytes of data written in {seconds:.3} seconds; free: \
-             {filled} bytes filled, {discarded} discarded, {skipped} left as they were"
+            "{chunks} chunks, {written} bytes of data written{avoided} in {seconds:.3} seconds; \
+             free: {filled} bytes filled, {discarded} discarded, {skipped} left as they were"
         )
-    }
-}
-
-/// Whether a target is what the image says.
-///
-/// # Errors
-/// If it is not.
-pub fn verdict(names: &Names, compared: &Compared) -> anyhow::Result<()> {
-    match compared.first {
-        None => Ok(()),
-        Some(first) => Err(anyhow!(
-            "{} is not what was written: {} sectors differ from {}, the first is sector {first}",
-            names.target,
-            compared.different,
-            names.image
-        )),
     }
 }

@@ -6,6 +6,7 @@
 
 mod bench;
 mod checks;
+mod converge;
 mod devices;
 mod files;
 mod golden;

@@ -45,17 +45,21 @@ pub(super) struct Feed<'i, 'a, D: ?Sized> {
 }
 
 impl<'i, 'a, D: ReadAt + ?Sized> Feed<'i, 'a, D> {
-    /// Checks all headers of an image that is complete.
+    /// Checks all headers of an image that is complete; `also` gets each of them.
     pub(super) fn new(
         image: &'i Image<'a, D>,
         arrival: Arrival<'i>,
         place: Placement,
         limit: Option<Sector>,
         fit: Fit,
+        also: &mut dyn FnMut(&ChunkHeader<'_>) -> Result<()>,
     ) -> Result<Self> {
         let mut check = Check { place, limit, fit, end: place.start };
         if let Arrival::Complete = arrival {
-            image.headers(&mut |header| check.take(header))?;
+            image.headers(&mut |header| {
+                check.take(header)?;
+                also(header)
+            })?;
         }
         let (headers, count) = (image.each_header(), image.chunk_count());
         Ok(Self { arrival, headers, check, count, next: 0, scatter: None })

@@ -1,14 +1,16 @@
 //! What becomes of the sectors that an image describes but doesn't hold
 //! (docs/format.md, "Tiling").
 
+use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::mem;
+use core::ops::Range;
 
 use super::{LoadProgress, Target};
 use crate::device::{WriteAt, write_repeated};
 use crate::error::Result;
 use crate::ndz::ChunkHeader;
-use crate::relocation::Placement;
 use crate::sector::{Bytes, Sector, SectorRange};
 
 /// What becomes of free sectors. In a delta, sectors that didn't change count as free, too.
@@ -38,22 +40,113 @@ pub enum Gaps {
 /// The length of a block of filling.
 const BLOCK: usize = 64 * 1024;
 
-/// A device is never asked for more at once, so that progress can be seen. Calls begin at
-/// multiples of it, so that a device that works in large units is not made to leave any out.
-const STEP: u64 = 1 << 30;
-
 /// A block of filling: the number again and again.
 pub(super) fn block_of(pattern: u32) -> Vec<u8> {
     pattern.to_le_bytes().into_iter().cycle().take(BLOCK).collect()
 }
 
-/// Fills the free sectors of a target.
+/// Free space that is yet to be filled. Runs that touch become one, over the bounds of chunks, too:
+/// what a device discards or zeroes in large units is not lost where chunks end.
+pub(super) struct Free<'a> {
+    fill: Fill,
+    start: Sector,
+    limit: Option<u64>,
+    /// Bytes of the target, in the order in which they were added.
+    runs: VecDeque<Range<u64>>,
+    progress: &'a LoadProgress,
+}
+
+/// So many runs wait until all data are written.
+const WAITING_MAX: usize = 64 * 1024;
+
+/// The most runs that are filled at once.
+const RUNS_MAX: usize = 64;
+
+impl<'a> Free<'a> {
+    pub(super) fn new(target: &Target<'_>, progress: &'a LoadProgress) -> Self {
+        let limit = target.end().map(|end| end.to_bytes().get());
+        Self {
+            fill: target.fill,
+            start: target.place.start,
+            limit,
+            runs: VecDeque::new(),
+            progress,
+        }
+    }
+
+    /// Adds what a chunk describes but doesn't hold: some sectors of its image.
+    pub(super) fn add_sectors(&mut self, gap: SectorRange) {
+        if let Some(gap) = gap.absolute_from(self.start) {
+            self.add(gap.start().to_bytes(), gap.end().to_bytes());
+        }
+    }
+
+    /// Adds bytes of the target.
+    pub(super) fn add(&mut self, from: Bytes, to: Bytes) {
+        let to = self.limit.map_or(to.get(), |limit| to.get().min(limit));
+        let len = to.saturating_sub(from.get());
+        if len == 0 {
+            return;
+        }
+        match self.runs.back_mut() {
+            _ if self.fill == Fill::Keep => LoadProgress::add(&self.progress.skipped, len),
+            Some(last) if last.end == from.get() => last.end = to,
+            _ => self.runs.push_back(from.get()..to),
+        }
+    }
+
+    /// Brings the runs in order, for chunks that were not.
+    pub(super) fn sort(&mut self) {
+        if !self.runs.iter().is_sorted_by_key(|run| run.start) {
+            let mut runs = mem::take(&mut self.runs);
+            runs.make_contiguous().sort_unstable_by_key(|run| run.start);
+            for run in runs {
+                self.add(Bytes(run.start), Bytes(run.end));
+            }
+        }
+    }
+
+    /// The next runs to fill: if `all` data are written, of all that there are, else only if too
+    /// many wait.
+    pub(super) fn next(&mut self, all: bool) -> Option<Vec<Range<u64>>> {
+        if !all && self.runs.len() <= WAITING_MAX {
+            return None;
+        }
+        let mut next = Vec::new();
+        let mut room = step(self.fill);
+        while let Some(run) = self.runs.front_mut().filter(|_| room > 0 && next.len() < RUNS_MAX) {
+            let bound = run.start.saturating_add(1).checked_next_multiple_of(step(self.fill));
+            let end = bound.map_or(run.end, |bound| bound.min(run.end));
+            room = room.saturating_sub(end.saturating_sub(run.start));
+            next.push(run.start..end);
+            run.start = end;
+            if run.is_empty() {
+                self.runs.pop_front();
+            }
+        }
+        (!next.is_empty()).then_some(next)
+    }
+
+    /// Whether nothing is left.
+    pub(super) fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+}
+
+/// A device is never asked for more at once, so that progress can be seen and others can do the
+/// rest. Calls begin at multiples of it, so that a device that works in large units is not made to
+/// leave any out.
+const fn step(fill: Fill) -> u64 {
+    match fill {
+        Fill::Keep | Fill::Discard => 1 << 30,
+        Fill::Zero | Fill::Pattern(_) => 64 << 20,
+    }
+}
+
+/// Fills free space.
 pub(super) struct Filler<'a> {
     device: &'a dyn WriteAt,
-    place: Placement,
     fill: Fill,
-    limit: Option<Bytes>,
-    rest: Option<Bytes>,
     block: Vec<u8>,
     progress: &'a LoadProgress,
 }
@@ -64,55 +157,12 @@ impl<'a> Filler<'a> {
             Fill::Pattern(pattern) => block_of(pattern),
             Fill::Keep | Fill::Zero | Fill::Discard => vec![],
         };
-        Self {
-            device: target.device,
-            place: target.place,
-            fill: target.fill,
-            limit: target.end().map(Sector::to_bytes),
-            rest: target.fill_to,
-            block,
-            progress,
-        }
+        Self { device: target.device, fill: target.fill, block, progress }
     }
 
-    /// Fills what a chunk describes but doesn't hold.
-    pub(super) fn fill_gaps(&self, header: &ChunkHeader<'_>) -> Result<()> {
-        let covered = header.covered();
-        let mut at = covered.start();
-        for region in header.regions() {
-            self.fill_sectors(at, region.start())?;
-            at = region.end();
-        }
-        self.fill_sectors(at, covered.end())
-    }
-
-    /// Fills from the end of the image up to where the target says.
-    pub(super) fn fill_rest(&self, from: Bytes) -> Result<()> {
-        match self.rest {
-            Some(to) if self.fill != Fill::Keep => self.fill(from, to),
-            _ => Ok(()),
-        }
-    }
-
-    fn fill_sectors(&self, from: Sector, to: Sector) -> Result<()> {
-        let range =
-            SectorRange::new(from, to).and_then(|range| range.absolute_from(self.place.start));
-        range.map_or(Ok(()), |range| self.fill(range.start().to_bytes(), range.end().to_bytes()))
-    }
-
-    fn fill(&self, from: Bytes, to: Bytes) -> Result<()> {
-        let to = self.limit.map_or(to, |limit| to.min(limit)).get();
-        let mut at = from.get();
-        while at < to {
-            let next =
-                at.saturating_add(1).checked_next_multiple_of(STEP).map_or(to, |n| n.min(to));
-            self.fill_step(Bytes(at), next.saturating_sub(at))?;
-            at = next;
-        }
-        Ok(())
-    }
-
-    fn fill_step(&self, at: Bytes, len: u64) -> Result<()> {
+    /// Fills some bytes of the target.
+    pub(super) fn fill(&self, run: &Range<u64>) -> Result<()> {
+        let (at, len) = (Bytes(run.start), run.end.saturating_sub(run.start));
         let progress = self.progress;
         match self.fill {
             Fill::Keep => LoadProgress::add(&progress.skipped, len),
@@ -132,4 +182,16 @@ impl<'a> Filler<'a> {
         }
         Ok(())
     }
+}
+
+/// What a chunk describes but doesn't hold.
+pub(super) fn gaps<'h>(header: &ChunkHeader<'h>) -> impl Iterator<Item = SectorRange> + use<'h> {
+    let covered = header.covered();
+    let end = SectorRange::new(covered.end(), covered.end());
+    let mut at = covered.start();
+    header.regions().chain(end).filter_map(move |region| {
+        let gap = SectorRange::new(at, region.start()).filter(|gap| !gap.is_empty());
+        at = region.end();
+        gap
+    })
 }

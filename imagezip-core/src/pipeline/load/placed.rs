@@ -107,7 +107,7 @@ fn sink_shortened(
 }
 
 /// Where on the target a sector of the image is.
-fn position(place: Placement, sector: Sector) -> Result<Bytes> {
+pub(super) fn position(place: Placement, sector: Sector) -> Result<Bytes> {
     let placed = place.start.checked_add(sector.since(Sector::ZERO));
     placed
         .map(Sector::to_bytes)

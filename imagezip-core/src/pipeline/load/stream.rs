@@ -1,9 +1,9 @@
 //! Images as a stream of bytes in ascending order, for what can't be written at any position.
 
 use alloc::vec::Vec;
-use core::ops::Range;
 
 use super::fill::block_of;
+use super::held::Held;
 use super::{Arrival, Feed, Fit, Gaps, LoadProgress, Loaded, PlacedDecoder};
 use crate::codec::Decompressor;
 use crate::device::ReadAt;
@@ -12,10 +12,6 @@ use crate::ndz::{ChunkBuffer, Image};
 use crate::pipeline::{Workers, ordered};
 use crate::relocation::Placement;
 use crate::sector::Bytes;
-
-/// The most data of a chunk that are kept until it is their turn. Of a chunk that holds more,
-/// they are decompressed again when it is.
-const HELD_MAX: usize = 4 << 20;
 
 /// Gives all that `image` is to `out`, in ascending order from its first sector to its end, with
 /// `gaps` where it holds nothing.
@@ -33,7 +29,7 @@ pub fn stream<D: ReadAt + ?Sized>(
     progress: &LoadProgress,
 ) -> Result<Loaded> {
     let place = Placement::default();
-    let mut feed = Feed::new(image, arrival, place, None, Fit::All)?;
+    let mut feed = Feed::new(image, arrival, place, None, Fit::All, &mut |_| Ok(()))?;
     let slots = (0..workers.count().saturating_mul(2)).map(|_| Slot::new(place)).collect();
     let mut line = Line { at: 0, gaps, block: gap_block(gaps), out, progress };
     let mut loaded = Loaded::default();
@@ -110,9 +106,7 @@ struct Slot {
     buffer: ChunkBuffer,
     scratch: Decompressor,
     decoder: PlacedDecoder,
-    held: Vec<u8>,
-    /// Where each part of `held` belongs.
-    parts: Vec<(Bytes, Range<usize>)>,
+    held: Held,
     /// Whether all of the chunk's data are held.
     complete: bool,
 }
@@ -124,8 +118,7 @@ impl Slot {
             buffer: ChunkBuffer::new(),
             scratch: Decompressor::new(),
             decoder: PlacedDecoder::new(place),
-            held: Vec::new(),
-            parts: Vec::new(),
+            held: Held::default(),
             complete: false,
         }
     }
@@ -134,18 +127,14 @@ impl Slot {
     fn decode<D: ReadAt + ?Sized>(&mut self, image: &Image<'_, D>, number: u32) -> Result<()> {
         self.number = number;
         self.held.clear();
-        self.parts.clear();
         let chunk = image.chunk(number, &mut self.buffer)?;
-        let len = chunk.header().sector_count().to_bytes().get();
-        self.complete = usize::try_from(len).is_ok_and(|len| len <= HELD_MAX);
+        self.complete = Held::has_room(chunk.header());
         if !self.complete {
             return Ok(());
         }
-        let (held, parts) = (&mut self.held, &mut self.parts);
+        let held = &mut self.held;
         self.decoder.decode(&chunk, &mut self.scratch, &mut |at, data| {
-            let start = held.len();
-            held.extend_from_slice(data);
-            parts.push((at, start..held.len()));
+            held.push(at, data);
             Ok(())
         })
     }
@@ -160,9 +149,6 @@ impl Slot {
             let chunk = image.chunk(self.number, &mut self.buffer)?;
             return self.decoder.decode(&chunk, &mut self.scratch, sink);
         }
-        for (at, range) in self.parts.drain(..) {
-            sink(at, self.held.get(range).unwrap_or_default())?;
-        }
-        Ok(())
+        self.held.give(sink)
     }
 }

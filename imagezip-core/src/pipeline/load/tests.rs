@@ -2,6 +2,9 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "the disks are small")]
 
+mod converging;
+mod reading_back;
+
 use std::sync::Mutex;
 
 use alloc::vec;
@@ -10,7 +13,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::codec::{Compressor, Level, Piece};
 use crate::device::write_repeated;
-use crate::error::{Error, ErrorKind, Limit, Place};
+use crate::error::{CorruptKind, Error, ErrorKind, Limit, Place};
 use crate::extent::ExtentSet;
 use crate::ndz::{Format, ImageWriter, Reloc, RelocType};
 use crate::pipeline::ordered::tests::Threads;
@@ -32,6 +35,16 @@ impl Memory {
 
     fn take(self) -> Vec<u8> {
         self.0.into_inner().unwrap()
+    }
+}
+
+impl ReadAt for Memory {
+    fn size(&self) -> Bytes {
+        self.0.lock().unwrap().size()
+    }
+
+    fn read_at(&self, offset: Bytes, buf: &mut [u8]) -> Result<()> {
+        self.0.lock().unwrap().read_at(offset, buf)
     }
 }
 
@@ -66,6 +79,16 @@ fn content(sector: u64) -> impl Iterator<Item = u8> {
 }
 
 fn make_image(format: Format, in_use: &ExtentSet, relocs: &[Reloc], sectors: u32) -> Vec<u8> {
+    make_image_of(&|sector| content(sector).collect(), format, in_use, relocs, sectors)
+}
+
+fn make_image_of(
+    content: &dyn Fn(u64) -> Vec<u8>,
+    format: Format,
+    in_use: &ExtentSet,
+    relocs: &[Reloc],
+    sectors: u32,
+) -> Vec<u8> {
     let mut file = Vec::new();
     let mut writer = ImageWriter::new(&mut file, format);
     let mut compressor = Compressor::new(Level::default());
@@ -159,17 +182,20 @@ proptest! {
 
         let mut expected = vec![GARBAGE; (SECTORS + 60) as usize * SECTOR];
         let mut end = Sector::ZERO;
+        let mut free = Vec::new();
         image.headers(&mut |header| {
             end = header.covered().end();
             let held: ExtentSet = header.regions().collect();
-            for free in &held.complement(header.covered()) {
-                fill_model(&mut expected, free.absolute_from(Sector::from_u32(start)).unwrap(), fill);
-            }
+            free.extend(held.complement(header.covered()).absolute_from(Sector::from_u32(start)).iter());
             Ok(())
         }).unwrap();
         let end = start + end.get() as u32;
-        if beyond {
-            fill_model(&mut expected, range(end, SECTORS + 60), fill);
+        if beyond && fill != Fill::Keep {
+            free.push(range(end, SECTORS + 60));
+        }
+        // Across the bounds of chunks, too: what is discarded depends on it.
+        for run in &ExtentSet::from_unsorted(free) {
+            fill_model(&mut expected, run, fill);
         }
         for sector in in_use.iter().flat_map(|e| e.start().get()..e.end().get()) {
             let at = (u64::from(start) + sector) as usize * SECTOR;

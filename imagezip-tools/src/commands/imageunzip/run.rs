@@ -6,10 +6,12 @@ use std::time::Instant;
 use anyhow::ensure;
 use imagezip_core::ndz::{Image, Version};
 use imagezip_core::pipeline::{Fill, Fit, Gaps, LoadProgress, Order};
+use imagezip_core::signature::Signature;
 
 use super::Imageunzip;
 use super::work::Work;
 use crate::commands::{Exit, Run, exit};
+use crate::hash::read as read_signature;
 use crate::host::Threads;
 use crate::keys::KeyRing;
 use crate::progress::{ChunkDots, Dots, GigabyteDots, Show, watch};
@@ -31,7 +33,7 @@ impl Run for Imageunzip {
         let source = Source::open(&self.image, self.retries.unwrap_or(0), &workers)?;
         ensure!(
             !self.needs_whole_image() || matches!(source, Source::File(_)),
-            "{}: -F and --verify need the image in a file: it comes through a pipe",
+            "{}: -F, --verify and --converge need the image in a file: it comes through a pipe",
             names.image
         );
         let image = Image::open_with(source.device(), &demands.keys);
@@ -43,7 +45,9 @@ impl Run for Imageunzip {
                 names.image
             );
         }
-        let meter = LoadMeter { amount, verify: self.verify, ..LoadMeter::default() };
+        let signature = self.converge.as_deref().map(read_signature).transpose()?;
+        let (verify, converge) = (self.verify, signature.is_some());
+        let meter = LoadMeter { amount, verify, converge, ..LoadMeter::default() };
         let work = Work {
             options: &self,
             names: &names,
@@ -52,11 +56,11 @@ impl Run for Imageunzip {
             source: &source,
             image: &image,
             meter: &meter,
+            signature: signature.as_ref(),
         };
         let done = self.watch(&meter, || work.run())?;
         let time = begun.elapsed().as_secs_f64();
-        let mut report = Report::new(&names, &done.loaded, &meter.progress, time);
-        report.verified = done.verified;
+        let report = Report::new(&names, &done.loaded, &meter, time);
         for note in &done.loaded.notes {
             eprintln!("{}: {note}", names.image);
         }
@@ -102,10 +106,11 @@ impl Imageunzip {
             !self.allocated_only || stdout,
             "-I writes to standard output: leave out the target"
         );
-        let to_device = [self.slice.is_some(), self.verify, self.truncate, self.discard];
+        let converge = self.converge.is_some();
+        let to_device = [self.slice.is_some(), self.verify, converge, self.truncate, self.discard];
         ensure!(
             !stdout || !to_device.contains(&true),
-            "-s, -E, --verify and --truncate need a disk or file as the target, by name"
+            "-s, -E, --verify, --converge and --truncate need a disk or file as the target, by name"
         );
         ensure!(
             self.signed_by.is_none() || self.image != Path::new("-"),
@@ -153,7 +158,7 @@ impl Imageunzip {
     }
 
     fn needs_whole_image(&self) -> bool {
-        self.random_order || self.verify
+        self.random_order || self.verify || self.converge.is_some()
     }
 
     fn fill(&self) -> Fill {
@@ -173,7 +178,7 @@ impl Imageunzip {
         }
     }
 
-    pub(super) fn manner(&self) -> Manner {
+    pub(super) fn manner<'a>(&self, signature: Option<&'a Signature>) -> Manner<'a> {
         let fit = if self.slice.is_some() && !self.force { Fit::All } else { Fit::Data };
         // Another order each time, as for any test that is left to chance.
         let order = if self.random_order {
@@ -185,6 +190,8 @@ impl Imageunzip {
             Order::Ascending
         };
         Manner {
+            signature,
+            verify: self.verify,
             fill: self.fill(),
             fit,
             order,

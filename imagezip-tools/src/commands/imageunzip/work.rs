@@ -9,13 +9,14 @@ use imagezip_core::ndz::Image;
 use imagezip_core::pipeline::{LoadProgress, Loaded};
 use imagezip_core::relocation::Placement;
 use imagezip_core::sector::{SECTOR_BYTES, Sector};
+use imagezip_core::signature::Signature;
 
 use super::Imageunzip;
 use crate::host::{FileDevice, FileKind, Threads};
 use crate::unzip::destination::{Destination, Opened, is_standard_output, partition};
 use crate::unzip::loading::Loading;
 use crate::unzip::meter::LoadMeter;
-use crate::unzip::report::{Names, verdict};
+use crate::unzip::report::Names;
 use crate::unzip::source::{Demands, Source};
 use crate::unzip::streaming::Streaming;
 
@@ -28,13 +29,12 @@ pub(super) struct Work<'a> {
     pub(super) source: &'a Source,
     pub(super) image: &'a Image<'a, dyn ReadAt + 'a>,
     pub(super) meter: &'a LoadMeter,
+    pub(super) signature: Option<&'a Signature>,
 }
 
 /// What the work came to.
 pub(super) struct Done {
     pub(super) loaded: Loaded,
-    /// The bytes that were read back.
-    pub(super) verified: Option<u64>,
     /// The answer, if the work was to find one.
     pub(super) line: Option<String>,
     /// Whether there are no data on standard output.
@@ -50,11 +50,11 @@ impl Work<'_> {
             let (loaded, sum, len) =
                 self.streaming().checksum(options.gaps(), &self.meter.progress)?;
             let line = Some(format!("{sum} {len}"));
-            return Ok(Done { loaded, verified: None, line, stdout_is_free: true });
+            return Ok(Done { loaded, line, stdout_is_free: true });
         }
-        let (loaded, verified) = if options.copy_chunks {
+        let loaded = if options.copy_chunks {
             let target = options.target.as_deref().unwrap_or(Path::new("-"));
-            (self.streaming().copy_chunks(target, &self.meter.progress)?, None)
+            self.streaming().copy_chunks(target, &self.meter.progress)?
         } else {
             let target = Opened::open(options.target.as_deref(), options.force)?;
             let done = self.put(&target.destination);
@@ -62,23 +62,26 @@ impl Work<'_> {
             target.keep();
             done
         };
-        Ok(Done { loaded, verified, line: None, stdout_is_free: !stdout })
+        Ok(Done { loaded, line: None, stdout_is_free: !stdout })
     }
 
     /// Writes the image's data to the target.
-    fn put(&self, to: &Destination) -> anyhow::Result<(Loaded, Option<u64>)> {
+    fn put(&self, to: &Destination) -> anyhow::Result<Loaded> {
         let options = self.options;
         match to {
             Destination::Device(device) if !options.allocated_only => self.load(device),
-            Destination::Device(device) => Ok((self.write(device.file())?, None)),
+            Destination::Device(device) => self.write(device.file()),
             Destination::Stream(file) => {
-                let to_device = [options.slice.is_some(), options.verify, options.truncate];
+                let converge = options.converge.is_some();
+                let to_device =
+                    [options.slice.is_some(), options.verify, converge, options.truncate];
                 ensure!(
                     !to_device.contains(&true),
-                    "{} is neither disk nor file: -s, --verify and --truncate need one",
+                    "{} is neither disk nor file: -s, --verify, --converge and --truncate need \
+                     one",
                     self.names.target
                 );
-                Ok((self.write(file)?, None))
+                self.write(file)
             }
         }
     }
@@ -101,18 +104,13 @@ impl Work<'_> {
         self.streaming().write(file, self.options.gaps(), &self.meter.progress)
     }
 
-    fn load(&self, device: &FileDevice) -> anyhow::Result<(Loaded, Option<u64>)> {
-        let Self { options, names, demands, workers, source, image, meter } = *self;
+    fn load(&self, device: &FileDevice) -> anyhow::Result<Loaded> {
+        let Self { options, names, demands, workers, source, image, meter, signature } = *self;
         let place = self.place(device)?;
         let loading = Loading { source, image, demands, device, names, place, workers };
-        let loaded = loading.load(options.manner(), &meter.progress)?;
+        let loaded = loading.load(options.manner(signature), &meter.progress)?;
         self.mention_rest(device, &loaded)?;
-        if !options.verify {
-            return Ok((loaded, None));
-        }
-        let compared = loading.verify(&meter.verified)?;
-        verdict(names, &compared)?;
-        Ok((loaded, Some(compared.compared.get())))
+        Ok(loaded)
     }
 
     fn place(&self, device: &FileDevice) -> anyhow::Result<Placement> {

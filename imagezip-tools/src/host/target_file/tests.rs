@@ -121,7 +121,6 @@ fn direct_writes_are_the_same() -> Result<()> {
         expected[at as usize..][..len].copy_from_slice(&data[..len]);
     }
     target.finish(Bytes(0))?;
-    target.forget_cache();
     assert!(fs::read(&path)? == expected);
     Ok(())
 }
