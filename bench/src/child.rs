@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::Serialize;
 use wait4::Wait4;
 
@@ -35,9 +35,8 @@ pub(crate) struct Usage {
 impl Child {
     pub(crate) fn run(self) -> Result<Usage> {
         if let Some(count) = self.cpus {
-            let mut set = CpuSet::new();
-            (0..count).for_each(|cpu| set.set(cpu));
-            sched_setaffinity(None, &set).context("cannot be limited to some CPUs")?;
+            // The child inherits it.
+            limit_to(count).context("cannot be limited to some CPUs")?;
         }
         let [program, arguments @ ..] = self.line.as_slice() else { bail!("no program") };
         let mut command = Command::new(program);
@@ -55,6 +54,16 @@ impl Child {
             peak_rss: result.rusage.maxrss,
         })
     }
+}
+
+/// Limits this process to the first `count` of the CPUs that it may use.
+fn limit_to(count: usize) -> Result<()> {
+    let allowed = sched_getaffinity(None)?;
+    let mut chosen = CpuSet::new();
+    for cpu in (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).take(count) {
+        chosen.set(cpu);
+    }
+    Ok(sched_setaffinity(None, &chosen)?)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use imagezip_core::codec::{Compressor, Decompressor, Level, Piece};
+use imagezip_core::codec::{Compressor, Decompress, Decompressor, Level, Piece};
 use imagezip_core::digest::HashType;
 use imagezip_core::ndz::{ChunkBuffer, Image, PIECE_MAX};
 

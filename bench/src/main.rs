@@ -41,7 +41,7 @@ fn main() -> ExitCode {
             Command::Limits(command) => serde_json::to_string(&command.run()?),
             Command::Codecs(command) => serde_json::to_string(&command.run()?),
             Command::Child(command) => serde_json::to_string(&command.run()?),
-            Command::Sha1 => serde_json::to_string(&sha1::run()),
+            Command::Sha1 => serde_json::to_string(&sha1::run()?),
         };
         println!("{}", value?);
         Ok(())

@@ -9,13 +9,15 @@ mod compress;
 mod decompress;
 mod deflate;
 mod inflate;
+mod second;
 
 #[cfg(test)]
 mod tests;
 
 pub use adler::Adler32;
 pub use compress::{Compressor, Level, Piece, max_compressed_len};
-pub use decompress::{Decompressor, WINDOW};
+pub use decompress::{Decompress, Decompressor, WINDOW};
+pub use second::SecondDecompressor;
 
 /// The first bytes of every stream that is written here: deflate with a window of 32 KiB.
 pub const STREAM_START: [u8; 2] = [0x78, 0x5e];

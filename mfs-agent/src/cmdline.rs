@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `mfs.job=swapout`, `selftest` or `idle` | what to do; else boss's startup command says it. `idle` boots, does what network and mount are given for, and waits |
 //! | `mfs.save=delta`, `full`, `statistics` or `full-statistics` | what a swapout writes: what differs from the base, all that is in use, or nothing but the numbers of one of these; else `delta` |
+//! | `mfs.level=<0 to 9>` | how hard to compress: 0 not at all, 1 to 3 as fast as a network of 10 Gb/s, 7 to 9 small and slow; else 4, smaller than zlib's level 4 |
 //! | `mfs.pid=` `mfs.eid=` `mfs.vname=` | project, experiment and the node's name in it |
 //! | `mfs.proj=<server>:<export>` | what is mounted on `/proj`: the directory with the projects in it, so that `/proj/<pid>/exp/<eid>/swapinfo` exists |
 //! | `mfs.projgroups=<server>:<export>` | what is mounted on `/groups`, where the experiments of subgroups are |
@@ -34,6 +35,8 @@ mod words;
 use core::fmt;
 use core::num::NonZeroU16;
 use core::time::Duration;
+
+use imagezip_core::codec::Level;
 
 use crate::disk::Hints;
 use crate::failure::{FailureKind, Os, Result};
@@ -203,6 +206,8 @@ pub struct CommandLine {
     pub mount_limit: Duration,
     /// `mfs.retry=`.
     pub retry_limit: Duration,
+    /// `mfs.level=`.
+    pub level: Level,
     /// `ip=`, `BOOTIF=` and what else is about the network.
     pub network: NetworkWords,
     /// `mfs.drill=`, of programs that are built with the feature of that name.

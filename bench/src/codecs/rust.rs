@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use imagezip_core::codec::{
-    Adler32, Compressor, Decompressor, Level, Piece, STREAM_START, stream_end,
+    Adler32, Compressor, Decompress, Decompressor, Level, Piece, STREAM_START, stream_end,
 };
 use imagezip_core::ndz::PIECE_MAX;
 use miniz_oxide::deflate::core::{
@@ -142,8 +142,8 @@ impl Codec for ZlibRs {
         let mut stream = vec![0; bound(data.len())];
         self.deflate.reset();
         let status = self.deflate.compress(data, &mut stream, DeflateFlush::Finish);
-        let status = status.ok().context("zlib-rs")?;
-        ensure!(status == Status::StreamEnd, "zlib-rs: {status:?}");
+        let status = status.ok().context("zlib-rs can't deflate")?;
+        ensure!(status == Status::StreamEnd, "zlib-rs ends deflating with {status:?}");
         stream.truncate(usize::try_from(self.deflate.total_out())?);
         Ok(stream)
     }
@@ -151,13 +151,13 @@ impl Codec for ZlibRs {
     fn inflate(&mut self, stream: &[u8], data: &mut [u8]) -> Result<()> {
         self.inflate.reset(true);
         let status = self.inflate.decompress(stream, data, InflateFlush::Finish);
-        let status = status.ok().context("zlib-rs")?;
-        ensure!(status == Status::StreamEnd, "zlib-rs: {status:?}");
+        let status = status.ok().context("zlib-rs can't inflate")?;
+        ensure!(status == Status::StreamEnd, "zlib-rs ends inflating with {status:?}");
         Ok(())
     }
 }
 
-/// More than any codec makes of so many bytes.
+/// More than any codec makes of so many bytes: some use codes of up to 9 bits for a byte.
 pub(super) const fn bound(len: usize) -> usize {
-    len + len / 100 + 1024
+    len + len / 8 + 1024
 }

@@ -24,7 +24,7 @@ const HEADER: usize = 2;
 /// Decompresses streams. It holds about 310 KiB, so each thread keeps one; a stream of less than
 /// a window uses less of them.
 ///
-/// Either [`Decompressor::decompress`] gives a sink all data of a stream, or the caller takes them
+/// Either [`Decompress::decompress`] gives a sink all data of a stream, or the caller takes them
 /// when it likes: [`Decompressor::begin`], then [`Decompressor::advance`] until there are no more.
 pub struct Decompressor {
     inflate: Inflate,
@@ -123,15 +123,27 @@ impl Decompressor {
             self.end = self.end.saturating_sub(gone);
         }
     }
+}
 
+/// Decompresses whole streams.
+pub trait Decompress {
     /// Decompresses `stream`, which must be one whole stream of exactly `len` bytes of data, and
-    /// gives the data to `sink` in order, as [`Decompressor::advance`] brings them.
+    /// gives the data to `sink` in order, at most [`WINDOW`] bytes at a time.
     ///
-    /// When an error is found, `sink` may have got data.
+    /// When an error is found, `sink` may have got data, but never more than there must be.
     ///
     /// # Errors
     /// `Corrupt` with one of the `Payload` kinds; or the error that `sink` returns.
-    pub fn decompress(
+    fn decompress(
+        &mut self,
+        stream: &[u8],
+        len: u64,
+        sink: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()>;
+}
+
+impl Decompress for Decompressor {
+    fn decompress(
         &mut self,
         stream: &[u8],
         len: u64,
@@ -177,6 +189,6 @@ fn check_end(trailer: &[u8], adler: Adler32, all: bool) -> Result<()> {
     if rest.is_empty() { Ok(()) } else { Err(corrupt(CorruptKind::PayloadTrailing)) }
 }
 
-fn corrupt(kind: CorruptKind) -> Error {
+pub(super) fn corrupt(kind: CorruptKind) -> Error {
     ErrorKind::Corrupt(kind).into()
 }

@@ -39,14 +39,24 @@ fn stream(parts: &[Vec<u8>], level: Level) -> Vec<u8> {
     stream
 }
 
-fn ours(stream: &[u8], len: u64) -> Result<Vec<u8>> {
+fn with(decoder: &mut dyn Decompress, stream: &[u8], len: u64) -> Result<Vec<u8>> {
     let mut out = Vec::new();
-    Decompressor::new().decompress(stream, len, &mut |bytes| {
+    decoder.decompress(stream, len, &mut |bytes| {
         assert!(bytes.len() <= WINDOW);
         out.extend(bytes);
+        assert!(out.len() as u64 <= len);
         Ok(())
     })?;
     Ok(out)
+}
+
+/// Decompresses with both decoders, which have to agree; but of several faults each may find
+/// another first.
+fn ours(stream: &[u8], len: u64) -> Result<Vec<u8>> {
+    let data = with(&mut Decompressor::new(), stream, len);
+    let second = with(&mut SecondDecompressor::new(), stream, len);
+    assert!(data.as_ref().ok() == second.as_ref().ok(), "{:?} {:?}", data.err(), second.err());
+    data
 }
 
 /// Decompresses with an implementation that shares nothing with ours.

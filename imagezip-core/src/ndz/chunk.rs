@@ -3,7 +3,7 @@
 use super::header::ChunkHeader;
 use super::region::Regions;
 use super::reloc::Relocs;
-use crate::codec::Decompressor;
+use crate::codec::Decompress;
 use crate::error::{Place, Result};
 use crate::sector::{Bytes, Sector, SectorRange};
 
@@ -59,7 +59,7 @@ impl<'a> Chunk<'a> {
     /// `Corrupt` with one of the `Payload` kinds; or the error that `sink` returns.
     pub fn decode(
         &self,
-        scratch: &mut Decompressor,
+        scratch: &mut (impl Decompress + ?Sized),
         sink: &mut dyn FnMut(Sector, &[u8]) -> Result<()>,
     ) -> Result<()> {
         let place = Place::Chunk(u64::from(self.number));

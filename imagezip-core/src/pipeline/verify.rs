@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{Workers, ordered};
-use crate::codec::Decompressor;
+use crate::codec::SecondDecompressor;
 use crate::device::ReadAt;
 use crate::digest::{Sha256, Sha256Hasher};
 use crate::error::{CorruptKind, ErrorKind, Place, Result};
@@ -58,6 +58,8 @@ impl Proof {
 /// Reads the whole image in `file` and checks that it gives back what `proof` says: the same
 /// sectors with the same data, and nothing else. Returns the SHA-256 of the file.
 ///
+/// It is decompressed by a [`SecondDecompressor`]: the codec that made it is no witness for itself.
+///
 /// # Errors
 /// Everything that can be wrong with an image; `Corrupt(NotAsWritten)` if it is well formed but
 /// not the one that was written.
@@ -90,7 +92,7 @@ pub fn verify<D: ReadAt + ?Sized>(
 #[derive(Default)]
 struct Slot {
     buffer: ChunkBuffer,
-    scratch: Decompressor,
+    scratch: SecondDecompressor,
 }
 
 impl Slot {

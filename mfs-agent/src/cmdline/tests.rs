@@ -33,6 +33,9 @@ fn a_whole_line() {
     assert_eq!(line.progress_limit.as_secs(), 180);
     assert_eq!(line.mount_limit.as_secs(), 120);
     assert_eq!(line.retry_limit.as_secs(), 60);
+    assert_eq!(line.level, Level::DEFAULT);
+    let fast = parse("mfs.level=1 mfs.job=idle ip=off").0.unwrap();
+    assert_eq!(fast.level, Level::FAST);
     assert_eq!(line.network.limit.as_secs(), 120);
     assert_eq!((line.then, Then::find(GOOD)), (Some(Then::PowerOff), Some(Then::PowerOff)));
 }
@@ -64,6 +67,8 @@ fn each_fault_names_its_word() {
         ("quiet", "mfs.progress=0", "mfs.progress=0: must be at least one second"),
         ("quiet", "mfs.mntwait=2m", "mfs.mntwait=2m: must be a number of seconds"),
         ("quiet", "mfs.retry=0", "mfs.retry=0: must be at least one second"),
+        ("quiet", "mfs.level=10", "mfs.level=10: must be a number from 0 to 9"),
+        ("quiet", "mfs.level=fast", "mfs.level=fast: must be a number from 0 to 9"),
         ("quiet", "mfs.boss=", "mfs.boss=: the server must be"),
         ("quiet", "mfs.boss=boss:0", "mfs.boss=boss:0: the port must be"),
         ("quiet", "mfs.serial=%zz", "mfs.serial=%zz: must be text with %-encoded"),

@@ -5,6 +5,8 @@ use core::num::NonZeroU16;
 use core::str::FromStr;
 use core::time::Duration;
 
+use imagezip_core::codec::Level;
+
 use super::ip::{Addressing, Mac};
 use super::{
     BossAddress, CommandLine, Credentials, Drill, Export, Host, Job, NetworkWords, Node, Save, Then,
@@ -20,9 +22,10 @@ pub(super) struct Words<'a> {
     values: [Option<&'a str>; KEYS.len()],
 }
 
-const KEYS: [&str; 26] = [
+const KEYS: [&str; 27] = [
     "mfs.job",
     "mfs.save",
+    "mfs.level",
     "mfs.pid",
     "mfs.eid",
     "mfs.vname",
@@ -113,6 +116,7 @@ impl<'a> Words<'a> {
             progress_limit: self.seconds("mfs.progress", 180)?,
             mount_limit: self.seconds("mfs.mntwait", 120)?,
             retry_limit: self.seconds("mfs.retry", 60)?,
+            level: self.level()?,
             network: self.network()?,
             drill: self.drill()?,
         })
@@ -139,6 +143,12 @@ impl<'a> Words<'a> {
             }
             None => Ok(None),
         }
+    }
+
+    fn level(&self) -> Result<Level> {
+        let Some(value) = self.get("mfs.level") else { return Ok(Level::default()) };
+        let level = value.parse().ok().and_then(Level::new);
+        level.ok_or_else(|| wrong("mfs.level", value, "must be a number from 0 to 9"))
     }
 
     fn name(&self, key: &str, kind: NameKind) -> Result<Option<Name>> {

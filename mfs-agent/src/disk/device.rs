@@ -124,6 +124,11 @@ impl ReadAt for DiskDevice<'_> {
         });
         read.map_err(|errno| ErrorKind::Read(errno.raw_os_error()).at(Place::Byte(offset)))
     }
+
+    /// A disk that turns reads as much in the time that it takes to skip it.
+    fn gap(&self) -> Bytes {
+        Bytes(64 << 10)
+    }
 }
 
 #[cfg(test)]

@@ -94,6 +94,7 @@ pub fn run(
         device: &device,
         map: &map,
         base: base.as_ref(),
+        level: line.level,
         info: &info,
         threads: host.threads,
         ranges: host.ranges,

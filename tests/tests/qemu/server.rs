@@ -123,7 +123,7 @@ fn a_slow_server_has_many_requests() -> Result<()> {
     let delayed = [Operation::Write].into();
     trial.server.set_faults(Faults { delay: PATIENCE, delayed, ..Faults::default() });
     // None of them is answered. One may be the status.
-    let many = || trial.server.statistics().at_once(Operation::Write) > 4;
+    let many = || trial.server.statistics().at_once(Operation::Write) > 16;
     assert!(wait_until(&node, many)?, "{}", node.console().tail(20));
     trial.server.set_faults(Faults::default());
     Run::of(&mut node)?.check_saved()?;

@@ -30,22 +30,34 @@ pub(super) struct Packing {
     pub(super) padding_bytes: u64,
 }
 
+impl Packing {
+    /// Of the full image of the disk, at the default level.
+    pub(super) fn of(programs: &Programs, stand: &Stand) -> Result<Self> {
+        let facts = stand.dump(programs, file::IMAGE)?;
+        let number = |key: &str| {
+            // One file was asked about; its facts may be alone or in a list.
+            let facts = facts.get(0).unwrap_or(&facts);
+            facts[key].as_u64().with_context(|| format!("imagedump says no {key}"))
+        };
+        let (bytes, payload_bytes) = (number("bytes")?, number("payload_bytes")?);
+        let header_bytes = number("chunks")? * imagezip_core::ndz::HEADER_BYTES as u64;
+        let used = payload_bytes + header_bytes;
+        let padding_bytes = bytes.checked_sub(used).context("chunks hold more than they can")?;
+        Ok(Self { bytes, payload_bytes, header_bytes, padding_bytes })
+    }
+}
+
 /// Checks results.
 pub(super) struct Checker<'a> {
     programs: &'a Programs,
     stand: &'a Stand,
     /// Images that were found right, with what they are deltas to and their signatures.
     known: BTreeSet<(Option<&'static str>, [u8; 32], [u8; 32])>,
-    /// Of the last full image at the default level.
-    pub(super) packing: Option<Packing>,
-    /// The compressed data of that image, in bytes.
-    pub(super) payload_bytes: Option<u64>,
 }
 
 impl<'a> Checker<'a> {
     pub(super) fn new(programs: &'a Programs, stand: &'a Stand) -> Self {
-        let known = BTreeSet::new();
-        Self { programs, stand, known, packing: None, payload_bytes: None }
+        Self { programs, stand, known: BTreeSet::new() }
     }
 
     /// Checks what the job has left, and returns its size in bytes.
@@ -88,10 +100,7 @@ impl<'a> Checker<'a> {
         };
         let seen = (base, digest(file::OUT_IMAGE)?, digest(file::OUT_SIGNATURE)?);
         if !self.known.contains(&seen) {
-            let facts = self.stand.dump(self.programs, file::OUT_IMAGE)?;
-            if job == Job::Full {
-                self.note_packing(&facts)?;
-            }
+            self.stand.dump(self.programs, file::OUT_IMAGE)?;
             self.load(base)?;
             self.check_disk(file::CHECKED_DISK)?;
             let signature = self.stand.signature(file::OUT_SIGNATURE)?;
@@ -108,20 +117,6 @@ impl<'a> Checker<'a> {
             let image = self.stand.bench.path(name);
             stdout(self.programs.tool("imageunzip").arg("--quiet").arg(image).arg(&target))?;
         }
-        Ok(())
-    }
-
-    fn note_packing(&mut self, facts: &serde_json::Value) -> Result<()> {
-        let number = |key: &str| {
-            // One file was asked about; its facts may be alone or in a list.
-            let facts = facts.get(0).unwrap_or(facts);
-            facts[key].as_u64().with_context(|| format!("imagedump says no {key}"))
-        };
-        let (bytes, payload_bytes) = (number("bytes")?, number("payload_bytes")?);
-        let header_bytes = number("chunks")? * imagezip_core::ndz::HEADER_BYTES as u64;
-        let padding_bytes = bytes - payload_bytes - header_bytes;
-        self.payload_bytes = Some(payload_bytes);
-        self.packing = Some(Packing { bytes, payload_bytes, header_bytes, padding_bytes });
         Ok(())
     }
 

@@ -14,8 +14,8 @@ use super::stand::Stand;
 use super::step;
 use crate::command::find_program;
 
-/// How much of the disk's data the codecs get.
-const CORPUS: u64 = 512 << 20;
+/// How much of the disk's data the codecs get for each GiB of its size.
+const CORPUS: u64 = 64 << 20;
 
 /// What the measuring program says of a codec.
 #[derive(Debug, Deserialize)]
@@ -32,7 +32,7 @@ pub(super) fn table(programs: &Programs, stand: &Stand, rounds: usize) -> Result
     step("codecs: this takes a few minutes for each round");
     let corpus = stand.bench.path("corpus");
     let image = stand.bench.path(file::IMAGE);
-    let (bytes, count) = (CORPUS.to_string(), rounds.to_string());
+    let (bytes, count) = ((CORPUS * stand.bench.gib).to_string(), rounds.to_string());
     let rows: Vec<Row> = programs.ask(&[
         OsStr::new("codecs"),
         OsStr::new("--disk"),

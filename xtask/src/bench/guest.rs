@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use imagezip_core::swapinfo::Status;
 
-use super::disk::BenchDisk;
+use super::disk::{BenchDisk, remove};
 use super::job::file;
 use super::program::{Programs, Usage};
 use super::report::Row;
@@ -52,7 +52,7 @@ pub(super) fn measure(programs: &Programs, fresh: bool) -> Result<Vec<Row>> {
         base_image: bench.path(file::BASE),
         base_signature: bench.path(file::BASE_SIGNATURE),
     };
-    let _ = fs::remove_dir_all(&experiment.directory);
+    remove(&experiment.directory)?;
     fs::create_dir_all(experiment.directory.join("scratch"))?;
     fs::create_dir_all(experiment.swapinfo())?;
     experiment.install_part("DISK=vda LOADPART=0 BOOTPART=2")?;
@@ -65,7 +65,7 @@ pub(super) fn measure(programs: &Programs, fresh: bool) -> Result<Vec<Row>> {
         rows.extend(save(&experiment, &image, kind, words, speeds)?);
         experiment.prove()?;
     }
-    fs::remove_dir_all(&experiment.directory)?;
+    remove(&experiment.directory)?;
     Ok(rows)
 }
 

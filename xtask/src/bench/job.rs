@@ -11,10 +11,6 @@ pub(super) const FAST_LEVEL: u8 = 1;
 /// The level that `imagezip` has without `-z`.
 pub(super) const DEFAULT_LEVEL: u8 = 4;
 
-/// The option of `imageunzip` that writes only what differs on the target, whose signature it
-/// takes. `None` while there is no such option: then `load-matching` is left out.
-const CONVERGE: Option<&str> = None;
-
 /// What is timed. Each has the disk and the images in the page cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Job {
@@ -78,7 +74,8 @@ pub(super) mod file {
 }
 
 impl Job {
-    const EVERY: [Self; 11] = [
+    /// All of them, in the order of the table.
+    pub(super) const ALL: [Self; 11] = [
         Self::Signature,
         Self::Delta0,
         Self::Delta5,
@@ -91,10 +88,6 @@ impl Job {
         Self::LoadChecked,
         Self::LoadMatching,
     ];
-
-    /// Those that can run, in the order of the table.
-    pub(super) const ALL: &[Self] =
-        if CONVERGE.is_some() { &Self::EVERY } else { Self::EVERY.split_at(10).0 };
 
     /// The name in the table.
     pub(super) const fn name(self) -> &'static str {
@@ -153,7 +146,7 @@ impl Job {
                 ("imageunzip", words(&["--verify"]), path(file::IMAGE), file::OUT_DISK)
             }
             Self::LoadMatching => {
-                let mut options = words(&[CONVERGE.unwrap_or("--converge")]);
+                let mut options = words(&["--converge"]);
                 options.push(path(file::SIGNATURE));
                 ("imageunzip", options, path(file::IMAGE), file::OUT_DISK)
             }

@@ -162,7 +162,7 @@ pub struct Report {
     pub(super) limits: Limits,
     pub(super) machine: Machine,
     pub(super) disk: Facts,
-    pub(super) packing: Option<Packing>,
+    pub(super) packing: Packing,
     pub(super) growth: Vec<Point>,
 }
 
@@ -226,12 +226,7 @@ mod tests {
             limits: limits(&[("hash", 2.0)]),
             machine: Machine::examine().unwrap(),
             disk: Facts { gib: 8, bytes_in_use: 3_000_000_000, bytes_changed: 150_000_000 },
-            packing: Some(Packing {
-                bytes: 100,
-                payload_bytes: 98,
-                header_bytes: 1,
-                padding_bytes: 1,
-            }),
+            packing: Packing { bytes: 100, payload_bytes: 98, header_bytes: 1, padding_bytes: 1 },
             growth: Vec::new(),
         }
     }

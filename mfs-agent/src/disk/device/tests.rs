@@ -80,7 +80,7 @@ fn what_is_large_and_aligned_is_read_past_the_cache() {
     let image = tempfile::NamedTempFile::new().unwrap();
     // Its end is no multiple of anything but sectors.
     let size = (1 << 20) + 3 * 512;
-    let data: std::vec::Vec<u8> = (0..size as u32).map(|i| (i / 512 % 251) as u8).collect();
+    let data: std::vec::Vec<u8> = (0..size).map(|i| u8::try_from(i / 512 % 251).unwrap()).collect();
     fs::write(image.path(), &data).unwrap();
     let loop_device = Loop::of(image.path());
     let progress = Progress::new();

@@ -1,6 +1,7 @@
 //! What is saved of what, and the base that it is compared with.
 
 use imagezip_core::allocation::{DiskMap, Options, Selection, scan};
+use imagezip_core::codec::Level;
 use imagezip_core::error::{CorruptKind, ErrorKind};
 use imagezip_core::partition::LogicalSectorSize;
 use imagezip_core::pipeline::Source;
@@ -28,6 +29,7 @@ pub(super) struct Plan<'a> {
     pub(super) map: &'a DiskMap,
     /// `None` for a full image.
     pub(super) base: Option<&'a BaseImage>,
+    pub(super) level: Level,
     pub(super) info: &'a SwapInfo,
     pub(super) threads: &'a dyn Threads,
     pub(super) ranges: &'a dyn SyncRanges,
@@ -38,7 +40,7 @@ impl<'a> Plan<'a> {
     /// The same for the core.
     pub(super) fn source(&self) -> Source<'a> {
         let base = self.base.map(|base| &base.signature);
-        Source { base, ..Source::new(self.device, self.map) }
+        Source { base, level: self.level, ..Source::new(self.device, self.map) }
     }
 }
 

@@ -76,23 +76,21 @@ fn jobs(report: &Report) -> String {
         }
         text.push('\n');
     }
-    if let Some(packing) = report.packing {
-        let _ = writeln!(
-            text,
-            "\nPacking of the full image: {} MB, of which {} are compressed data, {} headers and \
-             {} unused.",
-            millions(packing.bytes),
-            percent(packing.payload_bytes, packing.bytes),
-            percent(packing.header_bytes, packing.bytes),
-            percent(packing.padding_bytes, packing.bytes)
-        );
-    }
-    let payload = report.packing.map(|packing| packing.payload_bytes);
-    if let Some((ours, zlib)) = payload.zip(report.limits.out("zlib-compress")) {
+    let packing = report.packing;
+    let _ = writeln!(
+        text,
+        "\nPacking of the full image: {} MB, of which {} are compressed data, {} headers and {} \
+         unused.",
+        millions(packing.bytes),
+        percent(packing.payload_bytes, packing.bytes),
+        percent(packing.header_bytes, packing.bytes),
+        percent(packing.padding_bytes, packing.bytes)
+    );
+    if let Some(zlib) = report.limits.out("zlib-compress") {
         let _ = writeln!(
             text,
             "Compressed data of the full image: {} MB; of zlib's level 4 in chunks of 3 MiB: {} MB.",
-            millions(ours),
+            millions(packing.payload_bytes),
             millions(zlib)
         );
     }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::vec;
 
 use imagezip_core::allocation::DiskMap;
+use imagezip_core::codec::Level;
 use imagezip_core::device::ReadAt;
 use imagezip_core::digest::Sha256;
 use imagezip_core::extent::ExtentSet;
@@ -157,6 +158,7 @@ impl Fixture {
             device: &device,
             map: &self.map,
             base: Some(&base),
+            level: Level::default(),
             info: &info,
             threads: &StdThreads,
             ranges: &WholeFiles,
