@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use imagezip_core::device::{ReadAt, WriteAt, write_repeated};
 use imagezip_core::error::{Error, ErrorKind, Place, Result};
 use imagezip_core::sector::Bytes;
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate};
 use rustix::io::Errno;
 
 use super::direct::Direct;
