@@ -177,3 +177,61 @@ fn read_to_end(file: &File, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
     }
     Ok(len)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use anyhow::Result;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// Whatever the bounds, and whether the data are on the disk yet or not.
+    #[test]
+    fn all_ways_of_reading_give_the_same() -> Result<()> {
+        let dir = TempDir::new()?;
+        let path = dir.path().join("target");
+        let content: Vec<_> = (0..300_077_u32).map(|i| (i / 5).to_le_bytes()[0]).collect();
+        fs::write(&path, &content)?;
+        let device = FileDevice::open_for_writing(&path)?;
+        let synced = TargetReader { from: From::Synced, ..TargetReader::cached(&device) };
+        for reader in [TargetReader::cached(&device), TargetReader::uncached(&device), synced] {
+            for (at, len) in [(0, 4096), (512, 8192), (5, 10), (4096, 200_000), (299_000, 1077)] {
+                let mut buf = vec![1; len];
+                reader.read_at(Bytes(at as u64), &mut buf)?;
+                assert!(buf == content[at..][..len], "{at} {len} {:?}", reader.from);
+            }
+            assert_eq!(reader.size(), Bytes(300_077));
+            let end = reader.read_at(Bytes(299_000), &mut [0; 1078]).map_err(|error| error.kind);
+            assert_eq!(end, Err(ErrorKind::Truncated));
+            assert!(reader.has_failed());
+
+            let growing = reader.growing();
+            let mut buf = vec![1; 8192];
+            growing.read_at(Bytes(294_912), &mut buf)?;
+            let (there, after) = buf.split_at(300_077 - 294_912);
+            assert!(there == &content[294_912..] && after.iter().all(|byte| *byte == 0));
+            growing.read_at(Bytes(1 << 40), &mut buf)?;
+            assert!(buf.iter().all(|byte| *byte == 0));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn direct_reads_see_what_is_only_in_the_cache() -> Result<()> {
+        let dir = TempDir::new()?;
+        let path = dir.path().join("target");
+        fs::write(&path, vec![1; 1 << 20])?;
+        let device = FileDevice::open_for_writing(&path)?;
+        let reader = TargetReader::uncached(&device);
+        assert!(matches!(reader.from, From::Direct { .. }), "no O_DIRECT at {}", path.display());
+        for value in 2..20 {
+            device.file().write_all_at(&vec![value; 1 << 20], 0)?;
+            let mut buf = vec![0; 1 << 20];
+            reader.read_at(Bytes(0), &mut buf)?;
+            assert!(buf.iter().all(|byte| *byte == value));
+        }
+        Ok(())
+    }
+}

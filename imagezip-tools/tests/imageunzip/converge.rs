@@ -115,6 +115,7 @@ fn a_target_that_does_not_keep_what_was_written_is_not_loaded() {
     let outcome = bench.call(&["--verify", IMAGE, "small.dev"], Stdio::null());
     drop(device);
     bench.shell("umount small");
-    assert!([3, 4].contains(&outcome.status), "{}: {}", outcome.status, outcome.stderr);
+    // Whether writing out has failed before the data are read back: then zeros come.
+    assert!([3, 4, 6].contains(&outcome.status), "{}: {}", outcome.status, outcome.stderr);
     assert!(outcome.stderr.contains("small.dev is not complete"), "{}", outcome.stderr);
 }
