@@ -73,8 +73,20 @@ impl Drop for Guard {
     }
 }
 
-/// Removes all guarded files. For a process that is about to end.
+/// Held while a file is made and gets its guard, and for ever once the process ends.
+static MAKING: Mutex<()> = Mutex::new(());
+
+/// Calls `make`, which makes a file and its guard: unless the process is about to end, which
+/// must not find the file without the guard.
+pub(crate) fn making<T>(make: impl FnOnce() -> T) -> T {
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+    make()
+}
+
+/// Removes all guarded files, and sees to it that there will be no others. For a process that is
+/// about to end.
 pub(crate) fn remove_all() {
+    std::mem::forget(MAKING.lock().unwrap_or_else(PoisonError::into_inner));
     for file in all().drain(..) {
         file.remove();
     }

@@ -127,6 +127,10 @@ impl NamedFile {
     ///
     /// It holds one zero byte. A file of no bytes would be a complete image: an empty delta.
     pub(super) fn create(path: &Path) -> io::Result<Self> {
+        unfinished::making(|| Self::create_guarded(path))
+    }
+
+    fn create_guarded(path: &Path) -> io::Result<Self> {
         let path = std::path::absolute(path)?;
         let temporary = temporary(&path)?;
         temporary.as_file().write_all_at(&[0], 0)?;

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 
 use super::place::{Destination, destination, sync_directory, temporary};
-use crate::unfinished::Guard;
+use crate::unfinished::{Guard, making};
 
 /// Makes `bytes` the content of `path`: the file is there with all of them or as it was before.
 /// With `modified` it gets that time of modification, in whole seconds, by which a signature is
@@ -37,8 +37,11 @@ fn write(path: &Path, bytes: &[u8], modified: Option<SystemTime>) -> io::Result<
         }
         Destination::Regular(path) => path,
     };
-    let mut file = temporary(&path)?;
-    let guard = Guard::new(file.path())?;
+    let (mut file, guard) = making(|| {
+        let file = temporary(&path)?;
+        let guard = Guard::new(file.path())?;
+        io::Result::Ok((file, guard))
+    })?;
     file.write_all(bytes)?;
     if let Some(modified) = modified {
         file.as_file().set_modified(whole_seconds(modified))?;

@@ -15,7 +15,7 @@ use rustix::fs::OFlags;
 use crate::host::{FileDevice, FileKind};
 use crate::partition::find;
 use crate::target;
-use crate::unfinished::Guard;
+use crate::unfinished::{Guard, making};
 
 /// What data are written to.
 #[derive(Debug)]
@@ -79,10 +79,13 @@ impl Opened {
             Err(error) => return Err(error).with_context(opening),
         };
         let Some(metadata) = there else {
-            let destination = Destination::Device(FileDevice::open_or_create(path)?);
-            // Through a link that leads nowhere, the file is made there.
-            let made = fs::canonicalize(path).with_context(opening)?;
-            let created = Some(Guard::new(&made).with_context(opening)?);
+            let (device, created) = making(|| {
+                let device = FileDevice::open_or_create(path)?;
+                // Through a link that leads nowhere, the file is made there.
+                let made = fs::canonicalize(path).with_context(opening)?;
+                anyhow::Ok((device, Some(Guard::new(&made).with_context(opening)?)))
+            })?;
+            let destination = Destination::Device(device);
             return Ok(Self { destination, created });
         };
         ensure!(!metadata.is_dir(), "{} is a directory", path.display());
