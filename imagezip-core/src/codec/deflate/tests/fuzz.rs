@@ -15,16 +15,11 @@ fn fuzz(seeds: Range<u64>) {
     }
 }
 
+/// More with `DEFLATE_ROUNDS=20000 cargo test --release -p imagezip-core --lib deflate`.
 #[test]
 fn random_data() {
-    fuzz(0..150);
-}
-
-/// `cargo test --release -p imagezip-core --lib deflate -- --ignored`
-#[test]
-#[ignore = "takes minutes"]
-fn much_random_data() {
-    fuzz(150..20_000);
+    let rounds = std::env::var("DEFLATE_ROUNDS").ok().and_then(|rounds| rounds.parse().ok());
+    fuzz(0..rounds.unwrap_or(150));
 }
 
 proptest! {
