@@ -16,6 +16,7 @@ use crate::command::{fed, stdout, tool};
 pub use files::{collect_files, copy_files};
 pub(crate) use tree::Mount;
 pub use tree::{Entry, Tree};
+pub(crate) use user::regular_files;
 pub use user::work_as_user;
 
 /// Bytes in a sector.

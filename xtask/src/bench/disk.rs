@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use super::edits::{self, Edit};
 use crate::command::{fed, tool};
-use crate::node_disk::{Mount, NodeDisk, Sizes, copy_files};
+use crate::node_disk::{Mount, NodeDisk, Sizes, copy_files, regular_files};
 
 /// Another number when disks are made in another way, so that kept ones are made anew.
 const RECIPE: u32 = 3;
@@ -86,7 +86,7 @@ pub(super) fn remove(directory: &Path) -> Result<()> {
 /// Files of this machine; if they are too few, copies of them that are alike and not the same.
 fn fill(tree: &Path, bytes: u64) -> Result<()> {
     let mut missing = copy_files(tree, bytes)?;
-    let files = edits::regular_files(tree)?;
+    let files = regular_files(tree)?;
     for copy in 1_u32.. {
         for path in &files {
             if missing == 0 {

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::node_disk::regular_files;
+
 /// What is edited in a file that is upgraded: programs move, so that much of what follows differs.
 const BLOCK: usize = 16 << 10;
 /// What is appended to a log, and what then differs: a hash block.
@@ -73,23 +75,6 @@ pub(super) fn plan(tree: &Path, content: &Path, bytes: u64) -> Result<Vec<Edit>>
         edits.push(Edit::Append { name: name(path)?, text: text[..APPENDED].to_vec() });
     }
     Ok(edits)
-}
-
-/// The regular files below a directory in a fixed order.
-pub(super) fn regular_files(top: &Path) -> Result<Vec<PathBuf>> {
-    let (mut files, mut pending) = (Vec::new(), vec![top.to_owned()]);
-    while let Some(path) = pending.pop() {
-        let metadata = fs::symlink_metadata(&path)?;
-        if metadata.is_dir() {
-            for entry in fs::read_dir(&path)? {
-                pending.push(entry?.path());
-            }
-        } else if metadata.is_file() {
-            files.push(path);
-        }
-    }
-    files.sort_unstable();
-    Ok(files)
 }
 
 /// A later version of a file: its blocks in the opposite order, each with its number in it.

@@ -41,7 +41,7 @@ pub fn work_as_user(disk: &NodeDisk, scratch: &Path) -> anyhow::Result<()> {
 }
 
 /// The regular files of a tree in a fixed order.
-fn regular_files(top: &Path) -> anyhow::Result<Vec<PathBuf>> {
+pub(crate) fn regular_files(top: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut pending = vec![top.to_owned()];
     while let Some(path) = pending.pop() {
