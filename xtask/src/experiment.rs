@@ -19,6 +19,7 @@ use crate::node_disk::{NodeDisk, Sizes, work_as_user};
 use crate::qemu::{Access, Drive, GUEST_IP, HOST_ADDRESS, Machine};
 
 pub use proof::Proof;
+pub(crate) use proof::compare_sectors;
 
 /// Project, experiment and node of every [`Experiment`].
 pub const PID: &str = "testbed";

@@ -15,7 +15,8 @@ use super::job::{Job, Output, file};
 use super::program::Programs;
 use super::stand::Stand;
 use crate::command::stdout;
-use crate::node_disk::{SECTOR, Slice};
+use crate::experiment::compare_sectors;
+use crate::node_disk::SECTOR;
 
 /// How well the chunks of a full image are filled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -83,7 +84,7 @@ impl<'a> Checker<'a> {
 
     fn check_disk(&self, name: &str) -> Result<u64> {
         let path = self.stand.bench.path(name);
-        same_sectors(&self.stand.bench.disk.path, &path, &self.stand.in_use)?;
+        compare_sectors(&self.stand.bench.disk.path, &path, &self.stand.in_use)?;
         Ok(fs::metadata(path)?.blocks() * SECTOR)
     }
 
@@ -125,25 +126,6 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// Compares some sectors of two files.
-fn same_sectors(left: &Path, right: &Path, slices: &[Slice]) -> Result<()> {
-    const STEP: u64 = 2048;
-    let (left, right) = (File::open(left)?, File::open(right)?);
-    let (mut a, mut b) = (vec![0; 1 << 20], vec![0; 1 << 20]);
-    for slice in slices {
-        let mut at = slice.start;
-        while at < slice.end() {
-            let sectors = STEP.min(slice.end() - at);
-            let len = usize::try_from(sectors * SECTOR)?;
-            left.read_exact_at(&mut a[..len], at * SECTOR)?;
-            right.read_exact_at(&mut b[..len], at * SECTOR)?;
-            ensure!(a[..len] == b[..len], "{sectors} sectors from {at} on differ");
-            at += sectors;
-        }
-    }
-    Ok(())
-}
-
 /// Checks every entry of a signature against a disk.
 fn is_true(signature: &Signature, disk: &Path) -> Result<()> {
     let disk = File::open(disk)?;
@@ -159,6 +141,7 @@ fn is_true(signature: &Signature, disk: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node_disk::Slice;
 
     #[test]
     fn only_the_sectors_in_use_have_to_be_the_same() -> Result<()> {
@@ -169,8 +152,8 @@ mod tests {
         data[3 * 512] = 1;
         fs::write(&right, &data)?;
         let slice = |start, sectors| Slice { start, sectors };
-        same_sectors(&left, &right, &[slice(0, 3), slice(4, 4)])?;
-        assert!(same_sectors(&left, &right, &[slice(2, 2)]).is_err());
+        compare_sectors(&left, &right, &[slice(0, 3), slice(4, 4)])?;
+        assert!(compare_sectors(&left, &right, &[slice(2, 2)]).is_err());
         Ok(())
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn prove(experiment: &Experiment, target: &NodeDisk) -> Result<Proof>
     drop(device);
 
     let in_use = experiment.disk.sectors_in_use()?;
-    let bytes_compared = compare(&experiment.disk.path, &target.path, &in_use)?;
+    let bytes_compared = compare_sectors(&experiment.disk.path, &target.path, &in_use)?;
     target.check_root()?;
 
     let scratch = experiment.directory.join("scratch");
@@ -97,7 +97,7 @@ fn check_signature(bytes: &[u8], disk: &Path) -> Result<()> {
 }
 
 /// Compares the given sectors of two files and returns how many bytes they are.
-fn compare(left: &Path, right: &Path, slices: &[Slice]) -> Result<u64> {
+pub(crate) fn compare_sectors(left: &Path, right: &Path, slices: &[Slice]) -> Result<u64> {
     const STEP: u64 = 2048;
     let (left, right) = (File::open(left)?, File::open(right)?);
     let (mut a, mut b) = (vec![0; 1 << 20], vec![0; 1 << 20]);
