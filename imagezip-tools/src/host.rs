@@ -22,6 +22,7 @@ use imagezip_core::sector::Bytes;
 use rustix::fs::{Advice, fadvise};
 
 pub use arriving::ArrivingFile;
+pub(crate) use direct::{Buffer, Direct};
 pub use retrying::Retrying;
 pub use target_file::TargetFile;
 pub use target_reader::TargetReader;

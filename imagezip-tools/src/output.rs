@@ -9,8 +9,10 @@
 //! * A file that exists is replaced in one step at the end. Until then a temporary file beside it
 //!   holds the result.
 //! * An [`Output`] that is dropped without [`Output::finish`] removes what it wrote.
+//! * What shall be on the disk at the end goes there around the page cache ([`behind`]).
 //! * Devices, pipes and the standard output are written as they are: nothing can be taken back.
 
+mod behind;
 mod place;
 mod small;
 
@@ -25,6 +27,7 @@ use imagezip_core::device::ReadAt;
 use imagezip_core::error::{Error, ErrorKind, Place};
 use imagezip_core::sector::Bytes;
 
+use behind::Behind;
 use place::{Destination, NamedFile, destination};
 pub use small::write_atomically;
 
@@ -47,7 +50,13 @@ pub struct Output {
 
 #[derive(Debug)]
 enum To {
-    Regular { file: NamedFile, head: Vec<u8> },
+    Regular {
+        /// What writes for us, if the result has to be on the disk at the end. It ends before the
+        /// file is closed or removed.
+        behind: Option<Box<Behind>>,
+        file: NamedFile,
+        head: Vec<u8>,
+    },
     Stream(File),
 }
 
@@ -75,6 +84,9 @@ impl Output {
     #[must_use]
     pub fn synced(mut self, sync: bool) -> Self {
         self.sync = sync;
+        if let (To::Regular { behind, .. }, false) = (&mut self.to, sync) {
+            *behind = None;
+        }
         self
     }
 
@@ -102,19 +114,35 @@ impl Output {
         let written =
             offset.checked_add(bytes.len() as u64).is_some_and(|end| end <= self.position);
         ensure!(written, "{}: changing what is not there yet", self.name);
-        let To::Regular { file, head } = &mut self.to else { return Ok(false) };
+        self.settle()?;
+        let To::Regular { file, head, .. } = &mut self.to else { return Ok(false) };
         put(file.file(), head, offset, bytes).with_context(|| format!("writing {}", self.name))?;
         Ok(true)
     }
 
+    /// Whether the result is in a file, so that it can be read and changed.
+    pub fn is_file(&self) -> bool {
+        matches!(self.to, To::Regular { .. })
+    }
+
     /// What has been written, for reading back, if it is in a file.
-    pub fn written(&self) -> Option<Written<'_>> {
-        match &self.to {
-            To::Regular { file, head } => {
+    ///
+    /// # Errors
+    /// If it could not be written.
+    pub fn written(&mut self) -> anyhow::Result<Option<Written<'_>>> {
+        self.settle()?;
+        Ok(match &self.to {
+            To::Regular { file, head, .. } => {
                 Some(Written { file: file.file(), head, size: Bytes(self.position) })
             }
             To::Stream(_) => None,
-        }
+        })
+    }
+
+    /// Waits until the file holds everything that was written.
+    fn settle(&mut self) -> anyhow::Result<()> {
+        let To::Regular { behind: Some(behind), .. } = &mut self.to else { return Ok(()) };
+        behind.settle().map_err(|error| not_written(&self.name, &error))
     }
 
     /// Makes the result durable and gives it its name.
@@ -122,10 +150,14 @@ impl Output {
     /// # Errors
     /// If the system could not store something that it had accepted before, as servers and full
     /// disks do. Then the file is removed, and one that was there before is still there.
-    pub fn finish(self) -> anyhow::Result<()> {
+    pub fn finish(mut self) -> anyhow::Result<()> {
+        self.settle()?;
         let Self { name, to, sync, position, .. } = self;
         let result = match to {
-            To::Regular { file, head } => complete(file, &head, position, sync),
+            To::Regular { file, head, behind } => {
+                drop(behind);
+                complete(file, &head, position, sync)
+            }
             To::Stream(mut file) => file.flush().and_then(|()| {
                 let kind = file.metadata()?.file_type();
                 if sync && (kind.is_file() || kind.is_block_device()) {
@@ -135,7 +167,7 @@ impl Output {
                 }
             }),
         };
-        result.map_err(|error| with_reason(&name, &error, ErrorKind::Write(code(&error)).into()))
+        result.map_err(|error| not_written(&name, &error))
     }
 
     /// Adds this output's name to an error of something that wrote to it, and the reason of the
@@ -157,7 +189,9 @@ fn open(path: &Path) -> io::Result<To> {
         }
         Destination::Special(path) => File::options().write(true).open(path).map(To::Stream),
         Destination::Regular(path) => {
-            Ok(To::Regular { file: NamedFile::create(&path)?, head: Vec::new() })
+            let file = NamedFile::create(&path)?;
+            let behind = Behind::new(file.file(), WITHHELD as u64)?.map(Box::new);
+            Ok(To::Regular { behind, file, head: Vec::new() })
         }
     }
 }
@@ -188,6 +222,10 @@ fn code(error: &io::Error) -> i32 {
     error.raw_os_error().unwrap_or(0)
 }
 
+fn not_written(name: &str, reason: &io::Error) -> anyhow::Error {
+    with_reason(name, reason, ErrorKind::Write(code(reason)).into())
+}
+
 fn with_reason(name: &str, reason: &io::Error, error: Error) -> anyhow::Error {
     anyhow::Error::new(error).context(format!("writing {name}: {reason}"))
 }
@@ -200,6 +238,7 @@ impl Write for Output {
                 head.extend_from_slice(&bytes[..now]);
                 Ok(now)
             }
+            To::Regular { behind: Some(behind), .. } => behind.push(bytes).map(|()| bytes.len()),
             To::Regular { file, .. } => file.file().write_at(bytes, self.position),
             To::Stream(file) => file.write(bytes),
         };

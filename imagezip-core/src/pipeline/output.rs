@@ -100,6 +100,9 @@ impl<W: Write> Output<W> {
                 failed = failed.saturating_add(1);
             }
         }
+        if rest.1.len() == data.len() {
+            return self.push_part(&rest, piece);
+        }
         if !rest.1.is_empty() {
             self.compressor.compress(rest.1, &mut part);
             self.push_part(&rest, &part)?;

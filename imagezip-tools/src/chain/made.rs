@@ -50,7 +50,7 @@ pub fn make(work: Work<'_>, path: &Path, options: &Options) -> anyhow::Result<Ma
     let (format, id) = stack.format(work.in_use)?;
     let format = options.format().unwrap_or(format);
     let mut output = Output::create(path)?;
-    if output.written().is_some() && !options.no_signature {
+    if output.is_file() && !options.no_signature {
         check_expressible(work.in_use).with_context(|| {
             let name = signature::path_of(path);
             format!("{}: use --no-signature", name.display())
@@ -80,7 +80,7 @@ pub fn make(work: Work<'_>, path: &Path, options: &Options) -> anyhow::Result<Ma
             output.patch(at.get(), &bytes)?;
         }
     }
-    if let Some(written) = output.written().filter(|_| !options.no_verify) {
+    if let Some(written) = output.written()?.filter(|_| !options.no_verify) {
         verify(&workers, &written, &saved.proof)
             .with_context(|| format!("checking {}", path.display()))?;
     }
@@ -119,10 +119,10 @@ impl Made {
     }
 
     /// The signature of what is in the image itself.
-    fn own_signature(&self, options: &Options) -> anyhow::Result<Signature> {
+    fn own_signature(&mut self, options: &Options) -> anyhow::Result<Signature> {
         let full = &self.saved.signature;
         let (hash_type, block) = (full.hash_type(), full.block());
-        let Some(written) = self.output.written() else {
+        let Some(written) = self.output.written()? else {
             return Ok(Signature::new(hash_type, block));
         };
         let how = Hashing { hash_type, block, ..Hashing::default() };
@@ -133,7 +133,7 @@ impl Made {
 
     /// Whether the image is in a file, and can have a time and a signature.
     pub fn is_file(&self) -> bool {
-        self.output.written().is_some()
+        self.output.is_file()
     }
 
     /// Gives the image its name and its time, and puts a signature beside it.
@@ -141,7 +141,7 @@ impl Made {
     /// # Errors
     /// If that can't be done.
     pub fn finish(
-        self,
+        mut self,
         modified: Option<SystemTime>,
         signed: Signed,
         options: &Options,

@@ -86,11 +86,11 @@ pub fn write(
             output.patch(at.get(), &bytes)?;
         }
     }
-    if let Some(written) = output.written().filter(|_| destination.verify) {
+    if let Some(written) = output.written()?.filter(|_| destination.verify) {
         verify(&request.workers, &written, &saved.proof)
             .with_context(|| format!("checking {}", destination.image.display()))?;
     }
-    let (size, is_file) = (output.len(), output.written().is_some());
+    let (size, is_file) = (output.len(), output.is_file());
     output.finish()?;
     if let Some(signature) = &destination.signature {
         let image = is_file.then_some(destination.image.as_path());

@@ -8,15 +8,12 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::OFlags;
 
-/// The most bytes that are written at once: no more come from a decompressor at a time.
-const ROOM: usize = 1 << 20;
-
 /// A file that is opened a second time, for writes with `O_DIRECT`.
 ///
 /// These have to begin, end and lie in memory at multiples of a unit. What is not so aligned is
 /// written through the page cache; the unit is at least a page, so the two never share one.
 #[derive(Debug)]
-pub(super) struct Direct {
+pub(crate) struct Direct {
     file: File,
     unit: usize,
     /// Buffers that are not in use. There are never more than threads.
@@ -25,8 +22,8 @@ pub(super) struct Direct {
 
 impl Direct {
     /// Opens `file` once more; `None` if it can't be written like that.
-    pub(super) fn open(file: &File, unit: u64) -> Option<Self> {
-        let unit = usize::try_from(unit).ok().filter(|unit| ROOM.is_multiple_of(*unit))?;
+    pub(crate) fn open(file: &File, unit: u64) -> Option<Self> {
+        let unit = usize::try_from(unit).ok().filter(|unit| Buffer::ROOM.is_multiple_of(*unit))?;
         let flags = i32::try_from(OFlags::DIRECT.bits()).ok()?;
         let itself = format!("/proc/self/fd/{}", file.as_raw_fd());
         let file = File::options().write(true).custom_flags(flags).open(itself).ok()?;
@@ -41,7 +38,7 @@ impl Direct {
         let (body, tail) = rest.split_at(rest.len() - rest.len() % self.unit);
         cached.write_all_at(head, offset)?;
         let mut at = offset.saturating_add(head.len() as u64);
-        for part in body.chunks(ROOM) {
+        for part in body.chunks(Buffer::ROOM) {
             self.write_aligned(cached, at, part)?;
             at = at.saturating_add(part.len() as u64);
         }
@@ -50,16 +47,34 @@ impl Direct {
 
     fn write_aligned(&self, cached: &File, offset: u64, data: &[u8]) -> io::Result<()> {
         let taken = self.lock().pop();
-        let mut buffer = taken.unwrap_or_else(|| Buffer::new(self.unit));
-        let written = buffer.with(data, |aligned| self.file.write_all_at(aligned, offset));
+        let mut buffer = taken.unwrap_or_else(|| Buffer::new(self.unit as u64));
+        buffer.extend(data);
+        let written = self.write_buffer(cached, offset, &buffer);
+        buffer.clear();
         self.lock().push(buffer);
-        match written {
+        written
+    }
+
+    /// Writes what is in a buffer at `offset`, directly if that is aligned and as far as it is, and
+    /// the rest to `cached`.
+    pub(crate) fn write_buffer(
+        &self,
+        cached: &File,
+        offset: u64,
+        buffer: &Buffer,
+    ) -> io::Result<()> {
+        let data = buffer.bytes();
+        let aligned = offset.is_multiple_of(self.unit as u64);
+        let direct = if aligned { data.len() - data.len() % self.unit } else { 0 };
+        let (body, tail) = data.split_at(direct);
+        match self.file.write_all_at(body, offset) {
             // File systems may refuse only when written to.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                cached.write_all_at(data, offset)
+                return cached.write_all_at(data, offset);
             }
-            written => written,
+            written => written?,
         }
+        cached.write_all_at(tail, offset.saturating_add(direct as u64))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Buffer>> {
@@ -67,24 +82,40 @@ impl Direct {
     }
 }
 
-/// Memory with room for [`ROOM`] bytes at a multiple of a unit.
+/// Bytes that lie in memory at a multiple of a unit.
 #[derive(Debug)]
-struct Buffer {
+pub(crate) struct Buffer {
     bytes: Vec<u8>,
     start: usize,
 }
 
 impl Buffer {
-    fn new(unit: usize) -> Self {
-        let bytes = vec![0; ROOM + unit];
-        let start = bytes.as_ptr().align_offset(unit);
+    /// The most bytes that a buffer holds and that are written at once: no more come from a
+    /// decompressor at a time, and chunks of images have so many.
+    pub(crate) const ROOM: usize = 1 << 20;
+
+    /// An empty buffer; `unit` is a power of two.
+    pub(crate) fn new(unit: u64) -> Self {
+        let unit = usize::try_from(unit).unwrap_or(1);
+        let mut bytes: Vec<u8> = Vec::with_capacity(Self::ROOM.saturating_add(unit));
+        let start = bytes.as_ptr().align_offset(unit).min(unit);
+        bytes.resize(start, 0);
         Self { bytes, start }
     }
 
-    /// Calls `write` with a copy of `data`, at most [`ROOM`] bytes, in aligned memory.
-    fn with<T>(&mut self, data: &[u8], write: impl FnOnce(&[u8]) -> T) -> T {
-        let room = &mut self.bytes[self.start..][..data.len()];
-        room.copy_from_slice(data);
-        write(room)
+    /// What it holds.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+
+    /// Adds `data`, for which there must be room: else they are no longer aligned.
+    pub(crate) fn extend(&mut self, data: &[u8]) {
+        debug_assert!(self.bytes().len() + data.len() <= Self::ROOM, "too much for a buffer");
+        self.bytes.extend_from_slice(data);
+    }
+
+    /// Empties it.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.truncate(self.start);
     }
 }

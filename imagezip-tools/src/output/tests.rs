@@ -49,6 +49,7 @@ fn a_file_is_no_image_until_it_is_finished() {
         output.write_all(part).unwrap();
         assert!(!reads_as_image(&path), "after {} bytes", output.len());
     }
+    assert!(output.written().unwrap().is_some());
     assert_eq!(fs::metadata(&path).unwrap().len(), bytes.len() as u64, "others see it grow");
     output.finish().unwrap();
     assert!(reads_as_image(&path));
@@ -129,7 +130,7 @@ fn patches_reach_the_head_and_the_rest() {
     assert!(output.patch(8190, &[1; 3]).is_err(), "not written yet");
     assert!(output.patch(u64::MAX, &[1]).is_err());
 
-    let written = output.written().unwrap();
+    let written = output.written().unwrap().unwrap();
     for (offset, len) in [(0, 8192), (4000, 96), (4000, 200), (4096, 4096), (8192, 0)] {
         let mut back = vec![0; len];
         written.read_at(Bytes(offset as u64), &mut back).unwrap();
@@ -144,7 +145,8 @@ fn patches_reach_the_head_and_the_rest() {
 #[test]
 fn devices_are_streams_and_their_errors_have_reasons() {
     let mut output = Output::create(Path::new("/dev/full")).unwrap();
-    assert!(output.written().is_none());
+    assert!(output.written().unwrap().is_none());
+    assert!(!output.is_file());
     assert!(!output.patch(0, b"").unwrap());
     output.write_all(b"anything").unwrap_err();
     let error = output.explain(ErrorKind::Write(0).into());

@@ -24,8 +24,8 @@ pub(super) enum Job {
     Delta100,
     /// A full image.
     Full,
-    /// A full image that nobody waits for to be on the disk.
-    FullUnsynced,
+    /// A full image and its signature.
+    FullSigned,
     /// A full image at the level for fast disks.
     FullFast,
     /// A full image that is read back and compared, as `imagezip` does unless told not to.
@@ -81,7 +81,7 @@ impl Job {
         Self::Delta5,
         Self::Delta100,
         Self::Full,
-        Self::FullUnsynced,
+        Self::FullSigned,
         Self::FullFast,
         Self::FullChecked,
         Self::Load,
@@ -97,7 +97,7 @@ impl Job {
             Self::Delta5 => "delta-5",
             Self::Delta100 => "delta-100",
             Self::Full => "full",
-            Self::FullUnsynced => "full-unsynced",
+            Self::FullSigned => "full-signed",
             Self::FullFast => "full-fast",
             Self::FullChecked => "full-checked",
             Self::Load => "load",
@@ -118,6 +118,14 @@ impl Job {
             Self::Load | Self::LoadChecked | Self::LoadMatching => Output::Disk,
             _ => Output::Image,
         }
+    }
+
+    /// Whether it leaves a signature of the disk.
+    pub(super) const fn is_signed(self) -> bool {
+        matches!(
+            self,
+            Self::Signature | Self::Delta0 | Self::Delta5 | Self::Delta100 | Self::FullSigned
+        )
     }
 
     /// The command line with the programs in `directory`. `classic` uses only what the classic
@@ -157,7 +165,6 @@ impl Job {
                     _ => &["--no-verify"],
                 });
                 options.extend(words(match self {
-                    Self::FullUnsynced => &["-D"],
                     Self::FullFast => &["-z"],
                     _ => &[],
                 }));
@@ -165,7 +172,9 @@ impl Job {
                     options.push(FAST_LEVEL.to_string().into());
                 }
                 options.extend(base.into_iter().flat_map(|base| ["-H".into(), path(base)]));
-                options.extend(["-U".into(), path(file::OUT_SIGNATURE)]);
+                if self.is_signed() {
+                    options.extend(["-U".into(), path(file::OUT_SIGNATURE)]);
+                }
                 ("imagezip", options, bench.disk.path.clone().into(), file::OUT_IMAGE)
             }
         };

@@ -33,8 +33,8 @@ pub(super) fn of(job: Job, limits: &Limits) -> Result<Target> {
     let load = largest("inflate", "write-disk")?;
     let (limit_seconds, limit, at_most, single_seconds) = match job {
         Job::Signature => (
-            limits.seconds("inflate")?,
-            "inflate",
+            all(&["inflate", "hash"])?,
+            "inflate + hash",
             Some(1.0 / 0.85),
             single(&["zlib-inflate-hash"]),
         ),
@@ -50,12 +50,17 @@ pub(super) fn of(job: Job, limits: &Limits) -> Result<Target> {
             Some(1.0 / 0.9),
             single(&["zlib-compress"]),
         ),
-        Job::FullUnsynced => (compress, "compress", Some(1.0 / 0.9), single(&["zlib-compress"])),
+        Job::FullSigned => (
+            largest("compress", "write-image-synced")? + limits.seconds("hash")?,
+            "max(compress, write-image-synced) + hash",
+            Some(1.0 / 0.9),
+            single(&["zlib-compress"]),
+        ),
         Job::FullFast => (
             largest("compress-fast", "write-image-synced")?,
             "max(compress-fast, write-image-synced)",
-            Some(1.0 / 0.9),
-            single(&["zlib-compress"]),
+            None,
+            None,
         ),
         Job::FullChecked => (
             largest("compress", "write-image-synced")? + all(&["inflate", "hash"])?,
@@ -106,7 +111,7 @@ mod tests {
             ("zlib-inflate-hash", 14.0),
         ]);
         let seconds = Job::ALL.iter().map(|job| of(*job, &limits).unwrap().limit_seconds);
-        let expected = [4.0, 2.0, 2.5, 22.0, 20.0, 20.0, 6.0, 26.0, 4.0, 6.0, 2.0];
+        let expected = [6.0, 2.0, 2.5, 22.0, 20.0, 22.0, 6.0, 26.0, 4.0, 6.0, 2.0];
         assert!(seconds.zip(expected).all(|(seconds, expected)| (seconds - expected).abs() < 1e-9));
         let single = of(Job::Load, &limits).unwrap().single_seconds;
         assert!(single.is_some_and(|seconds| (seconds - 13.0).abs() < 1e-9));
