@@ -52,9 +52,12 @@ impl Packing {
 pub(super) struct Checker<'a> {
     programs: &'a Programs,
     stand: &'a Stand,
-    /// Images that were found right, with what they are deltas to and their signatures.
-    known: BTreeSet<(Option<&'static str>, [u8; 32], Option<[u8; 32]>)>,
+    /// Images that were found right.
+    known: BTreeSet<Known>,
 }
+
+/// What an image is a delta to, its digest and that of its signature, if it has one.
+type Known = (Option<&'static str>, [u8; 32], Option<[u8; 32]>);
 
 impl<'a> Checker<'a> {
     pub(super) fn new(programs: &'a Programs, stand: &'a Stand) -> Self {

@@ -8,7 +8,7 @@ use xtask::bench::{self, Options};
 
 /// Times the tools and the agent on a disk of real files, against limits of the same run.
 ///
-/// Takes about 15 minutes on two CPUs, 25 GB of disk space and 12 GB of memory. Tables and JSON
+/// Takes about 25 minutes on two CPUs, 25 GB of disk space and 12 GB of memory. Tables and JSON
 /// are left in target/bench, the curve in docs/performance-growth.svg; docs/performance.md says
 /// how to read them.
 #[derive(Debug, Args)]
