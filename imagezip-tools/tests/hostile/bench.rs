@@ -84,10 +84,16 @@ impl Bench {
         names
     }
 
-    /// Starts a program that reads from a pipe.
+    /// Starts a program that reads from a pipe and ignores no signals, whatever this process was
+    /// told to ignore (by `nohup`, or as a shell's background job).
     pub(crate) fn start(&self, program: &str, arguments: &[&str]) -> Child {
-        let mut command = self.command(program);
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut command = self.command("env");
+        command
+            .arg("--default-signal")
+            .arg(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null());
         command.stderr(Stdio::piped()).spawn().unwrap()
     }
 }
