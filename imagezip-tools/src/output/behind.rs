@@ -148,12 +148,16 @@ impl Drop for Behind {
 mod tests {
     use super::*;
     use std::fs;
-    use tempfile::tempdir_in;
+    use tempfile::{TempDir, tempdir_in};
+
+    /// A directory beside the tests; the system's for temporary files may be in memory.
+    fn on_disk() -> TempDir {
+        tempdir_in(std::env::current_exe().unwrap().parent().unwrap()).unwrap()
+    }
 
     #[test]
     fn what_is_pushed_is_in_the_file_when_it_has_settled() {
-        // The system's directory for temporary files may be in memory.
-        let dir = tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let dir = on_disk();
         let path = dir.path().join("file");
         let file = File::create(&path).unwrap();
         let Some(mut behind) = Behind::new(&file, 4096).unwrap() else {
@@ -176,15 +180,15 @@ mod tests {
 
     #[test]
     fn an_error_is_not_forgotten() {
-        let dir = tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
-        let path = dir.path().join("file");
-        fs::write(&path, "").unwrap();
-        // The thread can't write to it, neither directly nor otherwise.
-        let file = File::open(&path).unwrap();
-        let Some(mut behind) = Behind::new(&file, 0).unwrap() else { return };
-        behind.failed = Some(28);
-        assert_eq!(behind.settle().unwrap_err().raw_os_error(), Some(28));
-        assert_eq!(behind.settle().unwrap_err().raw_os_error(), Some(28));
-        assert!(behind.push(&vec![0; Buffer::ROOM]).is_err());
+        let dir = on_disk();
+        let file = File::create(dir.path().join("file")).unwrap();
+        // No file system has files so large.
+        let Some(mut behind) = Behind::new(&file, 1 << 60).unwrap() else { return };
+        behind.push(&vec![1; Buffer::ROOM]).unwrap();
+        let too_large = Some(rustix::io::Errno::FBIG.raw_os_error());
+        for _ in 0..2 {
+            assert_eq!(behind.settle().unwrap_err().raw_os_error(), too_large);
+        }
+        assert!(behind.push(&vec![1; Buffer::ROOM]).is_err());
     }
 }
