@@ -9,7 +9,7 @@
 //! * A file that exists is replaced in one step at the end. Until then a temporary file beside it
 //!   holds the result.
 //! * An [`Output`] that is dropped without [`Output::finish`] removes what it wrote.
-//! * What shall be on the disk at the end goes there around the page cache ([`behind`]).
+//! * What shall be on the disk at the end goes there around the page cache (`behind.rs`).
 //! * Devices, pipes and the standard output are written as they are: nothing can be taken back.
 
 mod behind;
