@@ -9,14 +9,16 @@ mod compress;
 mod decompress;
 mod deflate;
 mod inflate;
+mod piece;
 mod second;
 
 #[cfg(test)]
 mod tests;
 
 pub use adler::Adler32;
-pub use compress::{Compressor, Level, Piece, max_compressed_len};
+pub use compress::{Compressor, Level, max_compressed_len};
 pub use decompress::{Decompress, Decompressor, WINDOW};
+pub use piece::Piece;
 pub use second::SecondDecompressor;
 
 /// The first bytes of every stream that is written here: deflate with a window of 32 KiB.

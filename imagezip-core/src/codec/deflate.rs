@@ -36,6 +36,9 @@ use window::Window;
 /// The most bytes of one input.
 pub(super) const INPUT_MAX: usize = 262_144;
 
+/// How far back a match may refer, in bytes.
+pub(super) const DISTANCE_MAX: usize = token::MAX_DISTANCE;
+
 /// The most bytes that `len` bytes become: what they take in stored blocks.
 pub(super) const fn max_compressed_len(len: usize) -> usize {
     len.saturating_add(len.div_ceil(STORED_MAX).saturating_mul(STORED_HEADER))
@@ -72,13 +75,15 @@ impl Effort {
     }
 }
 
-/// A place at which compressed data may be cut in two.
+/// A place at which compressed data may be cut in two: the end of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Break {
-    /// The number of input bytes before it: a multiple of 512.
+    /// The number of input bytes before it: a multiple of 512, or all.
     pub(super) input: usize,
     /// The number of bits before it.
     pub(super) bit: u64,
+    /// Whether the block that ends there is a stored one, which lies at a byte's bound.
+    pub(super) stored: bool,
 }
 
 /// Compresses pieces. It holds about 512 KiB of tables, so each thread keeps one.
@@ -101,9 +106,9 @@ impl Encoder {
     /// None of the blocks is marked as the last one, none refers to anything before `input`, and
     /// they end at a byte's bound. They take at most [`max_compressed_len`] bytes.
     ///
-    /// `breaks` is replaced by the places before the end at which the data can be cut: what
-    /// was appended before such a place, followed by an empty stored block, stands for the input
-    /// before it, and what follows needs to be compressed anew.
+    /// `breaks` is replaced by the ends of the blocks: what was appended before such a place,
+    /// followed by an empty stored block, stands for the input before it. What follows may refer
+    /// to [`DISTANCE_MAX`] bytes before it. At the last one all blocks with data have ended.
     pub(super) fn encode(&mut self, input: &[u8], out: &mut Vec<u8>, breaks: &mut Vec<Break>) {
         breaks.clear();
         let input = input.get(..INPUT_MAX).unwrap_or(input);
@@ -152,8 +157,7 @@ impl Encoder {
     }
 }
 
-/// Appends stored blocks for `input` to `out`. `breaks` is replaced by the places before the end at
-/// which the data can be cut.
+/// Appends stored blocks for `input` to `out`. `breaks` is replaced by the ends of the blocks.
 pub(super) fn store(input: &[u8], out: &mut Vec<u8>, breaks: &mut Vec<Break>) {
     breaks.clear();
     let stored = 0..input.len();
@@ -178,7 +182,7 @@ impl Writer<'_> {
             Some(block) => {
                 self.store();
                 block.write(&mut self.out, tokens);
-                self.note(data.end);
+                self.note(data.end, false);
             }
             None if self.stored.is_empty() => self.stored = data,
             None => self.stored.end = data.end,
@@ -192,15 +196,13 @@ impl Writer<'_> {
         for data in stored.chunks(STORED_MAX) {
             block::store(&mut self.out, data);
             end = end.saturating_add(data.len());
-            self.note(end);
+            self.note(end, true);
         }
     }
 
-    /// Notes that a block ends before `input` bytes of the input.
-    fn note(&mut self, input: usize) {
-        if input < self.input.len() {
-            self.breaks.push(Break { input, bit: self.out.position() });
-        }
+    /// Notes that a block ends after `input` bytes of the input.
+    fn note(&mut self, input: usize, stored: bool) {
+        self.breaks.push(Break { input, bit: self.out.position(), stored });
     }
 
     /// Writes what is left, and ends at a byte's bound.

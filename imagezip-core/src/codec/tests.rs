@@ -7,9 +7,11 @@ use std::vec::Vec;
 
 /// Data as disks hold them: runs, repetitions and noise.
 fn data(most: usize) -> impl Strategy<Value = Vec<u8>> {
-    let part = (0..3_u8, any::<u64>(), 0..most / 4).prop_map(|(kind, seed, len)| match kind {
+    let part = (0..5_u8, any::<u64>(), 0..most / 4).prop_map(|(kind, seed, len)| match kind {
         0 => vec![seed.to_le_bytes()[0]; len],
         1 => seed.to_le_bytes().into_iter().cycle().take(len).collect(),
+        2 => noise(seed, 20_000).into_iter().cycle().take(len).collect(),
+        3 => noise(seed, len).into_iter().map(|byte| byte % 5).collect(),
         _ => noise(seed, len),
     });
     prop::collection::vec(part, 0..4).prop_map(|parts| parts.concat())
@@ -28,10 +30,18 @@ fn noise(seed: u64, len: usize) -> Vec<u8> {
 
 fn stream(parts: &[Vec<u8>], level: Level) -> Vec<u8> {
     let mut compressor = Compressor::new(level);
-    let (mut stream, mut adler, mut piece) = (STREAM_START.to_vec(), Adler32::EMPTY, Piece::new());
-    for part in parts {
+    let piece = |part: &Vec<u8>| {
+        let mut piece = Piece::new();
         compressor.compress(part, &mut piece);
         assert!(piece.deflate().len() <= max_compressed_len(part.len()));
+        piece
+    };
+    joined(&parts.iter().map(piece).collect::<Vec<_>>())
+}
+
+fn joined(pieces: &[Piece]) -> Vec<u8> {
+    let (mut stream, mut adler) = (STREAM_START.to_vec(), Adler32::EMPTY);
+    for piece in pieces {
         stream.extend(piece.deflate());
         adler = adler.followed_by(piece.adler(), piece.len());
     }
@@ -103,6 +113,38 @@ proptest! {
         let whole = parts.concat();
         prop_assert!(theirs(&stream).unwrap() == whole);
         prop_assert!(ours(&stream, whole.len() as u64).unwrap() == whole);
+    }
+
+    #[test]
+    fn pieces_can_be_divided(
+        data in data(600_000),
+        level in (0..=9_u8).prop_map(|level| Level::new(level).unwrap()),
+        (room, before) in (0..300_000_usize, 0..600_000_usize),
+    ) {
+        let mut compressor = Compressor::new(level);
+        let mut piece = Piece::new();
+        compressor.compress(&data, &mut piece);
+        let head = piece.head(&data, room);
+        if let Some(head) = &head {
+            prop_assert!(head.deflate().len() <= room && head.len() % 512 == 0);
+            prop_assert!(head.len() < data.len());
+        }
+        let before = head.as_ref().map_or(before, Piece::len).min(data.len());
+        let tail = piece.tail(&data, before);
+        let between = tail.as_ref().map_or(data.len(), |tail| data.len() - tail.len());
+        prop_assert!(between >= before);
+        prop_assert!(tail.is_none() || between % 512 == 0 && between < data.len());
+        // The tail shall be understood without what is before `before`.
+        let mut middle = Piece::new();
+        compressor.compress(&data[before..between], &mut middle);
+        for head in [None, head] {
+            let start = if head.is_some() { 0 } else { before };
+            let pieces: Vec<_> =
+                head.into_iter().chain([middle.clone()]).chain(tail.clone()).collect();
+            let whole = joined(&pieces);
+            prop_assert!(theirs(&whole).unwrap() == data[start..]);
+            prop_assert!(ours(&whole, (data.len() - start) as u64).unwrap() == data[start..]);
+        }
     }
 
     #[test]

@@ -68,9 +68,9 @@ impl<W: Write> Output<W> {
     /// Fills the chunk in the making with the first part of the data, and puts the rest into the
     /// next one.
     ///
-    /// What comes after the bound between two chunks can't refer to what is before it, so the
-    /// rest has to be compressed again: that is half a piece for each chunk, 1 byte in 20. The
-    /// head need not be.
+    /// What comes after the bound between two chunks can't refer to what is before it, so what is
+    /// near the bound has to be compressed again. The head need not be, nor the tail, which comes
+    /// so far behind the bound that it doesn't refer to anything before it.
     fn divide(&mut self, portion: &Portion, piece: &Piece, data: &[u8]) -> Result<()> {
         let mut rest = (portion.clone(), data);
         // How much of the rest is too much, and what it would take.
@@ -104,8 +104,14 @@ impl<W: Write> Output<W> {
             return self.push_part(&rest, piece);
         }
         if !rest.1.is_empty() {
-            self.compressor.compress(rest.1, &mut part);
-            self.push_part(&rest, &part)?;
+            let tail = piece.tail(data, data.len().saturating_sub(rest.1.len()));
+            let again = rest.1.len().saturating_sub(tail.as_ref().map_or(0, Piece::len));
+            let between = split(&mut rest, again);
+            self.compressor.compress(between.1, &mut part);
+            self.push_part(&between, &part)?;
+            if let Some(tail) = tail {
+                self.push_part(&rest, &tail)?;
+            }
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ const EFFORTS: [Effort; 3] = [Effort::Fast, Effort::Default, Effort::High];
 
 fn encoded(encoder: &mut Encoder, input: &[u8]) -> (Vec<u8>, Vec<Break>) {
     // What was there before stays, and changes nothing.
-    let (mut out, mut breaks) = (vec![0xa5; 3], vec![Break { input: 1, bit: 1 }; 2]);
+    let (mut out, mut breaks) = (vec![0xa5; 3], vec![Break { input: 1, bit: 1, stored: false }; 2]);
     encoder.encode(input, &mut out, &mut breaks);
     assert_eq!(out[..3], [0xa5; 3]);
     (out.split_off(3), breaks)
@@ -59,8 +59,9 @@ fn check(encoder: &mut Encoder, input: &[u8]) -> (Vec<u8>, Vec<Break>) {
     );
     assert!(decoded(&blocks) == input, "{} bytes are decoded wrongly", input.len());
     assert!(breaks.is_sorted_by_key(|at| (at.input, at.bit)));
+    assert_eq!(breaks.last().map_or(0, |at| at.input), input.len());
     for at in &breaks {
-        assert!(at.input % 512 == 0 && at.input > 0 && at.input < input.len());
+        assert!(at.input % 512 == 0 && at.input > 0 || at.input == input.len());
         assert!(decoded(&head(&blocks, *at)) == input[..at.input], "{at:?}");
     }
     // The tail is what any other input is, so one will do.
@@ -219,7 +220,7 @@ fn what_does_not_compress_is_stored() {
     for effort in EFFORTS {
         let (blocks, breaks) = check(&mut Encoder::new(effort), &noise);
         assert_eq!(blocks.len(), max_compressed_len(INPUT_MAX));
-        assert_eq!(breaks.len(), 4);
+        assert_eq!(breaks.len(), 5);
         assert!(breaks.iter().all(|at| at.bit % 8 == 0));
     }
 }
