@@ -133,7 +133,7 @@ impl Plan<'_> {
         }
         let header = copy.header()?;
         let entries = header.entries_lba();
-        let room = u64::from(header.table_bytes()).div_ceil(self.size.bytes());
+        let room = header.table_blocks(self.size);
         let end = self.size.blocks(self.end);
         let last = end.saturating_add(room);
         let limits = || ErrorKind::Corrupt(CorruptKind::PartitionLimits).at(Place::Whole);

@@ -1,4 +1,5 @@
-//! Changing a partition's type. Nothing is written here: the result is what has to be written.
+//! Changing a partition's type, or the size of the disk that a table is for. Nothing is written
+//! here: the result is what has to be written.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -11,9 +12,11 @@ use crate::overlay::Patch;
 use crate::sector::Bytes;
 
 mod code;
+mod resize;
 pub(super) mod seal;
 
 use code::TypeCode;
+pub use resize::fit_to_disk;
 
 /// Where an entry of a GPT has the type's GUID, and where the name of 36 UTF-16 units.
 const GPT_TYPE: usize = 0;

@@ -80,7 +80,7 @@ impl<'a> Header<'a> {
         self.0.u64::<32>()
     }
 
-    fn first_usable(&self) -> u64 {
+    pub(super) fn first_usable(&self) -> u64 {
         self.0.u64::<40>()
     }
 
@@ -88,7 +88,7 @@ impl<'a> Header<'a> {
         self.0.u64::<48>()
     }
 
-    fn disk_guid(&self) -> Guid {
+    pub(super) fn disk_guid(&self) -> Guid {
         Guid(self.0.array::<56, 16>())
     }
 
@@ -128,6 +128,11 @@ impl<'a> Header<'a> {
     /// The size of all entries; both factors are limited.
     pub(super) fn table_bytes(&self) -> u32 {
         self.entry_count().saturating_mul(self.entry_bytes())
+    }
+
+    /// The blocks that all entries take.
+    pub(super) fn table_blocks(&self, size: LogicalSectorSize) -> u64 {
+        u64::from(self.table_bytes()).div_ceil(size.bytes())
     }
 }
 
@@ -222,6 +227,33 @@ impl Copy {
     pub(super) fn header(&self) -> Result<Header<'_>> {
         Layout::new(&self.block).map(Header).ok_or_else(|| ErrorKind::Truncated.into())
     }
+
+    /// The first partition that ends behind block `last`.
+    ///
+    /// # Errors
+    /// `Truncated` if there is no header.
+    pub(super) fn partition_behind(&self, last: u64) -> Result<Option<u32>> {
+        let len = usize::try_from(self.header()?.entry_bytes()).unwrap_or(ENTRY_BYTES);
+        let entries = self.entries.chunks_exact(len).filter_map(Layout::new).map(Entry);
+        let mut numbered = (1..).zip(entries);
+        let behind = |entry: &Entry<'_>| entry.kind() != Guid::ZERO && entry.last_lba() > last;
+        Ok(numbered.find(|(_, entry)| behind(entry)).map(|(number, _)| number))
+    }
+}
+
+/// Where the block of the primary header says that the other copy is, whether or not the rest of
+/// it is right; `None` without the signature.
+///
+/// # Errors
+/// `Read` if the device fails, `Truncated` if there is no such block.
+pub(super) fn claimed_alternate(
+    device: &dyn ReadAt,
+    size: LogicalSectorSize,
+) -> Result<Option<u64>> {
+    let block = read_blocks(device, size, PRIMARY, size.bytes())?;
+    let header =
+        Layout::<HEADER_BYTES>::new(&block).filter(|header| header.array::<0, 8>() == *b"EFI PART");
+    Ok(header.map(|header| Header(header).alternate_lba()))
 }
 
 /// Reads the copy whose header is in block `lba`, and the partitions in it.
@@ -229,10 +261,9 @@ fn read_copy(device: &dyn ReadAt, size: LogicalSectorSize, lba: u64) -> Result<P
     let copy = Copy::load(device, size, lba)?;
     let header = copy.header()?;
     let entries = &copy.entries;
-    let table_bytes = u64::from(header.table_bytes());
 
     let mut draft = Draft::new(device.sectors());
-    let table_blocks = table_bytes.div_ceil(size.bytes());
+    let table_blocks = header.table_blocks(size);
     let last = last_block(device, size);
     // The MBR and the headers. A partition must not cover the last block, whether or not the
     // backup's header is there.

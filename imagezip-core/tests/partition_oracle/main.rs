@@ -6,4 +6,5 @@ mod boot;
 mod edit;
 mod identity;
 mod large_sectors;
+mod resize;
 mod tools;
