@@ -7,7 +7,7 @@
 //!
 //! A save reads, from the top: [`allocation`] (which sectors are in use), [`delta`] (which of them
 //! differ from the base image), [`pipeline`] (read, hash and compress them on all CPUs) and
-//! [`ndz`] (the image file). docs/format.md states the file formats.
+//! [`ndz`] (the image file). A restore begins with [`restore`] (what comes from which image). docs/format.md states the file formats.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::indexing_slicing))]
@@ -32,6 +32,7 @@ pub mod overlay;
 pub mod partition;
 pub mod pipeline;
 pub mod relocation;
+pub mod restore;
 pub mod sector;
 pub mod signature;
 pub mod swapinfo;

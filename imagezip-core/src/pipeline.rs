@@ -15,6 +15,7 @@ mod ordered;
 mod output;
 mod pack;
 mod portions;
+mod restore;
 mod save;
 mod sequential;
 mod verify;
@@ -27,7 +28,9 @@ pub use hash_device::hash_device;
 pub use load::{
     Arrival, Base, Fill, Fit, Gaps, LoadProgress, Loaded, Order, Target, converge, load, stream,
 };
+pub(crate) use load::{foreign, relocated};
 pub use ordered::ordered;
+pub use restore::{Manner, restore};
 pub use save::{Progress, Saved, Source, save};
 pub use sequential::{Input, Streamed, save_stream};
 pub use verify::{Proof, verify};

@@ -161,12 +161,16 @@ impl Signature {
     /// # Errors
     /// `Memory`.
     pub fn without(&self, blocks: &ExtentSet) -> Result<Self> {
+        self.only(|entry| blocks.within(self.block.around(entry.range)).next().is_none())
+    }
+
+    /// The signature's entries that `keep` says, without the remainder.
+    ///
+    /// # Errors
+    /// `Memory`.
+    pub fn only(&self, keep: impl Fn(&Entry) -> bool) -> Result<Self> {
         let mut kept = Self::new(self.hash_type, self.block);
-        for entry in self.iter() {
-            if blocks.within(self.block.around(entry.range)).next().is_none() {
-                kept.push(entry)?;
-            }
-        }
+        self.iter().filter(keep).try_for_each(|entry| kept.push(entry))?;
         Ok(kept)
     }
 

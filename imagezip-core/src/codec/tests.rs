@@ -133,7 +133,7 @@ proptest! {
         let tail = piece.tail(&data, before);
         let between = tail.as_ref().map_or(data.len(), |tail| data.len() - tail.len());
         prop_assert!(between >= before);
-        prop_assert!(tail.is_none() || between % 512 == 0 && between < data.len());
+        prop_assert!(tail.is_none() || between.is_multiple_of(512) && between < data.len());
         // The tail shall be understood without what is before `before`.
         let mut middle = Piece::new();
         compressor.compress(&data[before..between], &mut middle);

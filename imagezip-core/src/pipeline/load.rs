@@ -23,6 +23,7 @@ use rustix_futex_sync::Mutex;
 use super::{Workers, ordered};
 use crate::device::{ReadAt, WriteAt};
 use crate::error::Result;
+use crate::extent::ExtentSet;
 use crate::ndz::{ChunkHeader, Image};
 use crate::relocation::Placement;
 use crate::sector::{Bytes, Sector};
@@ -33,7 +34,8 @@ pub use fill::{Fill, Gaps};
 pub use stream::stream;
 
 use entries::Coverage;
-use feed::Feed;
+pub(crate) use entries::{foreign, relocated};
+use feed::{Bounds, Feed};
 pub(super) use placed::PlacedDecoder;
 use plan::Plan;
 use work::{Done, Worker};
@@ -71,12 +73,42 @@ pub struct Base<'a> {
     pub device: &'a dyn ReadAt,
 }
 
+/// What is known of an image before it is loaded, and which of its sectors are wanted.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// What the target holds in the end. Its entries may also be about sectors of other images on
+    /// the same target.
+    pub(super) signature: &'a Signature,
+    /// The target's device, to read from it.
+    pub(super) device: &'a dyn ReadAt,
+    /// Whether the target may hold some of it already, so that comparing pays.
+    pub(super) compares: bool,
+    /// Sectors that come from another image: they are neither written nor filled.
+    pub(super) except: &'a ExtentSet,
+    /// Sectors of other images on the target in which relocations have bytes.
+    pub(super) relocated: &'a ExtentSet,
+}
+
+/// No sectors.
+pub(super) static NOTHING: ExtentSet = ExtentSet::new();
+
+impl<'a> From<Base<'a>> for Known<'a> {
+    fn from(base: Base<'a>) -> Self {
+        let Base { signature, device } = base;
+        Self { signature, device, compares: true, except: &NOTHING, relocated: &NOTHING }
+    }
+}
+
 impl<'a> Target<'a> {
     /// A target of which only the sectors in the image are written, if all that the image
     /// describes fits it.
     pub const fn new(device: &'a dyn WriteAt, place: Placement) -> Self {
         let (fill, fit, order) = (Fill::Keep, Fit::All, Order::Ascending);
         Self { device, place, fill, fill_to: None, fit, order, read_back: None }
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds { place: self.place, limit: self.end(), fit: self.fit }
     }
 
     /// The sector of the target where it ends for the image.
@@ -113,6 +145,21 @@ pub struct LoadProgress {
 }
 
 impl LoadProgress {
+    /// Nothing is done yet.
+    pub const fn new() -> Self {
+        Self {
+            chunks: AtomicU64::new(0),
+            chunks_read: AtomicU64::new(0),
+            compared: AtomicU64::new(0),
+            avoided: AtomicU64::new(0),
+            verified: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            filled: AtomicU64::new(0),
+            discarded: AtomicU64::new(0),
+            skipped: AtomicU64::new(0),
+        }
+    }
+
     fn add(counter: &AtomicU64, bytes: u64) {
         counter.fetch_add(bytes, Ordering::Relaxed);
     }
@@ -138,6 +185,13 @@ pub struct Loaded {
 const NOTES_MAX: usize = 100;
 
 impl Loaded {
+    /// Takes in what another image on the same target came to.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.chunks = self.chunks.saturating_add(other.chunks);
+        self.end = self.end.max(other.end);
+        self.note(&other.notes);
+    }
+
     fn note(&mut self, notes: &[String]) {
         for note in notes {
             if self.notes.len() < NOTES_MAX && !self.notes.contains(note) {
@@ -164,7 +218,8 @@ pub fn load<D: ReadAt + ?Sized>(
     target: Target<'_>,
     progress: &LoadProgress,
 ) -> Result<Loaded> {
-    run(workers, image, arrival, None, target, progress)
+    let feed = Feed::new(image, arrival, target.bounds(), &mut |_| Ok(()))?;
+    run(workers, image, feed, None, target, progress)
 }
 
 /// Makes a target what [`load`] would make it, but writes only what the target doesn't hold: it is
@@ -187,27 +242,46 @@ pub fn converge<D: ReadAt + ?Sized>(
     target: Target<'_>,
     progress: &LoadProgress,
 ) -> Result<Loaded> {
-    run(workers, image, Arrival::Complete, Some(base), target, progress)
+    let mut coverage = Coverage::new(base.signature);
+    let also = &mut |header: &ChunkHeader<'_>| coverage.take(header);
+    let feed = Feed::new(image, Arrival::Complete, target.bounds(), also)?;
+    coverage.finish()?;
+    run(workers, image, feed, Some(base.into()), target, progress)
+}
+
+/// As [`converge`], where who calls it has made sure that the signature's entries are about
+/// sectors of images on the target.
+pub(super) fn load_known<D: ReadAt + ?Sized>(
+    workers: &dyn Workers,
+    image: &Image<'_, D>,
+    known: Known<'_>,
+    target: Target<'_>,
+    progress: &LoadProgress,
+) -> Result<Loaded> {
+    let feed = Feed::new(image, Arrival::Complete, target.bounds(), &mut |_| Ok(()))?;
+    run(workers, image, feed, Some(known), target, progress)
+}
+
+/// Checks the headers of all chunks, and whether the image fits the target.
+pub(super) fn check_fit<D: ReadAt + ?Sized>(
+    image: &Image<'_, D>,
+    target: &Target<'_>,
+) -> Result<()> {
+    Feed::new(image, Arrival::Complete, target.bounds(), &mut |_| Ok(())).map(drop)
 }
 
 fn run<D: ReadAt + ?Sized>(
     workers: &dyn Workers,
     image: &Image<'_, D>,
-    arrival: Arrival<'_>,
-    base: Option<Base<'_>>,
+    mut feed: Feed<'_, '_, D>,
+    known: Option<Known<'_>>,
     target: Target<'_>,
     progress: &LoadProgress,
 ) -> Result<Loaded> {
-    let mut coverage = base.map(|base| Coverage::new(base.signature));
-    let also = &mut |header: &ChunkHeader<'_>| {
-        coverage.as_mut().map_or(Ok(()), |coverage| coverage.take(header))
-    };
-    let mut feed = Feed::new(image, arrival, target.place, target.end(), target.fit, also)?;
-    coverage.map_or(Ok(()), |coverage| coverage.finish())?;
+    let slots = slot_count(workers, feed.arrival());
     feed.reorder(target.order);
-    let plan = Mutex::new(Plan::new(image, feed, base, &target, progress));
-    let worker = Worker::new(image, base, &target, progress);
-    let slots = slot_count(workers, arrival);
+    let plan = Mutex::new(Plan::new(image, feed, known, &target, progress));
+    let worker = Worker::new(image, known, &target, progress);
     // What results ask for may come when nothing else is left, so there are several rounds.
     while plan.lock().begins_round() {
         ordered(

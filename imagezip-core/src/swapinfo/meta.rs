@@ -29,6 +29,8 @@ pub struct Meta {
     pub image_sha256: [u8; 32],
     /// The image's size in bytes.
     pub image_size: u64,
+    /// SHA-256 of the signature of the disk's state. Programs before did not write it.
+    pub signature_sha256: Option<[u8; 32]>,
     /// Chunks of the image.
     pub chunks: u64,
     /// Regions of the image.
@@ -54,17 +56,20 @@ pub struct Base {
     pub name: String,
     /// SHA-256 of that file; the image is a delta to exactly this base.
     pub signature_sha256: [u8; 32],
+    /// SHA-256 of the base image, if the control server told.
+    pub image_sha256: Option<[u8; 32]>,
 }
 
 impl Base {
     fn read(words: &Words<'_>) -> Result<Option<Self>, ParseError> {
-        let (name, digest) = (words.find("BASE")?, words.find("BASESIGSHA256")?);
+        let image = words.find("BASESHA256")?;
         // One alone is damage, and must not make a full image of a delta.
-        match (name, digest) {
-            (None, None) => Ok(None),
+        match (words.find("BASE")?, words.find("BASESIGSHA256")?, &image) {
+            (None, None, None) => Ok(None),
             _ => Ok(Some(Self {
                 name: words.text("BASE")?,
                 signature_sha256: words.digest("BASESIGSHA256")?,
+                image_sha256: image.map(|word| word.digest("BASESHA256")).transpose()?,
             })),
         }
     }
@@ -88,6 +93,10 @@ impl Meta {
             sector_size: words.number("SECTORSIZE")?,
             image_sha256: words.digest("IMAGESHA256")?,
             image_size: words.number("IMAGESIZE")?,
+            signature_sha256: words
+                .find("SIGSHA256")?
+                .map(|word| word.digest("SIGSHA256"))
+                .transpose()?,
             chunks: words.number("CHUNKS")?,
             regions: words.number("REGIONS")?,
             sectors_in_use: words.number("INUSE")?,
@@ -108,7 +117,10 @@ impl fmt::Display for Meta {
         writeln!(f, "PID={}", Encoded(&self.pid))?;
         writeln!(f, "EID={}", Encoded(&self.eid))?;
         writeln!(f, "VNAME={}", Encoded(&self.vname))?;
-        if let Some(Base { name, signature_sha256 }) = &self.base {
+        if let Some(Base { name, signature_sha256, image_sha256 }) = &self.base {
+            if let Some(digest) = image_sha256 {
+                writeln!(f, "BASESHA256={}", Hex(digest))?;
+            }
             writeln!(f, "BASESIGSHA256={}", Hex(signature_sha256))?;
             writeln!(f, "BASE={}", Encoded(name))?;
         }
@@ -118,6 +130,9 @@ impl fmt::Display for Meta {
         writeln!(f, "SECTORSIZE={}", self.sector_size)?;
         writeln!(f, "IMAGESHA256={}", Hex(&self.image_sha256))?;
         writeln!(f, "IMAGESIZE={}", self.image_size)?;
+        if let Some(digest) = &self.signature_sha256 {
+            writeln!(f, "SIGSHA256={}", Hex(digest))?;
+        }
         writeln!(f, "CHUNKS={}", self.chunks)?;
         writeln!(f, "REGIONS={}", self.regions)?;
         writeln!(f, "INUSE={}", self.sectors_in_use)?;
@@ -142,13 +157,18 @@ mod tests {
             pid: "testbed".into(),
             eid: "exp1".into(),
             vname: "node-1".into(),
-            base: Some(Base { name: "emulab-ops-UBUNTU.sig".into(), signature_sha256: [0xab; 32] }),
+            base: Some(Base {
+                name: "emulab-ops-UBUNTU.sig".into(),
+                signature_sha256: [0xab; 32],
+                image_sha256: None,
+            }),
             disk: "sda".into(),
             load_partition: 0,
             disk_size: 1 << 40,
             sector_size: 512,
             image_sha256: [0; 32],
             image_size: 123,
+            signature_sha256: None,
             chunks: 4,
             regions: 5,
             sectors_in_use: 6,
@@ -189,6 +209,20 @@ mod tests {
         assert!(!text.contains("BASE"), "{text}");
         assert!(text.contains("\nENGINESHA256=0707"), "{text}");
         assert_eq!(Meta::parse(text.as_bytes()), Ok(full));
+    }
+
+    #[test]
+    fn digests_that_earlier_programs_did_not_write() {
+        let mut meta = meta();
+        meta.signature_sha256 = Some([9; 32]);
+        meta.base.as_mut().unwrap().image_sha256 = Some([8; 32]);
+        let text = meta.to_string();
+        assert!(text.contains("\nBASESHA256=0808") && text.contains("\nSIGSHA256=0909"), "{text}");
+        assert_eq!(Meta::parse(text.as_bytes()), Ok(meta));
+        // The digest of a base image without the rest of it is damage.
+        let alone =
+            text.lines().filter(|line| !line.starts_with("BASE=") && !line.starts_with("BASESIG"));
+        assert!(Meta::parse(alone.collect::<std::vec::Vec<_>>().join("\n").as_bytes()).is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::fmt;
 
-use super::words::{Encoded, Word};
+use super::words::{Encoded, Hex, Word};
 use super::{Expected, PART_LIMIT, ParseError};
 use crate::partition::DiskId;
 
@@ -29,6 +29,8 @@ pub struct Part {
     pub disk_size: Option<u64>,
     /// The disk's logical sector size in bytes, if the testbed knows it.
     pub sector_size: Option<u32>,
+    /// SHA-256 of the base image, if the testbed knows it.
+    pub base_sha256: Option<[u8; 32]>,
 }
 
 impl Part {
@@ -58,6 +60,7 @@ impl Part {
             disk_guid: None,
             disk_size: None,
             sector_size: None,
+            base_sha256: None,
         };
         while let Some(word) = cursor.next_word()? {
             part.take(word)?;
@@ -95,6 +98,9 @@ impl Part {
             b"SECTORSIZE" => {
                 once(&mut self.sector_size, word.at, "SECTORSIZE", word.number("SECTORSIZE")?)
             }
+            b"BASESHA256" => {
+                once(&mut self.base_sha256, word.at, "BASESHA256", word.digest("BASESHA256")?)
+            }
             b"DISK" => Err(ParseError { at: word.at, expected: Expected::Once("DISK") }),
             b"LOADPART" => Err(ParseError { at: word.at, expected: Expected::Once("LOADPART") }),
             b"BOOTPART" => Err(ParseError { at: word.at, expected: Expected::Once("BOOTPART") }),
@@ -122,6 +128,9 @@ impl fmt::Display for Part {
         }
         if let Some(size) = self.sector_size {
             write!(f, " SECTORSIZE={size}")?;
+        }
+        if let Some(digest) = &self.base_sha256 {
+            write!(f, " BASESHA256={}", Hex(digest))?;
         }
         f.write_str("\n")
     }
@@ -217,6 +226,7 @@ mod tests {
             disk_guid: None,
             disk_size: None,
             sector_size: None,
+            base_sha256: None,
         }
     }
 
@@ -313,9 +323,11 @@ mod tests {
             disk_guid in disk_ids(),
             disk_size in any::<Option<u64>>(),
             sector_size in any::<Option<u32>>(),
+            base_sha256 in any::<Option<[u8; 32]>>(),
         ) -> Part {
             Part {
                 disk, load_partition, boot_partition, serial, wwn, disk_guid, disk_size, sector_size,
+                base_sha256,
             }
         }
     }

@@ -46,11 +46,11 @@ phases! {
     Boot = 0 "boot",
     /// Mounting `/proj`.
     Mount = 1 "mount",
-    /// Reading what to save and what the base is.
+    /// Reading what to save or to load, and what the base is.
     Prepare = 2 "prepare",
     /// Reading, comparing and writing.
     Save = 3 "save",
-    /// Reading the image back and checking it.
+    /// Reading an image that was saved, and checking it.
     Verify = 4 "verify",
     /// Putting the image in the place of the previous one.
     Publish = 5 "publish",
@@ -60,6 +60,8 @@ phases! {
     Failed = 7 "failed",
     /// Waiting to be turned off.
     Idle = 8 "idle",
+    /// Writing a saved disk's images to the disk.
+    Load = 9 "load",
 }
 
 impl fmt::Display for Phase {
@@ -73,13 +75,14 @@ impl fmt::Display for Phase {
 pub struct Status {
     /// What the run is doing.
     pub phase: Phase,
-    /// Bytes of the disk read and compared.
+    /// Bytes of the disk read and compared; in a load, those that are as they should be.
     pub scanned: u64,
-    /// Bytes of the disk to read and compare; 0 while that is not known.
+    /// Bytes of the disk to read and compare, or to load; 0 while that is not known.
     pub total: u64,
-    /// Bytes of the disk that differ from the base.
+    /// Bytes of the disk that differ from the base; in a load, those that were written.
     pub changed: u64,
-    /// Bytes of the image on the server's stable storage.
+    /// Bytes of the image on the server's stable storage; in a load, those that were written and
+    /// found right on the disk.
     pub written: u64,
     /// When this was written, in seconds since 1970 (UTC) by the node's clock.
     pub time: u64,
@@ -141,7 +144,7 @@ mod tests {
     #[test]
     fn phases_have_numbers_and_names() {
         let phases: std::vec::Vec<_> = (0..=u8::MAX).filter_map(Phase::from_number).collect();
-        assert_eq!(phases.len(), 9);
+        assert_eq!(phases.len(), 10);
         for phase in phases {
             assert_eq!(Phase::from_number(phase.number()), Some(phase));
             assert_eq!(Phase::from_name(phase.name()), Some(phase));

@@ -10,7 +10,7 @@ use crate::sector::{Bytes, Sector, SectorRange};
 use crate::signature::{Entry, Signature};
 
 /// That something else was digested than these sectors of the image.
-pub(super) fn foreign(range: SectorRange) -> Error {
+pub(crate) fn foreign(range: SectorRange) -> Error {
     ErrorKind::Corrupt(CorruptKind::SignatureForeign).at(Place::Sector(range.start()))
 }
 
@@ -63,7 +63,7 @@ impl<'s> Coverage<'s> {
 }
 
 /// The sectors of a chunk in which relocations have bytes.
-pub(super) fn relocated(header: &ChunkHeader<'_>) -> ExtentSet {
+pub(crate) fn relocated(header: &ChunkHeader<'_>) -> ExtentSet {
     let relocs = header.relocs().filter(|reloc| reloc.kind != RelocType::NONE);
     ExtentSet::from_unsorted(relocs.map(|reloc| reloc.sectors()).collect())
 }
@@ -83,9 +83,11 @@ pub(super) fn entry_check<'h>(
     header: &ChunkHeader<'h>,
 ) -> EntryCheck<impl Iterator<Item = Entry> + use<'h>> {
     let relocated = relocated(header);
-    let entries = header.regions().flat_map(move |region| {
-        let inside = move |entry: &Entry| region.contains(entry.range);
-        signature.entries_in(region).filter(inside)
+    // Regions that touch are one extent.
+    let extents = header.regions().collect::<ExtentSet>().as_slice().to_vec();
+    let entries = extents.into_iter().flat_map(move |extent| {
+        let inside = move |entry: &Entry| extent.contains(entry.range);
+        signature.entries_in(extent).filter(inside)
     });
     let plain = move |entry: &Entry| relocated.within(entry.range).next().is_none();
     EntryCheck { entries: entries.filter(plain).peekable(), hasher: None }

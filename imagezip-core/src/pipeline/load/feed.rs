@@ -49,12 +49,10 @@ impl<'i, 'a, D: ReadAt + ?Sized> Feed<'i, 'a, D> {
     pub(super) fn new(
         image: &'i Image<'a, D>,
         arrival: Arrival<'i>,
-        place: Placement,
-        limit: Option<Sector>,
-        fit: Fit,
+        bounds: Bounds,
         also: &mut dyn FnMut(&ChunkHeader<'_>) -> Result<()>,
     ) -> Result<Self> {
-        let mut check = Check { place, limit, fit, end: place.start };
+        let mut check = Check { bounds, end: bounds.place.start };
         if let Arrival::Complete = arrival {
             image.headers(&mut |header| {
                 check.take(header)?;
@@ -63,6 +61,11 @@ impl<'i, 'a, D: ReadAt + ?Sized> Feed<'i, 'a, D> {
         }
         let (headers, count) = (image.each_header(), image.chunk_count());
         Ok(Self { arrival, headers, check, count, next: 0, scatter: None })
+    }
+
+    /// What was there when the load began.
+    pub(super) const fn arrival(&self) -> Arrival<'i> {
+        self.arrival
     }
 
     /// Gives out the chunks in another order, if they are all there.
@@ -105,27 +108,35 @@ impl<'i, 'a, D: ReadAt + ?Sized> Feed<'i, 'a, D> {
     }
 }
 
+/// Where an image may go.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) place: Placement,
+    /// The sector of the target where it ends.
+    pub(super) limit: Option<Sector>,
+    pub(super) fit: Fit,
+}
+
 /// Checks that chunks fit the target.
 struct Check {
-    place: Placement,
-    limit: Option<Sector>,
-    fit: Fit,
+    bounds: Bounds,
     /// Where on the target the chunks end that were seen.
     end: Sector,
 }
 
 impl Check {
     fn take(&mut self, header: &ChunkHeader<'_>) -> Result<()> {
+        let Bounds { place, limit, fit } = self.bounds;
         let placed = |sector: Sector| {
             let fault = || ErrorKind::TooLarge(Limit::Target).at(Place::Sector(sector));
-            self.place.start.checked_add(sector.since(Sector::ZERO)).ok_or_else(fault)
+            place.start.checked_add(sector.since(Sector::ZERO)).ok_or_else(fault)
         };
         let described = placed(header.covered().end())?;
-        let needed = match self.fit {
+        let needed = match fit {
             Fit::All => described,
             Fit::Data => placed(header.regions().last().map_or(Sector::ZERO, SectorRange::end))?,
         };
-        if self.limit.is_some_and(|limit| needed > limit) {
+        if limit.is_some_and(|limit| needed > limit) {
             return Err(ErrorKind::TooLarge(Limit::Target).at(Place::Sector(needed)));
         }
         self.end = self.end.max(described);

@@ -10,8 +10,9 @@ use core::ops::Range;
 use super::{LoadProgress, Target};
 use crate::device::{WriteAt, write_repeated};
 use crate::error::Result;
+use crate::extent::ExtentSet;
 use crate::ndz::ChunkHeader;
-use crate::sector::{Bytes, Sector, SectorRange};
+use crate::sector::{Bytes, SECTOR_BYTES, Sector, SectorRange};
 
 /// What becomes of free sectors. In a delta, sectors that didn't change count as free, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub(super) struct Free<'a> {
     limit: Option<u64>,
     /// Bytes of the target, in the order in which they were added.
     runs: VecDeque<Range<u64>>,
+    /// Sectors of the image that are not free.
+    except: &'a ExtentSet,
     progress: &'a LoadProgress,
 }
 
@@ -63,13 +66,19 @@ const WAITING_MAX: usize = 64 * 1024;
 const RUNS_MAX: usize = 64;
 
 impl<'a> Free<'a> {
-    pub(super) fn new(target: &Target<'_>, progress: &'a LoadProgress) -> Self {
+    /// Nothing yet. Nothing of `except`, sectors of the image, will be in it.
+    pub(super) fn new(
+        target: &Target<'_>,
+        except: &'a ExtentSet,
+        progress: &'a LoadProgress,
+    ) -> Self {
         let limit = target.end().map(|end| end.to_bytes().get());
         Self {
             fill: target.fill,
             start: target.place.start,
             limit,
             runs: VecDeque::new(),
+            except,
             progress,
         }
     }
@@ -81,8 +90,23 @@ impl<'a> Free<'a> {
         }
     }
 
-    /// Adds bytes of the target.
+    /// Adds bytes of the target, from the start of a sector on.
     pub(super) fn add(&mut self, from: Bytes, to: Bytes) {
+        let except = self.except;
+        let sector = |at: Bytes| Sector::ZERO.saturating_add(at.whole_sectors());
+        let start = self.start.since(Sector::ZERO).to_bytes().get();
+        let in_image = |at: Bytes| sector(Bytes(at.get().saturating_sub(start)));
+        let last = to.checked_add(SECTOR_BYTES.saturating_sub(1)).unwrap_or(to);
+        let range = SectorRange::new(in_image(from), in_image(last)).unwrap_or(SectorRange::EMPTY);
+        let (mut at, first) = (from, self.start);
+        for taken in except.within(range).filter_map(|taken| taken.absolute_from(first)) {
+            self.add_run(at, taken.start().to_bytes());
+            at = taken.end().to_bytes();
+        }
+        self.add_run(at, to);
+    }
+
+    fn add_run(&mut self, from: Bytes, to: Bytes) {
         let to = self.limit.map_or(to.get(), |limit| to.get().min(limit));
         let len = to.saturating_sub(from.get());
         if len == 0 {
@@ -101,7 +125,7 @@ impl<'a> Free<'a> {
             let mut runs = mem::take(&mut self.runs);
             runs.make_contiguous().sort_unstable_by_key(|run| run.start);
             for run in runs {
-                self.add(Bytes(run.start), Bytes(run.end));
+                self.add_run(Bytes(run.start), Bytes(run.end));
             }
         }
     }

@@ -8,7 +8,7 @@ use super::fill::{Fill, Free};
 use super::proof::Written;
 use super::selection::{Select, Selection};
 use super::work::{Done, LoadedChunk};
-use super::{Base, Feed, LoadProgress, Loaded, Target};
+use super::{Feed, Known, LoadProgress, Loaded, NOTHING, Target};
 use crate::device::ReadAt;
 use crate::error::Result;
 use crate::extent::ExtentSet;
@@ -53,17 +53,17 @@ impl<'p, 'a, D: ReadAt + ?Sized> Plan<'p, 'a, D> {
     pub(super) fn new(
         image: &'p Image<'a, D>,
         feed: Feed<'p, 'a, D>,
-        base: Option<Base<'p>>,
+        known: Option<Known<'p>>,
         target: &Target<'_>,
         progress: &'p LoadProgress,
     ) -> Self {
         Self {
             feed,
-            selection: base.map(|base| Selection::new(image, base, progress)),
+            selection: known.map(|known| Selection::new(image, known, progress)),
             begun: false,
             is_loaded: false,
             rest: target.fill_to.filter(|_| target.fill != Fill::Keep),
-            free: Free::new(target, progress),
+            free: Free::new(target, known.map_or(&NOTHING, |known| known.except), progress),
             unproven: VecDeque::new(),
             unproven_bytes: 0,
             loaded: Loaded::default(),

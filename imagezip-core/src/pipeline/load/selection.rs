@@ -6,13 +6,13 @@ use core::ops::Range;
 
 use super::entries::relocated;
 use super::fill::{Free, gaps};
-use super::{Base, LoadProgress};
+use super::{Known, LoadProgress};
 use crate::device::ReadAt;
 use crate::error::Result;
 use crate::extent::ExtentSet;
 use crate::ndz::{ChunkHeader, Headers, Image};
 use crate::pipeline::check::{Finding, next_job};
-use crate::sector::SectorRange;
+use crate::sector::{SECTOR_BYTES, SectorRange};
 
 /// What is to be done next.
 pub(super) enum Select {
@@ -25,11 +25,11 @@ pub(super) enum Select {
 /// Compares entries in order, and says which chunks are loaded as soon as that is known. Chunks are
 /// found by their sectors, whatever numbers the signature has.
 pub(super) struct Selection<'p, 'a, D: ?Sized> {
-    base: Base<'p>,
+    known: Known<'p>,
     /// The first entry that was not yet given out.
     next: usize,
-    /// The first whose result isn't known.
-    known: usize,
+    /// The first whose result isn't there.
+    pending: usize,
     headers: Headers<'p, 'a, D>,
     /// The chunks whose headers were read.
     seen: u32,
@@ -37,7 +37,7 @@ pub(super) struct Selection<'p, 'a, D: ?Sized> {
     ended: bool,
     candidate: Option<Candidate>,
     ready: VecDeque<(u32, ExtentSet)>,
-    /// Entries that differ and lie in several chunks.
+    /// Entries that differ and are not of one chunk's data alone.
     joints: VecDeque<usize>,
     /// The chunks of which nothing has to be loaded.
     spared: u64,
@@ -74,11 +74,15 @@ impl Candidate {
 
 impl<'p, 'a, D: ReadAt + ?Sized> Selection<'p, 'a, D> {
     /// All entries have to be in the image.
-    pub(super) fn new(image: &'p Image<'a, D>, base: Base<'p>, progress: &'p LoadProgress) -> Self {
+    pub(super) fn new(
+        image: &'p Image<'a, D>,
+        known: Known<'p>,
+        progress: &'p LoadProgress,
+    ) -> Self {
         Self {
-            base,
+            known,
             next: 0,
-            known: 0,
+            pending: 0,
             headers: image.each_header(),
             seen: 0,
             ended: false,
@@ -97,20 +101,28 @@ impl<'p, 'a, D: ReadAt + ?Sized> Selection<'p, 'a, D> {
             if let Some((number, wanted)) = self.ready.pop_front() {
                 return Ok(Some(Select::Load(number, wanted)));
             }
-            let job = next_job(self.base.signature, self.next);
+            let job = next_job(self.known.signature, self.next);
             if !job.is_empty() {
                 self.next = job.end;
-                return Ok(Some(Select::Compare(job)));
+                if self.known.compares {
+                    return Ok(Some(Select::Compare(job)));
+                }
+                let signature = self.known.signature;
+                let entries = job.filter_map(|index| signature.get(index));
+                let results: Vec<_> =
+                    entries.map(|entry| (entry.range, Some(Finding::Differs))).collect();
+                self.take(&results, free)?;
+                continue;
             }
-            if self.known < self.next || self.ended {
+            if self.pending < self.next || self.ended {
                 return Ok(None);
             }
             self.advance(free)?;
         }
     }
 
-    /// Of the entries that differ and lie in several chunks, the next. When all chunks are loaded,
-    /// the target must hold what it says.
+    /// Of the entries that differ and are not of one chunk's data alone, the next. When all chunks
+    /// are loaded, the target must hold what it says.
     pub(super) fn next_joint(&mut self) -> Option<usize> {
         self.joints.pop_front()
     }
@@ -137,7 +149,7 @@ impl<'p, 'a, D: ReadAt + ?Sized> Selection<'p, 'a, D> {
     ) -> Result<()> {
         for (range, finding) in results {
             self.take_one(*range, *finding, free)?;
-            self.known = self.known.saturating_add(1);
+            self.pending = self.pending.saturating_add(1);
         }
         Ok(())
     }
@@ -150,7 +162,7 @@ impl<'p, 'a, D: ReadAt + ?Sized> Selection<'p, 'a, D> {
         free: &mut Free<'_>,
     ) -> Result<()> {
         // Of an entry about relocated sectors nothing is known, whatever it says.
-        let (mut chunks, mut relocated) = (0_u32, false);
+        let (mut of_one_chunk, mut relocated) = (false, false);
         loop {
             let Some(candidate) = &mut self.candidate else {
                 if self.advance(free)? {
@@ -159,7 +171,7 @@ impl<'p, 'a, D: ReadAt + ?Sized> Selection<'p, 'a, D> {
                 break;
             };
             if let Some(part) = candidate.covered.intersection(range) {
-                chunks = chunks.saturating_add(1);
+                of_one_chunk |= candidate.held.contains(range);
                 if candidate.is_relocated(range) {
                     relocated = true;
                 } else if finding.is_none() {
@@ -170,8 +182,10 @@ impl<'p, 'a, D: ReadAt + ?Sized> Selection<'p, 'a, D> {
                 break;
             }
         }
-        if chunks > 1 && finding.is_some() && !relocated {
-            self.joints.push_back(self.known);
+        relocated |= self.known.relocated.within(range).next().is_some();
+        let whole = self.known.except.within(range).next().is_none();
+        if finding.is_some() && whole && !of_one_chunk && !relocated {
+            self.joints.push_back(self.pending);
         }
         Ok(())
     }
@@ -192,8 +206,11 @@ impl<'p, 'a, D: ReadAt + ?Sized> Selection<'p, 'a, D> {
 
     fn decide(&mut self, candidate: &Candidate, free: &mut Free<'_>) {
         candidate.gaps.iter().for_each(|gap| free.add_sectors(*gap));
-        let wanted = candidate.held.difference(&candidate.there);
-        LoadProgress::add(&self.progress.avoided, candidate.there.sector_count().to_bytes().get());
+        let except = self.known.except.within(candidate.covered).collect();
+        let own = candidate.held.difference(&except);
+        let wanted = own.difference(&candidate.there);
+        let avoided = own.sector_count().get().saturating_sub(wanted.sector_count().get());
+        LoadProgress::add(&self.progress.avoided, avoided.saturating_mul(SECTOR_BYTES));
         if wanted.is_empty() {
             self.spared = self.spared.saturating_add(1);
             LoadProgress::add(&self.progress.chunks, 1);

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::feed::Bounds;
 use super::fill::block_of;
 use super::held::Held;
 use super::{Arrival, Feed, Fit, Gaps, LoadProgress, Loaded, PlacedDecoder};
@@ -29,7 +30,8 @@ pub fn stream<D: ReadAt + ?Sized>(
     progress: &LoadProgress,
 ) -> Result<Loaded> {
     let place = Placement::default();
-    let mut feed = Feed::new(image, arrival, place, None, Fit::All, &mut |_| Ok(()))?;
+    let mut feed =
+        Feed::new(image, arrival, Bounds { place, limit: None, fit: Fit::All }, &mut |_| Ok(()))?;
     let slots = (0..workers.count().saturating_mul(2)).map(|_| Slot::new(place)).collect();
     let mut line = Line { at: 0, gaps, block: gap_block(gaps), out, progress };
     let mut loaded = Loaded::default();

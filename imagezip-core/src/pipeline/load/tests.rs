@@ -4,6 +4,7 @@
 
 mod converging;
 mod reading_back;
+mod restoring;
 
 use std::sync::Mutex;
 

@@ -13,7 +13,7 @@ use super::held::Held;
 use super::placed::position;
 use super::plan::Job;
 use super::proof::Written;
-use super::{Base, LoadProgress, PlacedDecoder, Target};
+use super::{Known, LoadProgress, PlacedDecoder, Target};
 use crate::buffer::PageBuffer;
 use crate::codec::Decompressor;
 use crate::device::ReadAt;
@@ -49,7 +49,7 @@ pub(super) struct LoadedChunk {
 /// Does jobs, in any number of threads.
 pub(super) struct Worker<'w, 'a, D: ?Sized> {
     image: &'w Image<'a, D>,
-    base: Option<Base<'w>>,
+    known: Option<Known<'w>>,
     target: &'w Target<'w>,
     filler: Filler<'w>,
     progress: &'w LoadProgress,
@@ -83,25 +83,27 @@ impl Buffers {
 impl<'w, 'a, D: ReadAt + ?Sized> Worker<'w, 'a, D> {
     pub(super) fn new(
         image: &'w Image<'a, D>,
-        base: Option<Base<'w>>,
+        known: Option<Known<'w>>,
         target: &'w Target<'w>,
         progress: &'w LoadProgress,
     ) -> Self {
         let filler = Filler::new(target, progress);
-        Self { image, base, target, filler, progress, buffers: Mutex::new(Vec::new()) }
+        Self { image, known, target, filler, progress, buffers: Mutex::new(Vec::new()) }
     }
 
     /// Does a job.
     pub(super) fn work(&self, job: Job) -> Result<Done> {
         let unused = self.buffers.lock().pop();
         let mut buffers = unused.unwrap_or_else(|| Buffers::new(self.target.place));
-        let done = match (job, &self.base) {
-            (Job::Load(number, Some(wanted)), Some(base)) => {
-                self.converge(base, number, &wanted, &mut buffers).map(Done::Loaded)
+        let done = match (job, &self.known) {
+            (Job::Load(number, Some(wanted)), Some(known)) => {
+                self.converge(known, number, &wanted, &mut buffers).map(Done::Loaded)
             }
             (Job::Load(number, _), _) => self.load(number, &mut buffers).map(Done::Loaded),
-            (Job::Compare(entries), Some(base)) => self.compare(base, entries, &mut buffers.reader),
-            (Job::Recheck(entry), Some(base)) => self.recheck(base, entry, &mut buffers.reader),
+            (Job::Compare(entries), Some(known)) => {
+                self.compare(known, entries, &mut buffers.reader)
+            }
+            (Job::Recheck(entry), Some(known)) => self.recheck(known, entry, &mut buffers.reader),
             (Job::Prove(written), _) => self.prove(&written, &mut buffers.proof),
             (Job::Fill(runs), _) => self.fill(&runs),
             // Only with a signature is there anything to compare.
@@ -124,7 +126,7 @@ impl<'w, 'a, D: ReadAt + ?Sized> Worker<'w, 'a, D> {
     /// Loads the wanted sectors of a chunk, after its data have been compared with the signature.
     fn converge(
         &self,
-        base: &Base<'_>,
+        known: &Known<'_>,
         number: u32,
         wanted: &ExtentSet,
         buffers: &mut Buffers,
@@ -133,7 +135,7 @@ impl<'w, 'a, D: ReadAt + ?Sized> Worker<'w, 'a, D> {
         let chunk = self.chunk(number, chunk)?;
         let plain = chunk.relocs().all(|reloc| reloc.kind == RelocType::NONE);
         let hold = plain && Held::has_room(chunk.header());
-        let mut check = entry_check(base.signature, chunk.header());
+        let mut check = entry_check(known.signature, chunk.header());
         held.clear();
         chunk.decode(scratch, &mut |start, data| {
             if hold {
@@ -197,20 +199,20 @@ impl<'w, 'a, D: ReadAt + ?Sized> Worker<'w, 'a, D> {
     /// Compares entries of the signature with the target.
     fn compare(
         &self,
-        base: &Base<'_>,
+        known: &Known<'_>,
         entries: Range<usize>,
         reader: &mut EntryReader,
     ) -> Result<Done> {
         let start = self.target.place.start;
-        let len = reader.check(base.device, start, base.signature, entries)?;
+        let len = reader.check(known.device, start, known.signature, entries)?;
         LoadProgress::add(&self.progress.compared, len.get());
         Ok(Done::Compared(mem::take(&mut reader.results)))
     }
 
     /// Compares an entry whose chunks have all been loaded.
-    fn recheck(&self, base: &Base<'_>, entry: usize, reader: &mut EntryReader) -> Result<Done> {
+    fn recheck(&self, known: &Known<'_>, entry: usize, reader: &mut EntryReader) -> Result<Done> {
         let entries = entry..entry.saturating_add(1);
-        reader.check(base.device, self.target.place.start, base.signature, entries)?;
+        reader.check(known.device, self.target.place.start, known.signature, entries)?;
         match reader.results.first() {
             Some((range, Some(_))) => Err(foreign(*range)),
             _ => Ok(Done::Nothing),

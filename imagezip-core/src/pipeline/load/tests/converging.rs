@@ -8,7 +8,7 @@ use crate::pipeline::{Hashing, Joining, hash_image};
 use crate::signature::{ChunkNumber, Entry, HashBlockSize, Remainder};
 
 /// Data that can't be compressed, so that extents go on from chunk to chunk.
-fn noise(sector: u64, version: u64) -> Vec<u8> {
+pub(super) fn noise(sector: u64, version: u64) -> Vec<u8> {
     let mut state = sector.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ version.rotate_left(32);
     let mut bytes = Vec::new();
     for _ in 0..SECTOR / 8 {
@@ -19,11 +19,11 @@ fn noise(sector: u64, version: u64) -> Vec<u8> {
     bytes
 }
 
-fn noisy_image(in_use: &ExtentSet, relocs: &[Reloc]) -> Vec<u8> {
+pub(super) fn noisy_image(in_use: &ExtentSet, relocs: &[Reloc]) -> Vec<u8> {
     make_image_of(&|sector| noise(sector, 0), Format::V3, in_use, relocs, SECTORS)
 }
 
-fn hashing() -> impl Strategy<Value = Hashing> {
+pub(super) fn hashing() -> impl Strategy<Value = Hashing> {
     let block = prop_oneof![Just(1), Just(3), Just(8), Just(128), Just(1000), Just(65_536)];
     let hash_type = prop_oneof![Just(HashType::Md5), Just(HashType::Sha1), Just(HashType::Sha256)];
     (block, hash_type, any::<bool>(), any::<bool>()).prop_map(|(block, hash_type, chunks, skip)| {
@@ -55,7 +55,7 @@ fn relocs_in(in_use: &ExtentSet, at: Option<usize>, short: bool) -> Vec<Reloc> {
     relocs
 }
 
-fn sign(image: &Image<'_, Vec<u8>>, how: Hashing) -> Signature {
+pub(super) fn sign(image: &Image<'_, Vec<u8>>, how: Hashing) -> Signature {
     hash_image(&SingleThread, image, how, &AtomicU64::default()).unwrap()
 }
 
@@ -69,19 +69,19 @@ fn some_of(signature: &Signature, keep: impl Fn(&Entry) -> bool) -> Signature {
     kept
 }
 
-fn disk(bytes: &[u8]) -> Memory {
+pub(super) fn disk(bytes: &[u8]) -> Memory {
     Memory(Mutex::new(bytes.to_vec()))
 }
 
 /// Overwrites runs of sectors.
-fn damage(disk: &mut [u8], runs: &[(u32, u32)]) {
+pub(super) fn damage(disk: &mut [u8], runs: &[(u32, u32)]) {
     for (at, len) in runs {
         let (from, to) = (*at as usize * SECTOR, (at + len).min(SECTORS) as usize * SECTOR);
         disk[from..to].fill(GARBAGE);
     }
 }
 
-fn runs() -> impl Strategy<Value = Vec<(u32, u32)>> {
+pub(super) fn runs() -> impl Strategy<Value = Vec<(u32, u32)>> {
     prop::collection::vec((0..SECTORS, 1..100_u32), 0..6)
 }
 
