@@ -1,4 +1,5 @@
-//! Puts in place what a node needs to know to save its disk: `<vname>.sig` and `<vname>.part`.
+//! Puts in place what a node needs to know to save its disk, `<vname>.sig` and `<vname>.part`, and
+//! what it needs to load it again, `<vname>.ndz`.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -42,14 +43,27 @@ pub fn install(
     }
     replace(&directory.join(shared), &bytes)?;
 
-    let link = directory.join(format!("{vname}.sig"));
-    let new_link = directory.join(format!("{vname}.sig.tmp-link"));
-    let _ = fs::remove_file(&new_link);
-    symlink(shared, &new_link)
-        .and_then(|()| fs::rename(&new_link, &link))
-        .with_context(|| format!("linking {}", link.display()))?;
-
+    link(directory, &format!("{vname}.sig"), Path::new(shared))?;
     replace(&part_file, part.to_string().as_bytes())
+}
+
+/// Gives the node `vname` its base image: `<vname>.ndz` becomes a link to `image`, a path as nodes
+/// see it, relative to `directory` or below `/proj` or `/groups`.
+///
+/// # Errors
+/// If the link can't be made.
+pub fn link_base_image(directory: &Path, vname: &str, image: &Path) -> anyhow::Result<()> {
+    link(directory, &format!("{vname}.ndz"), image)
+}
+
+/// Makes a link, or replaces it by rename.
+fn link(directory: &Path, name: &str, target: &Path) -> anyhow::Result<()> {
+    let link = directory.join(name);
+    let new_link = directory.join(format!("{name}.tmp-link"));
+    let _ = fs::remove_file(&new_link);
+    symlink(target, &new_link)
+        .and_then(|()| fs::rename(&new_link, &link))
+        .with_context(|| format!("linking {}", link.display()))
 }
 
 /// Writes a whole file under a temporary name, makes it durable and renames it.
@@ -92,6 +106,16 @@ mod tests {
             assert_eq!(fs::read(directory.join("node-a.sig")).unwrap(), signature());
             let line = fs::read(directory.join("node-a.part")).unwrap();
             assert_eq!(line, b"DISK=sda LOADPART=0 BOOTPART=2\n");
+        }
+    }
+
+    #[test]
+    fn the_base_image_is_a_link() {
+        let directory = tempfile::tempdir().unwrap();
+        for image in ["first.ndz", "/proj/testbed/images/second.ndz"] {
+            link_base_image(directory.path(), "node-a", Path::new(image)).unwrap();
+            let link = fs::read_link(directory.path().join("node-a.ndz")).unwrap();
+            assert_eq!(link, Path::new(image));
         }
     }
 

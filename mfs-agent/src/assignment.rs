@@ -65,7 +65,7 @@ pub fn needs_network(line: &CommandLine) -> bool {
 pub fn needs_boss(line: &CommandLine) -> bool {
     let open = match line.job {
         None => true,
-        Some(Job::Swapout(_)) => line.node.is_none() || line.project.is_none(),
+        Some(Job::Swapout(_) | Job::Swapin(_)) => line.node.is_none() || line.project.is_none(),
         Some(Job::Selftest | Job::Idle) => false,
     };
     open || line.boss.is_some()
@@ -172,7 +172,7 @@ impl Assignment {
             None => Ok(()),
             Some(said) => Err(FailureKind::Boss.because(format_args!(
                 "boss says that this is {node}, but the words mfs.pid=, mfs.eid= and mfs.vname= \
-                 say {said}; nothing is saved, as it would replace the image of another node"
+                 say {said}; nothing is done, as it would be done to the image or the disk of another node"
             ))),
         }
     }
@@ -259,7 +259,7 @@ impl Assignment {
             },
         };
         self.line.job = Some(job);
-        if matches!(job, Job::Swapout(_)) && self.line.credentials.is_none() {
+        if matches!(job, Job::Swapout(_) | Job::Swapin(_)) && self.line.credentials.is_none() {
             let login = match login {
                 Some(login) => login,
                 None => boss.creator()?.acting().clone(),

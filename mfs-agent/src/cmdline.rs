@@ -6,9 +6,12 @@
 //!
 //! | Word | Meaning |
 //! |---|---|
-//! | `mfs.job=swapout`, `selftest` or `idle` | what to do; else boss's startup command says it. `idle` boots, does what network and mount are given for, and waits |
+//! | `mfs.job=swapout`, `swapin`, `selftest` or `idle` | what to do; else boss's startup command says it. `idle` boots, does what network and mount are given for, and waits |
 //! | `mfs.save=delta`, `full`, `statistics` or `full-statistics` | what a swapout writes: what differs from the base, all that is in use, or nothing but the numbers of one of these; else `delta` |
 //! | `mfs.level=<0 to 9>` | how hard to compress: 0 not at all, 1 to 3 as fast as a network of 10 Gb/s, 7 to 9 small and slow; else 4, smaller than zlib's level 4 |
+//! | `mfs.load=sampled`, `converge` or `full` | how a swapin loads: after comparing the disk with the images, so that only what differs is read and written; without that, all of it; or, and else, what pays by samples of the disk |
+//! | `mfs.free=keep`, `discard` or `zero` | what a swapin does with the space that is free on the disk it loads; else `keep`. After the other two it reads as zeros: a disk that comes from another project must not show what that left |
+//! | `mfs.parttype=<number>` | the type that the partition which a swapin loads gets in the partition table, as a byte of an MBR, or with two more digits as sgdisk has them; such as 0x83 |
 //! | `mfs.pid=` `mfs.eid=` `mfs.vname=` | project, experiment and the node's name in it |
 //! | `mfs.proj=<server>:<export>` | what is mounted on `/proj`: the directory with the projects in it, so that `/proj/<pid>/exp/<eid>/swapinfo` exists |
 //! | `mfs.projgroups=<server>:<export>` | what is mounted on `/groups`, where the experiments of subgroups are |
@@ -37,6 +40,7 @@ use core::num::NonZeroU16;
 use core::time::Duration;
 
 use imagezip_core::codec::Level;
+use imagezip_core::pipeline::Manner;
 
 use crate::disk::Hints;
 use crate::failure::{FailureKind, Os, Result};
@@ -54,6 +58,8 @@ pub type Host = heapless::String<254>;
 pub enum Job {
     /// Save the disk.
     Swapout(Save),
+    /// Load the disk with what was saved.
+    Swapin(Load),
     /// Show what this machine has, and whether it can be used.
     Selftest,
     /// Wait.
@@ -72,6 +78,29 @@ pub enum Save {
     Statistics,
     /// Nothing: it is only counted what a full image would hold.
     FullStatistics,
+}
+
+/// How a swapin loads the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Whether the disk is compared first.
+    pub manner: Manner,
+    /// What becomes of free space.
+    pub free: FreeSpace,
+    /// The type that the partition gets.
+    pub partition_type: Option<u32>,
+}
+
+/// What becomes of the space that is free on a disk that is loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FreeSpace {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// The disk may drop it; it reads as zeros.
+    Discard,
+    /// It becomes zeros.
+    Zero,
 }
 
 impl Save {
@@ -180,7 +209,7 @@ pub struct NetworkWords {
 /// The words of a command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandLine {
-    /// `mfs.job=` and `mfs.save=`; without them boss says what to do.
+    /// `mfs.job=`, and `mfs.save=` or `mfs.load=`, `mfs.free=` and `mfs.parttype=`; without them boss says what to do.
     pub job: Option<Job>,
     /// `mfs.pid=`, `mfs.eid=` and `mfs.vname=`.
     pub node: Option<Node>,

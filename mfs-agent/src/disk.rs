@@ -1,10 +1,11 @@
-//! The disk that is to be saved: this one or none (docs/decisions/0010).
+//! The disk that is saved or loaded: this one or none (docs/decisions/0010).
 
 mod attributes;
 mod choice;
 pub mod device;
 pub mod identity;
 pub mod name;
+pub mod target;
 mod usage;
 
 use alloc::format;
@@ -109,7 +110,7 @@ impl Sources<'_> {
 ///
 /// # Errors
 /// `DiskAbsent`: it isn't there, or differs from what `part` says of it; `DiskAmbiguous`: several
-/// disks could be meant; `DiskRefused`: it's not of a kind that is saved; `DiskInUse`.
+/// disks could be meant; `DiskRefused`: it's not of a kind that is used; `DiskInUse`.
 pub fn find(
     sources: &Sources<'_>,
     part: &Part,
@@ -124,7 +125,7 @@ pub fn find(
     check(&disk, part)?;
     match user_of(sources, &disk.name) {
         Some(user) => Err(FailureKind::DiskInUse
-            .because(format_args!("disk {} is in use: {user}; it is not saved", disk.name))),
+            .because(format_args!("disk {} is in use: {user}; it is not used", disk.name))),
         None => Ok(disk),
     }
 }
@@ -285,7 +286,7 @@ fn check(disk: &Disk, part: &Part) -> Result<()> {
     let other = |key: &str, wanted: u64, found: u64| {
         FailureKind::DiskAbsent.because(format_args!(
             "disk {} is not the one that .part describes: {key}={wanted}, but it has {found}; no \
-             other one is saved in its place",
+             other one is used in its place",
             disk.name
         ))
     };
@@ -323,7 +324,7 @@ impl fmt::Display for Disk {
 fn cannot_open(path: &str, errno: Errno) -> crate::failure::Failure {
     match errno {
         Errno::BUSY => FailureKind::DiskInUse.because(format_args!(
-            "{path} is in use by something that can't be seen from here; it is not saved"
+            "{path} is in use by something that can't be seen from here; it is not used"
         )),
         _ => FailureKind::DiskAbsent.because(format_args!("cannot open {path}: {}", Os(errno))),
     }

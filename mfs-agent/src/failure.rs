@@ -27,11 +27,11 @@ pub enum FailureKind {
     PartFile,
     /// The `.sig` file is missing or unusable.
     SignatureFile,
-    /// The disk that should be saved is not there, or is not the one described.
+    /// The disk that is meant is not there, or is not the one described.
     DiskAbsent,
-    /// The disk that should be saved is in use.
+    /// The disk that is meant is in use.
     DiskInUse,
-    /// The partition that should be saved is not in the partition table.
+    /// The partition that is meant is not in the partition table.
     PartitionAbsent,
     /// `/proj` can't be written to.
     ProjectReadOnly,
@@ -47,9 +47,9 @@ pub enum FailureKind {
     ProjectFile,
     /// Memory, threads or another resource of the node ran out.
     Resource,
-    /// More than one disk could be the one that should be saved.
+    /// More than one disk could be the one that is meant.
     DiskAmbiguous,
-    /// The disk that should be saved is of a kind that is not saved: removable, or no disk.
+    /// The disk that is meant is of a kind that is not used: removable, or no disk.
     DiskRefused,
     /// Boss can't be reached, doesn't know this node, or its answer can't be used.
     Boss,
@@ -59,6 +59,12 @@ pub enum FailureKind {
     OwnEngineStatus,
     /// A project's own program was killed by a signal.
     OwnEngineSignal,
+    /// There is no saved disk to load.
+    NothingSaved,
+    /// Base image, signatures and what was saved don't belong together.
+    WrongBase,
+    /// What was saved doesn't fit the disk: its size, its sectors or its partitions.
+    DiskMisfit,
 }
 
 impl FailureKind {
@@ -88,6 +94,9 @@ impl FailureKind {
             Self::OwnEngineStart => 39,
             Self::OwnEngineStatus => 40,
             Self::OwnEngineSignal => 41,
+            Self::NothingSaved => 42,
+            Self::WrongBase => 43,
+            Self::DiskMisfit => 44,
         }
     }
 
@@ -244,6 +253,12 @@ mod tests {
             FailureKind::OwnEngineSignal,
         ];
         assert_eq!(kinds.map(FailureKind::code), [39, 40, 41]);
+    }
+
+    #[test]
+    fn what_a_swapin_refuses_is_told_apart() {
+        let kinds = [FailureKind::NothingSaved, FailureKind::WrongBase, FailureKind::DiskMisfit];
+        assert_eq!(kinds.map(FailureKind::code), [42, 43, 44]);
     }
 
     #[test]

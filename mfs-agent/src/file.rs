@@ -59,6 +59,25 @@ pub fn read_number(path: impl Arg) -> Result<u64> {
     read_text(path)?.parse().map_err(|_| Errno::INVAL)
 }
 
+/// Writes all of `data` from `offset` on.
+///
+/// # Errors
+/// What write(2) says.
+pub fn write_at(file: impl AsFd, mut offset: u64, mut data: &[u8]) -> Result<()> {
+    while !data.is_empty() {
+        match rustix::io::pwrite(&file, data, offset) {
+            Ok(0) => return Err(Errno::IO),
+            Ok(count) => {
+                data = data.get(count..).unwrap_or_default();
+                offset = offset.saturating_add(u64::try_from(count).unwrap_or(0));
+            }
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
 /// Fills `buffer` with the bytes from `offset` on.
 ///
 /// # Errors

@@ -19,7 +19,7 @@ use mfs_agent::boot::{modules, mounts, watchdog::Watchdog};
 use mfs_agent::cmdline::ip::Addressing;
 use mfs_agent::cmdline::{self, CommandLine, Job, NetworkWords, Then};
 use mfs_agent::failure::{FailureKind, Result};
-use mfs_agent::job::{idle, selftest, swapout};
+use mfs_agent::job::{Host, idle, selftest, swapin, swapout};
 use mfs_agent::monitor::Monitor;
 use mfs_agent::net::Network;
 use mfs_agent::net::link::Links;
@@ -31,6 +31,12 @@ use mfs_agent::{finish, net};
 use runtime::{KernelPackets, KernelProcesses, KernelRanges, KernelThreads};
 use rustix_futex_sync::OnceLock;
 
+const HOST: Host<'_> = Host {
+    threads: &KernelThreads,
+    processes: &KernelProcesses,
+    ranges: &KernelRanges,
+    rescan: &rescan,
+};
 static PROGRESS: Progress = Progress::new();
 static MONITOR: Monitor = Monitor::new(&PROGRESS);
 /// What a word says about the end.
@@ -88,19 +94,10 @@ fn run() -> Result<String> {
 
 fn perform(line: &CommandLine) -> Result<String> {
     match (line.job, &line.node) {
-        (Some(Job::Swapout(save)), Some(node)) => {
-            let host = swapout::Host {
-                threads: &KernelThreads,
-                processes: &KernelProcesses,
-                ranges: &KernelRanges,
-                rescan: &rescan,
-            };
-            swapout::run(line, node, save, host, &PROGRESS)
-        }
-        (Some(Job::Swapout(_)), None) => {
-            Err(FailureKind::Boss
-                .because("boss: this node belongs to no experiment to save it for"))
-        }
+        (Some(Job::Swapout(save)), Some(node)) => swapout::run(line, node, save, HOST, &PROGRESS),
+        (Some(Job::Swapin(load)), Some(node)) => swapin::run(line, node, load, HOST, &PROGRESS),
+        (Some(Job::Swapout(_) | Job::Swapin(_)), None) => Err(FailureKind::Boss
+            .because("boss: this node belongs to no experiment to save or load it for")),
         _ => idle::run(&PROGRESS),
     }
 }

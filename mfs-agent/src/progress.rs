@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use imagezip_core::pipeline;
+use imagezip_core::pipeline::{self, LoadProgress};
 use imagezip_core::swapinfo::Phase;
 
 /// The counters of a run. The monitor takes any change of any of them as a sign of life.
@@ -12,6 +12,7 @@ pub struct Progress {
     written: AtomicU64,
     beats: AtomicU64,
     engine: pipeline::Progress,
+    load: LoadProgress,
 }
 
 /// The counters at one moment, in bytes.
@@ -19,13 +20,14 @@ pub struct Progress {
 pub struct Snapshot {
     /// What the run is doing.
     pub phase: Phase,
-    /// Bytes of the disk read and compared.
+    /// Bytes of the disk read and compared; in a load, those that are as they should be.
     pub scanned: u64,
-    /// Bytes of the disk to read and compare.
+    /// Bytes of the disk to read and compare, or to load.
     pub total: u64,
-    /// Bytes of them that differ from the base.
+    /// Bytes of them that differ from the base; in a load, those that were written.
     pub changed: u64,
-    /// Bytes of the image that the server has on stable storage.
+    /// Bytes of the image that the server has on stable storage; in a load, those that were
+    /// written and found right on the disk.
     pub written: u64,
     /// Other signs of life.
     pub beats: u64,
@@ -44,12 +46,18 @@ impl Progress {
                 changed: AtomicU64::new(0),
                 written: AtomicU64::new(0),
             },
+            load: LoadProgress::new(),
         }
     }
 
     /// The counters that the saving itself moves.
     pub fn engine(&self) -> &pipeline::Progress {
         &self.engine
+    }
+
+    /// The counters that loading itself moves.
+    pub fn load(&self) -> &LoadProgress {
+        &self.load
     }
 
     /// Enters a phase, and says so on the console for those who follow it there.
@@ -85,13 +93,16 @@ impl Progress {
 
     /// The counters.
     pub fn snapshot(&self) -> Snapshot {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let LoadProgress { avoided, written, verified, filled, discarded, .. } = &self.load;
+        let (loaded, filled) = (read(written), read(filled).saturating_add(read(discarded)));
         Snapshot {
             phase: Phase::from_number(self.phase.load(Ordering::Relaxed)).unwrap_or_default(),
-            scanned: self.engine.scanned.load(Ordering::Relaxed),
-            total: self.total.load(Ordering::Relaxed),
-            changed: self.engine.changed.load(Ordering::Relaxed),
-            written: self.written.load(Ordering::Relaxed),
-            beats: self.beats.load(Ordering::Relaxed),
+            scanned: [read(&self.engine.scanned), read(avoided), loaded].into_iter().sum(),
+            total: read(&self.total),
+            changed: read(&self.engine.changed).saturating_add(loaded),
+            written: read(&self.written).saturating_add(read(verified)),
+            beats: read(&self.beats).wrapping_add(filled),
         }
     }
 }

@@ -19,6 +19,7 @@ use xtask::mfs::Image;
 use xtask::nfs::Server;
 use xtask::node_disk::{NodeDisk, SECTOR};
 use xtask::paths;
+use xtask::qemu::hardware::Disk;
 use xtask::qemu::{Exit, Machine, Running, WatchdogAction};
 
 pub use prepared::{Prepared, complete_image, prepared};
@@ -74,6 +75,7 @@ impl Trial {
         let base_image = prepared.experiment.base_image.clone();
         let experiment = Experiment { directory, disk, base_image, base_signature };
         fs::create_dir_all(experiment.swapinfo())?;
+        experiment.install_base_image()?;
         experiment.install_part("DISK=vda LOADPART=0 BOOTPART=2")?;
         prepared.previous.write(&experiment)?;
         let server = Server::started(&experiment.proj(), "/proj")?;
@@ -98,6 +100,14 @@ impl Trial {
         let options = self.server.mount_options();
         let node = self.experiment.node(image, "/proj", &options);
         node.append(words).watchdog(WatchdogAction::Reset)
+    }
+
+    /// A node that is about to load `disk` with what was saved, with more words on its command
+    /// line.
+    pub fn loading(&self, disk: impl Into<Disk>, words: &str) -> Result<Machine> {
+        let (image, options) = (&prepared()?.image, self.server.mount_options());
+        let node = self.experiment.loading_machine(image, "/proj", &options);
+        Ok(node.append(words).disk(disk.into()).watchdog(WatchdogAction::Reset))
     }
 
     /// Lets the node save its disk, with more words on its command line.
@@ -193,6 +203,27 @@ impl Run {
             self.console
         );
         Ok(())
+    }
+
+    /// Fails unless the disk was loaded and the machine turned itself off.
+    pub fn check_loaded(&self) -> Result<()> {
+        ensure!(
+            self.exit == Exit::PowerOff && self.console.contains("mfs-result: loaded written="),
+            "the disk was not loaded ({}):\n{}",
+            self.exit,
+            self.console
+        );
+        Ok(())
+    }
+
+    /// A number of the result line, by the word before it: `written`, for example.
+    pub fn result(&self, word: &str) -> Result<u64> {
+        let line = self.console.lines().find(|line| line.contains("mfs-result: "));
+        let key = format!("{word}=");
+        let value =
+            line.and_then(|line| line.split_whitespace().find_map(|w| w.strip_prefix(&key)));
+        let value = value.with_context(|| format!("no {key} in {line:?}"))?;
+        value.parse().with_context(|| format!("{key}{value}"))
     }
 
     /// Fails unless the run failed with `code` and a message that contains `words`, and the

@@ -19,7 +19,7 @@ use crate::node_disk::{NodeDisk, Sizes, work_as_user};
 use crate::qemu::{Access, Drive, GUEST_IP, HOST_ADDRESS, Machine};
 
 pub use proof::Proof;
-pub(crate) use proof::compare_sectors;
+pub use proof::compare_sectors;
 
 /// Project, experiment and node of every [`Experiment`].
 pub const PID: &str = "testbed";
@@ -31,7 +31,7 @@ pub const VNAME: &str = "node-a";
 pub const SERIAL: &str = "SWAPMFS-DISK-1";
 
 /// One experiment in a directory of its own.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Experiment {
     /// Everything is below this.
     pub directory: PathBuf,
@@ -64,6 +64,7 @@ impl Experiment {
         create(&device, &map, None, &experiment.base_image, &experiment.base_signature)?;
         work_as_user(&experiment.disk, &scratch)?;
         fs::create_dir_all(experiment.swapinfo())?;
+        experiment.install_base_image()?;
         experiment.install_part("DISK=vda LOADPART=0 BOOTPART=2")?;
         Ok(experiment)
     }
@@ -83,6 +84,18 @@ impl Experiment {
     pub fn install_part(&self, words: &str) -> Result<()> {
         let part = Part::parse(words.as_bytes()).with_context(|| format!("{words:?}"))?;
         swapinfo::install(&self.swapinfo(), VNAME, &self.base_signature, "testbed-BASE.sig", &part)
+    }
+
+    /// Gives the node its base image, as boss does at swapin.
+    ///
+    /// # Errors
+    /// If a link can't be made.
+    pub fn install_base_image(&self) -> Result<()> {
+        let image = Path::new("testbed-BASE.ndz");
+        let file = self.swapinfo().join(image);
+        fs::hard_link(&self.base_image, &file)
+            .with_context(|| format!("linking {}", file.display()))?;
+        swapinfo::link_base_image(&self.swapinfo(), VNAME, image)
     }
 
     /// What is exported as `/proj`.
@@ -108,8 +121,18 @@ impl Experiment {
 
     /// As [`Experiment::node`], but without a disk.
     pub fn machine(&self, image: &Image, export: &str, mount_options: &str) -> Machine {
+        self.machine_for("swapout", image, export, mount_options)
+    }
+
+    /// A node without a disk yet, about to boot the MFS and load its disk from the host's NFS
+    /// server with these mount options. What it says goes to `console.log`.
+    pub fn loading_machine(&self, image: &Image, export: &str, mount_options: &str) -> Machine {
+        self.machine_for("swapin", image, export, mount_options)
+    }
+
+    fn machine_for(&self, job: &str, image: &Image, export: &str, mount_options: &str) -> Machine {
         let words = format!(
-            "quiet mfs.job=swapout mfs.pid={PID} mfs.eid={EID} mfs.vname={VNAME} \
+            "quiet mfs.job={job} mfs.pid={PID} mfs.eid={EID} mfs.vname={VNAME} \
              mfs.proj={HOST_ADDRESS}:{export} mfs.nfs={mount_options} \
              ip={GUEST_IP}::eth0:off mfs.then=poweroff"
         );

@@ -35,6 +35,7 @@ fn round_trip(mkfs_options: &[&str]) {
         base: Some(Base {
             name: "testbed-BASE.sig".into(),
             signature_sha256: sha256_of(&experiment.base_signature).unwrap().0,
+            image_sha256: None,
         }),
         disk: "vda".into(),
         load_partition: 0,
@@ -42,6 +43,7 @@ fn round_trip(mkfs_options: &[&str]) {
         sector_size: 512,
         image_sha256: sha256_of(&image).unwrap().0,
         image_size: fs::metadata(&image).unwrap().len(),
+        signature_sha256: None,
         chunks: u64::from(saved.image.chunks),
         regions: saved.image.regions,
         sectors_in_use: saved.scanned.get(),

@@ -43,7 +43,11 @@ fn a_whole_line() {
 #[test]
 fn each_fault_names_its_word() {
     let expectations = [
-        ("mfs.job=swapout", "mfs.job=clone", "mfs.job=clone: must be swapout, selftest or idle"),
+        (
+            "mfs.job=swapout",
+            "mfs.job=clone",
+            "mfs.job=clone: must be swapout, swapin, selftest or idle",
+        ),
         ("mfs.job=swapout", "mfs.save=full", "mfs.job= is missing: mfs.save= needs"),
         (
             "quiet",
@@ -68,6 +72,10 @@ fn each_fault_names_its_word() {
         ("quiet", "mfs.mntwait=2m", "mfs.mntwait=2m: must be a number of seconds"),
         ("quiet", "mfs.retry=0", "mfs.retry=0: must be at least one second"),
         ("quiet", "mfs.level=10", "mfs.level=10: must be a number from 0 to 9"),
+        ("quiet", "mfs.load=fast", "mfs.load=fast: must be sampled, converge or full"),
+        ("quiet", "mfs.free=trim", "mfs.free=trim: must be keep, discard or zero"),
+        ("quiet", "mfs.parttype=linux", "mfs.parttype=linux: must be a number from 1 to 0xffff"),
+        ("quiet", "mfs.parttype=0", "mfs.parttype=0: must be a number from 1 to 0xffff"),
         ("quiet", "mfs.level=fast", "mfs.level=fast: must be a number from 0 to 9"),
         ("quiet", "mfs.boss=", "mfs.boss=: the server must be"),
         ("quiet", "mfs.boss=boss:0", "mfs.boss=boss:0: the port must be"),
@@ -102,6 +110,21 @@ fn what_no_word_says_is_left_open() {
     assert_eq!(line.network.addressing, Some(Addressing::Dhcp("".try_into().unwrap())));
     let disk = parse("mfs.serial=a%20b mfs.wwn=naa.5000").0.unwrap().disk;
     assert_eq!((disk.serial.as_deref(), disk.wwn.as_deref()), (Some("a b"), Some("naa.5000")));
+}
+
+#[test]
+fn what_a_swapin_does() {
+    let load = |words: &str| match parse(words).0.unwrap().job {
+        Some(Job::Swapin(load)) => load,
+        job => panic!("{job:?}"),
+    };
+    assert_eq!(load("mfs.job=swapin"), Load::default());
+    let expected = Load { manner: Manner::Full, free: FreeSpace::Zero, partition_type: Some(0x83) };
+    assert_eq!(load("mfs.job=swapin mfs.load=full mfs.free=zero mfs.parttype=0x83"), expected);
+    let expected =
+        Load { manner: Manner::Converge, free: FreeSpace::Discard, partition_type: Some(131) };
+    let words = "mfs.job=swapin mfs.load=converge mfs.free=discard mfs.parttype=131";
+    assert_eq!(load(words), expected);
 }
 
 #[test]

@@ -6,10 +6,12 @@ use core::str::FromStr;
 use core::time::Duration;
 
 use imagezip_core::codec::Level;
+use imagezip_core::pipeline::Manner;
 
 use super::ip::{Addressing, Mac};
 use super::{
-    BossAddress, CommandLine, Credentials, Drill, Export, Host, Job, NetworkWords, Node, Save, Then,
+    BossAddress, CommandLine, Credentials, Drill, Export, FreeSpace, Host, Job, Load, NetworkWords,
+    Node, Save, Then,
 };
 use crate::disk::Hints;
 use crate::failure::{Failure, FailureKind, Result};
@@ -22,10 +24,13 @@ pub(super) struct Words<'a> {
     values: [Option<&'a str>; KEYS.len()],
 }
 
-const KEYS: [&str; 27] = [
+const KEYS: [&str; 30] = [
     "mfs.job",
     "mfs.save",
     "mfs.level",
+    "mfs.load",
+    "mfs.free",
+    "mfs.parttype",
     "mfs.pid",
     "mfs.eid",
     "mfs.vname",
@@ -133,16 +138,47 @@ impl<'a> Words<'a> {
                 return Err(wrong("mfs.save", other, why));
             }
         };
+        let load = self.load()?;
         match self.get("mfs.job") {
             Some("swapout") => Ok(Some(Job::Swapout(save))),
+            Some("swapin") => Ok(Some(Job::Swapin(load))),
             Some("selftest") => Ok(Some(Job::Selftest)),
             Some("idle") => Ok(Some(Job::Idle)),
-            Some(other) => Err(wrong("mfs.job", other, "must be swapout, selftest or idle")),
+            Some(other) => {
+                Err(wrong("mfs.job", other, "must be swapout, swapin, selftest or idle"))
+            }
             None if self.get("mfs.save").is_some() => {
                 Err(missing("mfs.job", "mfs.save= needs mfs.job=swapout"))
             }
             None => Ok(None),
         }
+    }
+
+    fn load(&self) -> Result<Load> {
+        let manner = match self.get("mfs.load") {
+            None | Some("sampled") => Manner::Sampled,
+            Some("converge") => Manner::Converge,
+            Some("full") => Manner::Full,
+            Some(other) => {
+                return Err(wrong("mfs.load", other, "must be sampled, converge or full"));
+            }
+        };
+        let free = match self.get("mfs.free") {
+            None | Some("keep") => FreeSpace::Keep,
+            Some("discard") => FreeSpace::Discard,
+            Some("zero") => FreeSpace::Zero,
+            Some(other) => return Err(wrong("mfs.free", other, "must be keep, discard or zero")),
+        };
+        let partition_type = self.get("mfs.parttype").map(|value| {
+            let number = match value.strip_prefix("0x") {
+                Some(digits) => u32::from_str_radix(digits, 16),
+                None => value.parse(),
+            };
+            let why = "must be a number from 1 to 0xffff";
+            let number = number.ok().filter(|number| (1..=0xffff).contains(number));
+            number.ok_or_else(|| wrong("mfs.parttype", value, why))
+        });
+        Ok(Load { manner, free, partition_type: partition_type.transpose()? })
     }
 
     fn level(&self) -> Result<Level> {

@@ -64,11 +64,11 @@ pub(super) fn by_identity<'a>(seen: &'a [Seen], hints: &Hints) -> Result<&'a Dis
         ([one], _) => Ok(&one.disk),
         ([], [one, ..]) => Err(refusal(&one.disk, hints)),
         ([], []) => Err(FailureKind::DiskAbsent.because(format_args!(
-            "no disk has {hints}; {}; no other one is saved in its place",
+            "no disk has {hints}; {}; no other one is used in its place",
             there_are(seen)
         ))),
         (several, _) => Err(FailureKind::DiskAmbiguous.because(format_args!(
-            "{} disks have {hints}: {}; none of them is saved, as only one can be meant; unplug \
+            "{} disks have {hints}: {}; none of them is used, as only one can be meant; unplug \
              the others or say more",
             several.len(),
             listing(several.iter().map(|seen| seen.description())),
@@ -85,13 +85,13 @@ pub(super) fn by_name<'a>(seen: &'a [Seen], name: Option<&str>, asked: &str) -> 
         Some(Seen { disk, .. }) if objection(disk, &Hints::default()).is_none() => Ok(disk),
         Some(Seen { disk, .. }) => Err(refusal(disk, &Hints::default())),
         None => Err(FailureKind::DiskAbsent.because(format_args!(
-            "there is no disk {asked}; {}; no other one is saved in its place",
+            "there is no disk {asked}; {}; no other one is used in its place",
             there_are(seen)
         ))),
     }
 }
 
-/// What speaks against saving a disk that is meant by `hints`, or by its name alone.
+/// What speaks against using a disk that is meant by `hints`, or by its name alone.
 fn objection(disk: &Disk, hints: &Hints) -> Option<&'static str> {
     match disk.kind {
         Kind::Fixed => None,
@@ -106,7 +106,7 @@ fn objection(disk: &Disk, hints: &Hints) -> Option<&'static str> {
 
 fn refusal(disk: &Disk, hints: &Hints) -> Failure {
     let objection = objection(disk, hints).unwrap_or_default();
-    FailureKind::DiskRefused.because(format_args!("disk {disk} {objection}; it is not saved"))
+    FailureKind::DiskRefused.because(format_args!("disk {disk} {objection}; it is not used"))
 }
 
 fn there_are(seen: &[Seen]) -> String {
@@ -198,7 +198,7 @@ mod tests {
         assert!(message.starts_with("2 disks have DISKGUID=0x00000001: sda ("), "{message}");
         assert!(message.contains("serial S1") && message.contains("serial S2"), "{message}");
         assert_eq!(chosen(&disks, &hints("S2", "", 1)), Ok("sdb".into()));
-        // A stick is never saved, so it doesn't stand in the way either.
+        // A stick is never used, so it doesn't stand in the way either.
         disks[0].disk.kind = Kind::Removable;
         assert_eq!(chosen(&disks, &hints("", "", 1)), Ok("sdb".into()));
         disks[0].disk.kind = Kind::Usb;

@@ -1,4 +1,5 @@
-//! Reading a disk. It is opened for reading only, and nothing ever writes to it.
+//! Reading a disk. It is opened for reading only; what is loaded is written by
+//! [`TargetDisk`](super::target::TargetDisk).
 
 use imagezip_core::device::ReadAt;
 use imagezip_core::error::{ErrorKind, Place};
@@ -13,7 +14,7 @@ use crate::file;
 use crate::progress::Progress;
 
 /// The least that is read directly. The cache fetches smaller reads together.
-const LARGE: usize = 64 << 10;
+pub(crate) const LARGE: usize = 64 << 10;
 
 /// An open disk.
 pub struct DiskDevice<'a> {
@@ -102,7 +103,7 @@ impl<'a> DiskDevice<'a> {
     }
 }
 
-fn number_of(device: &OwnedFd) -> rustix::io::Result<Number> {
+pub(super) fn number_of(device: &OwnedFd) -> rustix::io::Result<Number> {
     let number = fstat(device)?.st_rdev;
     Ok(Number { major: major(number), minor: minor(number) })
 }

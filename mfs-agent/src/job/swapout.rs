@@ -8,39 +8,15 @@ mod publish;
 mod statistics;
 
 use alloc::string::String;
-use alloc::sync::Arc;
 
-use imagezip_core::swapinfo::Phase;
-
-use crate::cmdline::{CommandLine, Credentials, Node, Save};
+use crate::cmdline::{CommandLine, Node, Save};
 use crate::disk;
 use crate::disk::device::DiskDevice;
-use crate::failure::{Failure, FailureKind, Os, Result};
-use crate::processes::Processes;
+use crate::failure::Result;
+use crate::job::base::BaseImage;
+use crate::job::session::{Host, Session};
 use crate::progress::Progress;
-use crate::project::commit::Recovered;
-use crate::project::credentials::{become_root, become_user};
-use crate::project::mount;
-use crate::project::patience::Patience;
-use crate::project::swapinfo::SwapInfo;
-use crate::project::tree::Tree;
-use crate::ranges::SyncRanges;
-use crate::report::heartbeat;
-use crate::threads::Threads;
-use plan::{BaseImage, Plan};
-
-/// What a save needs of the runtime.
-#[derive(Clone, Copy)]
-pub struct Host<'a> {
-    /// Threads.
-    pub threads: &'a dyn Threads,
-    /// Processes, for a project's own engine.
-    pub processes: &'a dyn Processes,
-    /// Syncs parts of files.
-    pub ranges: &'a dyn SyncRanges,
-    /// Loads drivers for devices that have none, while the disk is waited for.
-    pub rescan: &'a dyn Fn(),
-}
+use plan::Plan;
 
 /// Saves the disk of `node`, or counts what that would take; the words of the result line.
 ///
@@ -53,33 +29,24 @@ pub fn run(
     host: Host<'_>,
     progress: &'static Progress,
 ) -> Result<String> {
-    progress.enter(Phase::Prepare);
-    let identity = line.credentials.as_ref();
-    use_project(identity)?;
-    let tree = Tree::of_mounts(mount::ROOT)
-        .map_err(|errno| Failure::of_project(errno, "opening the directory of mounts"))?;
-    let patience = Patience::new(line.retry_limit, progress);
-    let info = Arc::new(SwapInfo::open(tree, node, patience)?);
-    heartbeat::must_be_alone(&info, heartbeat::SILENCE, progress)?;
-    heartbeat::start(host.threads, Arc::clone(&info), progress)?;
-    #[cfg(feature = "drill")]
-    crate::drill::play(line.drill, host.threads, progress);
+    let session = Session::begin(line, node, host, progress)?;
+    let info = &session.info;
     if !save.is_statistics() {
-        recover(&info)?;
+        session.recover()?;
     }
     let part = info.read_part()?;
-    let base = if save.is_full() { None } else { Some(BaseImage::read(&info)?) };
+    let base = if save.is_full() { None } else { Some(BaseImage::read(info)?) };
     let engine = if line.own_engine && !save.is_statistics() {
-        own::Engine::find(&info, node, line)?
+        own::Engine::find(info, node, line)?
     } else {
         None
     };
 
-    // Only root may open the disk.
-    become_root().map_err(cannot_switch)?;
-    let disk = disk::find(&disk::SYSTEM, &part, &line.disk, host.rescan, progress)?;
-    let device = DiskDevice::open(&disk::SYSTEM, &disk, progress)?;
-    use_project(identity)?;
+    let (disk, device) = session.as_root(|| {
+        let disk = disk::find(&disk::SYSTEM, &part, &line.disk, host.rescan, progress)?;
+        let device = DiskDevice::open(&disk::SYSTEM, &disk, progress)?;
+        Ok((disk, device))
+    })?;
 
     let map = plan::allocation(&device, &disk, &part)?;
     if let Some(base) = &base {
@@ -95,7 +62,7 @@ pub fn run(
         map: &map,
         base: base.as_ref(),
         level: line.level,
-        info: &info,
+        info,
         threads: host.threads,
         ranges: host.ranges,
         progress,
@@ -117,22 +84,4 @@ pub fn run(
         log::warn!("{failure}");
     }
     result
-}
-
-/// Puts in order what an earlier run left.
-fn recover(info: &SwapInfo) -> Result<()> {
-    match info.commit().recover()? {
-        Recovered::Clean => {}
-        Recovered::Discarded => log::info!("the unfinished image of an earlier run is removed"),
-        Recovered::Completed => log::info!("the image of an earlier run is completed"),
-    }
-    Ok(())
-}
-
-fn use_project(identity: Option<&Credentials>) -> Result<()> {
-    identity.map_or(Ok(()), become_user).map_err(cannot_switch)
-}
-
-fn cannot_switch(errno: rustix::io::Errno) -> Failure {
-    FailureKind::Resource.because(format_args!("cannot change the user: {}", Os(errno)))
 }

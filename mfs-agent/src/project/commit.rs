@@ -12,6 +12,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 
 use rustix::fd::{BorrowedFd, OwnedFd};
@@ -93,7 +94,7 @@ impl<'a> Commit<'a> {
     }
 
     /// The final name.
-    fn name(&self, member: Member) -> String {
+    pub fn name(&self, member: Member) -> String {
         let suffix = match member {
             Member::Image => "ndz",
             Member::Signature => "sig",
@@ -128,6 +129,25 @@ impl<'a> Commit<'a> {
         Ok(status.map(|status| status.st_size.try_into().unwrap_or(0)))
     }
 
+    /// Reads a file of the current set; `None` if it isn't there.
+    ///
+    /// # Errors
+    /// It can't be read, or has more than `limit` bytes.
+    pub fn read(&self, member: Member, limit: usize) -> Result<Option<Vec<u8>>> {
+        let name = self.name(member);
+        let doing = format_args!("reading {name}");
+        match self.patience.retry(doing, || self.read_all(&name, limit)) {
+            Ok(content) => Ok(Some(content)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(Failure::of_project(errno, doing)),
+        }
+    }
+
+    fn read_all(&self, name: &str, limit: usize) -> rustix::io::Result<Vec<u8>> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        openat(self.directory, name, flags, Mode::empty()).and_then(|file| read_all(file, limit))
+    }
+
     /// Puts in order what a run left that was cut off or failed. To be called before anything
     /// else, and after a failure.
     pub fn recover(&self) -> Result<Recovered> {
@@ -150,12 +170,8 @@ impl<'a> Commit<'a> {
     /// somebody else was at work here.
     fn describes_the_image(&self) -> Result<bool> {
         let name = self.temporary_name(Member::Meta);
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let doing = format_args!("reading {name}");
-        let read = || {
-            openat(self.directory, name.as_str(), flags, Mode::empty())
-                .and_then(|file| read_all(file, TEXT_LIMIT))
-        };
+        let read = || self.read_all(&name, TEXT_LIMIT);
         let text =
             self.patience.retry(doing, read).map_err(|errno| Failure::of_project(errno, doing))?;
         let size = self.image_size()?;

@@ -1,4 +1,4 @@
-//! A file read back from the server.
+//! A file on the server that is read in parts.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,7 +12,7 @@ use rustix::io::pread;
 use super::patience::Patience;
 use crate::failure::{Failure, Result};
 
-/// A file that is read back from the server, not from the node's own memory.
+/// A file on the server. It is read as often as the server refuses for a moment.
 pub struct StoredFile<'a> {
     file: OwnedFd,
     size: u64,
@@ -22,18 +22,21 @@ pub struct StoredFile<'a> {
 }
 
 impl<'a> StoredFile<'a> {
-    /// Opens the file `name`.
-    pub fn open(directory: BorrowedFd<'_>, name: &str, patience: &'a Patience) -> Result<Self> {
-        let doing = format_args!("reading {name} back");
-        let open = || {
-            let file = open_uncached(directory, name)?;
-            let status = fstat(&file)?;
-            Ok((file, status))
-        };
-        let (file, status) =
-            patience.retry(doing, open).map_err(|errno| Failure::of_project(errno, doing))?;
+    /// A file that was opened.
+    ///
+    /// # Errors
+    /// The server doesn't tell its size.
+    pub fn of(file: OwnedFd, patience: &'a Patience) -> rustix::io::Result<Self> {
+        let status = fstat(&file)?;
         let size = status.st_size.try_into().unwrap_or(0);
         Ok(Self { file, size, inode: status.st_ino, patience, failed: AtomicBool::new(false) })
+    }
+
+    /// Opens the file `name` so that it is read from the server, not from the node's own memory.
+    pub fn open(directory: BorrowedFd<'_>, name: &str, patience: &'a Patience) -> Result<Self> {
+        let doing = format_args!("reading {name}");
+        let open = || open_uncached(directory, name).and_then(|file| Self::of(file, patience));
+        patience.retry(doing, open).map_err(|errno| Failure::of_project(errno, doing))
     }
 
     /// Its number on the server.
@@ -69,7 +72,7 @@ impl ReadAt for StoredFile<'_> {
     fn read_at(&self, offset: Bytes, buf: &mut [u8]) -> imagezip_core::Result<()> {
         self.patience.progress().beat();
         let read = || crate::file::read_at(&self.file, offset.get(), &mut *buf);
-        self.patience.retry("reading the image back", read).map_err(|errno| {
+        self.patience.retry("reading the image", read).map_err(|errno| {
             self.failed.store(true, Ordering::Relaxed);
             ErrorKind::Read(errno.raw_os_error()).at(Place::Byte(offset))
         })

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 
 use super::commit::Commit;
 use super::patience::Patience;
+use super::stored::StoredFile;
 use super::tree::Tree;
 use crate::cmdline::Node;
 use crate::failure::{Failure, FailureKind, Os, Result};
@@ -143,6 +144,25 @@ impl SwapInfo {
         let base = target.as_deref().and_then(|target| target.rsplit('/').next());
         let sha256 = Sha256::of(&bytes);
         Ok(BaseSignature { name: base.unwrap_or(&name).into(), bytes, sha256 })
+    }
+
+    /// Opens `<vname>.ndz`, the base image: a link to a file somewhere in `/proj` or `/groups`.
+    ///
+    /// # Errors
+    /// `WrongBase`: there is none.
+    pub fn open_base(&self) -> Result<StoredFile<'_>> {
+        let path = format!("{}/{}.ndz", self.path, self.vname);
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+        let open =
+            || self.tree.open(&path, flags).and_then(|file| StoredFile::of(file, &self.patience));
+        self.patience.retry(format_args!("opening {path}"), open).map_err(|errno| {
+            let hint = match errno {
+                Errno::NOENT => "; boss makes it a link to the base image",
+                Errno::XDEV => "; the link must lead to a file on what is mounted",
+                _ => "",
+            };
+            FailureKind::WrongBase.because(format_args!("{path}: {}{hint}", Os(errno)))
+        })
     }
 
     /// Opens `/proj/<pid>/bin/imagezip`, the project's own program, if there is such a file and it

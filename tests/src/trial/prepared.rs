@@ -106,6 +106,7 @@ fn save(experiment: &Experiment, disk: &Path, name: &str) -> Result<Set> {
         base: Some(Base {
             name: "testbed-BASE.sig".into(),
             signature_sha256: sha256_of(&experiment.base_signature)?.0,
+            image_sha256: None,
         }),
         disk: "vda".into(),
         load_partition: 0,
@@ -113,6 +114,7 @@ fn save(experiment: &Experiment, disk: &Path, name: &str) -> Result<Set> {
         sector_size: 512,
         image_sha256: sha256_of(&image)?.0,
         image_size: fs::metadata(&image)?.len(),
+        signature_sha256: Some(sha256_of(&signature)?.0),
         chunks: saved.image.chunks.into(),
         regions: saved.image.regions,
         sectors_in_use: map.in_use.sector_count().get(),

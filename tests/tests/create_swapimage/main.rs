@@ -181,7 +181,7 @@ impl Node {
         assert_eq!((meta.load_partition, meta.disk_size), (u8::try_from(self.part)?, disk::SIZE));
         let base = is_delta.then(|| -> Result<Base> {
             let signature_sha256 = sha256_of(&file(".sig"))?.0;
-            Ok(Base { name: "testbed-base.sig".into(), signature_sha256 })
+            Ok(Base { name: "testbed-base.sig".into(), signature_sha256, image_sha256: None })
         });
         assert_eq!(meta.base, base.transpose()?);
         let signature = Signature::read(fs::read(file("-swap.sig"))?.as_slice())?;

@@ -14,4 +14,5 @@ mod own_engine;
 mod refusal;
 mod save;
 mod server;
+mod swapin;
 mod users;

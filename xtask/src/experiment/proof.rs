@@ -97,7 +97,10 @@ fn check_signature(bytes: &[u8], disk: &Path) -> Result<()> {
 }
 
 /// Compares the given sectors of two files and returns how many bytes they are.
-pub(crate) fn compare_sectors(left: &Path, right: &Path, slices: &[Slice]) -> Result<u64> {
+///
+/// # Errors
+/// If one differs, or can't be read.
+pub fn compare_sectors(left: &Path, right: &Path, slices: &[Slice]) -> Result<u64> {
     const STEP: u64 = 2048;
     let (left, right) = (File::open(left)?, File::open(right)?);
     let (mut a, mut b) = (vec![0; 1 << 20], vec![0; 1 << 20]);

@@ -114,6 +114,7 @@ fn words(disk: &Disk, guid: Option<DiskId>) -> String {
         disk_guid: guid,
         disk_size: Some(disk.size),
         sector_size: Some(disk.sector_size),
+        base_sha256: None,
     };
     let line = part.to_string();
     line.split_once("BOOTPART=1 ").map(|(_, words)| String::from(words)).unwrap_or_default()

@@ -25,12 +25,13 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{DumpableBehavior, getpid, set_dumpable_behavior};
 
-use super::plan::{Plan, free_memory};
+use super::plan::Plan;
 use super::publish::Made;
-use super::{cannot_switch, use_project};
 use crate::cmdline::{CommandLine, Credentials, Node};
 use crate::failure::{FailureKind, Os, Result};
 use crate::file;
+use crate::job::base::free_memory;
+use crate::job::session::{cannot_switch, use_project};
 use crate::processes::{Exit, Processes, Program};
 use crate::project::commit::Member;
 use crate::project::credentials::become_root;

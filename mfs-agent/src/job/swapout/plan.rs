@@ -5,16 +5,15 @@ use imagezip_core::codec::Level;
 use imagezip_core::error::{CorruptKind, ErrorKind};
 use imagezip_core::partition::LogicalSectorSize;
 use imagezip_core::pipeline::Source;
-use imagezip_core::signature::Signature;
 use imagezip_core::swapinfo::Part;
-use rustix::system::sysinfo;
 
 use crate::cmdline::Node;
 use crate::disk::Disk;
 use crate::disk::device::DiskDevice;
 use crate::failure::{Failure, FailureKind, Result};
+use crate::job::base::BaseImage;
 use crate::progress::Progress;
-use crate::project::swapinfo::{BaseSignature, SwapInfo};
+use crate::project::swapinfo::SwapInfo;
 use crate::ranges::SyncRanges;
 use crate::threads::Threads;
 
@@ -42,54 +41,6 @@ impl<'a> Plan<'a> {
         let base = self.base.map(|base| &base.signature);
         Source { base, level: self.level, ..Source::new(self.device, self.map) }
     }
-}
-
-/// The image that the disk was loaded from, as far as its signature tells.
-pub(super) struct BaseImage {
-    /// The signature's file. Its content is not kept.
-    pub(super) file: BaseSignature,
-    pub(super) signature: Signature,
-}
-
-impl BaseImage {
-    /// Reads the signature that boss put there for the node. It may take a quarter of the memory
-    /// that is free.
-    ///
-    /// # Errors
-    /// `SignatureFile`
-    pub(super) fn read(info: &SwapInfo) -> Result<Self> {
-        let limit = usize::try_from(free_memory() / 4).unwrap_or(usize::MAX);
-        let mut file = info.read_signature(limit)?;
-        let bytes = core::mem::take(&mut file.bytes);
-        let signature = Signature::read(bytes.as_slice()).map_err(|error| {
-            FailureKind::SignatureFile.because(format_args!("{}: {error}", file.name))
-        })?;
-        log::info!("base {}: SHA-256 {}", file.name, file.sha256);
-        Ok(Self { file, signature })
-    }
-
-    /// Checks that it can be the base of what is saved.
-    ///
-    /// # Errors
-    /// `SignatureFile`
-    pub(super) fn check_fits(&self, map: &DiskMap, disk: &Disk) -> Result<()> {
-        let end = self.signature.end().map_or(0, imagezip_core::sector::Sector::get);
-        let size = map.sectors();
-        if end <= size.get() {
-            return Ok(());
-        }
-        Err(FailureKind::SignatureFile.because(format_args!(
-            "{}: its last sector is {end}, but what is saved of disk {} ends at {size}; it is the \
-             signature of something larger",
-            self.file.name, disk.name
-        )))
-    }
-}
-
-/// The memory that nobody uses, in bytes.
-pub(super) fn free_memory() -> u64 {
-    let memory = sysinfo();
-    u64::from(memory.mem_unit).saturating_mul(memory.freeram)
 }
 
 /// Finds out what is in use on the disk, or on the partition that `part` names.

@@ -41,7 +41,7 @@ pub(super) fn publish(plan: &Plan<'_>, made: &Made) -> Result<String> {
         .write(&mut signature)
         .map_err(|error| Failure::of_core(&error, "making the signature of the disk's state"))?;
     commit.write(Member::Signature, &signature)?;
-    let meta = describe(plan, made);
+    let meta = describe(plan, made, Sha256::of(&signature));
     commit.write(Member::Meta, meta.to_string().as_bytes())?;
     commit.publish(made.inode)?;
     Ok(format!(
@@ -50,7 +50,7 @@ pub(super) fn publish(plan: &Plan<'_>, made: &Made) -> Result<String> {
     ))
 }
 
-fn describe(plan: &Plan<'_>, made: &Made) -> Meta {
+fn describe(plan: &Plan<'_>, made: &Made, signature: Sha256) -> Meta {
     let Node { pid, eid, vname } = plan.node;
     Meta {
         pid: pid.to_string(),
@@ -59,6 +59,7 @@ fn describe(plan: &Plan<'_>, made: &Made) -> Meta {
         base: plan.base.map(|base| Base {
             name: base.file.name.clone(),
             signature_sha256: base.file.sha256.0,
+            image_sha256: plan.part.base_sha256,
         }),
         disk: plan.disk.name.clone(),
         load_partition: plan.part.load_partition,
@@ -66,6 +67,7 @@ fn describe(plan: &Plan<'_>, made: &Made) -> Meta {
         sector_size: plan.disk.sector_size,
         image_sha256: made.digest.0,
         image_size: made.size,
+        signature_sha256: Some(signature.0),
         chunks: made.chunks,
         regions: made.regions,
         sectors_in_use: plan.map.in_use.sector_count().get(),

@@ -22,7 +22,7 @@ use imagezip_core::swapinfo::Part;
 
 use crate::disk::device::DiskDevice;
 use crate::disk::{Disk, Kind, Number, SYSTEM};
-use crate::job::swapout::plan::BaseImage;
+use crate::job::base::BaseImage;
 use crate::names::{Name, NameKind};
 use crate::processes::Process;
 use crate::progress::Progress;

@@ -1,0 +1,83 @@
+//! What is written when all data are loaded: what depends on the disk.
+
+use imagezip_core::buffer::PageBuffer;
+use imagezip_core::device::{ReadAt, WriteAt};
+use imagezip_core::error::{CorruptKind, ErrorKind, Place};
+use imagezip_core::overlay::Patch;
+use imagezip_core::partition::edit::{fit_to_disk, set_type};
+use imagezip_core::sector::Bytes;
+use imagezip_core::swapinfo::Part;
+
+use super::place::sector_size;
+use crate::disk::Disk;
+use crate::disk::device::LARGE;
+use crate::disk::target::TargetDisk;
+use crate::failure::{Failure, Result};
+
+/// Fits the partition table to the disk, if the whole of it was loaded, and gives the partition
+/// that was loaded, or that the node boots from, another type, if one is wanted.
+///
+/// # Errors
+/// What the core says of the partition table; `Write`, or that the disk doesn't give back what was
+/// written.
+pub(super) fn fit_table(
+    disk: &Disk,
+    target: &TargetDisk<'_>,
+    part: &Part,
+    partition_type: Option<u32>,
+) -> Result<()> {
+    let failed = |error| {
+        Failure::of_core(&error, format_args!("fitting the partition table of {}", disk.name))
+    };
+    let size = sector_size(disk)?;
+    if part.load_partition == 0 {
+        let patches = fit_to_disk(target, size).map_err(failed)?;
+        if !patches.is_empty() {
+            log::info!("the partition table is fitted to the size of disk {}", disk.name);
+        }
+        write(target, &patches).map_err(failed)?;
+    }
+    if let Some(kind) = partition_type {
+        let number = match part.load_partition {
+            0 => part.boot_partition,
+            number => number,
+        };
+        let patches = set_type(target, size, number.into(), kind).map_err(failed)?;
+        write(target, &patches).map_err(failed)?;
+        log::info!("partition {number} has the type {kind:#x}");
+    }
+    Ok(())
+}
+
+/// Writes patches in their order, each safe on the disk and read back from there before the next.
+fn write(target: &TargetDisk<'_>, patches: &[Patch]) -> imagezip_core::Result<()> {
+    let mut buffer = PageBuffer::new();
+    patches.iter().try_for_each(|patch| {
+        target.write_at(patch.at, &patch.bytes)?;
+        target.sync()?;
+        prove(target, patch, &mut buffer)
+    })
+}
+
+/// Reads so much around a patch that it comes from the disk itself.
+fn prove(
+    target: &TargetDisk<'_>,
+    patch: &Patch,
+    buffer: &mut PageBuffer,
+) -> imagezip_core::Result<()> {
+    let page = u64::try_from(PageBuffer::PAGE).unwrap_or(u64::MAX);
+    let large = u64::try_from(LARGE).unwrap_or(u64::MAX);
+    let (at, size) = (patch.at.get(), target.size().get());
+    let len = u64::try_from(patch.bytes.len()).unwrap_or(u64::MAX);
+    let end = at.saturating_add(len).max(at.saturating_add(large)).min(size);
+    let start = at.min(end.saturating_sub(large));
+    let start = start.saturating_sub(start.checked_rem(page).unwrap_or_default());
+    let index = |at: u64| usize::try_from(at.saturating_sub(start)).unwrap_or(usize::MAX);
+    let found = buffer.grown(index(end));
+    target.read_at(Bytes(start), found)?;
+    if found.get(index(at)..index(at.saturating_add(len))) == Some(&patch.bytes) {
+        return Ok(());
+    }
+    let sector = imagezip_core::sector::Sector::ZERO.saturating_add(patch.at.whole_sectors());
+    Err(ErrorKind::Corrupt(CorruptKind::TargetNotAsWritten).at(Place::Sector(sector)))
+}
