@@ -135,6 +135,11 @@ impl Machine {
         Self { boot, ..Self::new(Path::new(""), Path::new(""), log).firmware(firmware) }
     }
 
+    /// A guest that boots from its first disk; the command line comes from there, too.
+    pub fn from_disk(firmware: Firmware, log: &Path) -> Self {
+        Self::from_network(firmware, Boot::Disk, log)
+    }
+
     /// Another firmware than SeaBIOS.
     #[must_use]
     pub fn firmware(mut self, firmware: Firmware) -> Self {
@@ -254,7 +259,7 @@ impl Machine {
             command.arg("-kernel").arg(&self.kernel).arg("-initrd").arg(&self.initramfs);
             command.args(["-append", &self.command_line]);
         }
-        hardware::add_disks(&self.disks, command);
+        hardware::add_disks(&self.disks, self.boot == Boot::Disk, command);
         hardware::add_nics(&self.nics, command);
         if self.network && self.nics.is_empty() {
             // Without an option ROM: nothing boots from the network here.
@@ -262,7 +267,7 @@ impl Machine {
             command.args(["-device", "virtio-net-pci,netdev=net0,romfile="]);
         }
         for (index, nic) in self.lab_nics.iter().enumerate() {
-            let boots = index == 0 && self.boot != Boot::Kernel;
+            let boots = index == 0 && self.boot.is_network();
             nic.arguments(index, boots && !self.firmware.is_uefi(), boots, command);
         }
         if let Some(action) = self.watchdog {
@@ -303,5 +308,23 @@ mod tests {
             assert!(line.contains(part), "{part} is not in {line}");
         }
         assert!(!line.contains("kvm"));
+    }
+
+    #[test]
+    fn a_disk_that_boots_needs_no_kernel() {
+        let drive = |name: &str| Drive {
+            path: name.into(),
+            serial: name.to_uppercase(),
+            access: Access::ReadWrite,
+        };
+        let machine = Machine::from_disk(Firmware::Bios, Path::new("log"))
+            .drive(drive("a"))
+            .drive(drive("b"));
+        let mut command = Command::new(program::PROGRAM);
+        machine.arguments(&mut command);
+        let line = command::line(&command);
+        assert!(!line.contains("-kernel") && !line.contains("-append"), "{line}");
+        assert!(line.contains("drive=disk0,serial=A,bootindex=0 "), "{line}");
+        assert_eq!(line.matches("bootindex").count(), 1, "{line}");
     }
 }

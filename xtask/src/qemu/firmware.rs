@@ -25,12 +25,21 @@ pub enum Boot {
     /// The kernel that QEMU puts into memory.
     #[default]
     Kernel,
+    /// The boot loader of the first disk.
+    Disk,
     /// What DHCP and TFTP offer to the first network card. A BIOS guest has iPXE as its option
     /// ROM; a UEFI guest has none and uses the firmware's own PXE.
     Pxe,
     /// What DHCP and HTTP offer to the first network card. UEFI only: PXE is turned off in the
     /// firmware, which would try it first.
     Http,
+}
+
+impl Boot {
+    /// Whether it comes from the network.
+    pub fn is_network(self) -> bool {
+        matches!(self, Self::Pxe | Self::Http)
+    }
 }
 
 impl Firmware {

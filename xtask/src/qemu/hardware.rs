@@ -71,7 +71,7 @@ impl Disk {
         self
     }
 
-    fn arguments(&self, index: usize, unit: usize, command: &mut Command) {
+    fn arguments(&self, index: usize, unit: usize, boots: bool, command: &mut Command) {
         let access = match self.drive.access {
             Access::ReadOnly => "readonly=on",
             Access::ReadWrite => "readonly=off",
@@ -106,12 +106,16 @@ impl Disk {
         if self.removable && has_media {
             device += ",removable=on";
         }
+        if boots {
+            device += ",bootindex=0";
+        }
         command.args(["-device", &device]);
     }
 }
 
-/// The disks in this order, and the controllers that they are attached to.
-pub(super) fn add_disks(disks: &[Disk], command: &mut Command) {
+/// The disks in this order, and the controllers that they are attached to. `boots`: whether the
+/// machine boots from the first one.
+pub(super) fn add_disks(disks: &[Disk], boots: bool, command: &mut Command) {
     let buses: BTreeSet<Bus> = disks.iter().map(|disk| disk.bus).collect();
     for bus in buses {
         let controller = match bus {
@@ -126,7 +130,7 @@ pub(super) fn add_disks(disks: &[Disk], command: &mut Command) {
     }
     for (index, disk) in disks.iter().enumerate() {
         let unit = disks[..index].iter().filter(|other| other.bus == disk.bus).count();
-        disk.arguments(index, unit, command);
+        disk.arguments(index, unit, boots && index == 0, command);
     }
 }
 
@@ -215,7 +219,7 @@ mod tests {
             Disk::from(drive("e")).on(Bus::Usb),
         ];
         let mut command = Command::new(PROGRAM);
-        add_disks(&disks, &mut command);
+        add_disks(&disks, false, &mut command);
         let line = command::line(&command);
         for part in [
             "-device ide-hd,bus=ahci.0,drive=disk0,serial=A,wwn=0x5000000000000001 ",
