@@ -44,6 +44,13 @@ pub const DISK_TOOLS: &[Package] = &[
     package("qemu-utils", "qemu-img"),
 ];
 
+/// What a node's disk needs to boot by itself.
+pub const BOOT_LOADER: &[Package] = &[
+    package("syslinux", "syslinux"),
+    package("syslinux-common", "/usr/lib/syslinux/mbr/gptmbr.bin"),
+    package("mtools", "mcopy"),
+];
+
 /// What checking signed images needs.
 pub const SIGNING: &[Package] = &[package("minisign", "minisign")];
 

@@ -1,9 +1,10 @@
 //! An experiment with one node: its disk, its base image, and its directory under `/proj`, as
 //! they are when the experiment is swapped out.
 
+mod other_node;
 mod proof;
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -18,6 +19,7 @@ use crate::mfs::Image;
 use crate::node_disk::{NodeDisk, Sizes, work_as_user};
 use crate::qemu::{Access, Drive, GUEST_IP, HOST_ADDRESS, Machine};
 
+pub use other_node::{BootProof, LoadProof, boot_own_disk, fit_table};
 pub use proof::Proof;
 pub use proof::compare_sectors;
 
@@ -50,10 +52,29 @@ impl Experiment {
     /// # Errors
     /// If a tool fails.
     pub fn prepare(directory: &Path, sizes: Sizes, mkfs_options: &[&str]) -> Result<Self> {
+        Self::with_disk(directory, |path, scratch| {
+            NodeDisk::make(path, scratch, sizes, mkfs_options)
+        })
+    }
+
+    /// As [`Experiment::prepare`], but the disk boots by itself, and its init is [`VNAME`]'s.
+    ///
+    /// # Errors
+    /// If a tool fails, or kernel or boot loader can't be had.
+    pub fn prepare_bootable(directory: &Path, sizes: Sizes) -> Result<Self> {
+        Self::with_disk(directory, |path, scratch| {
+            NodeDisk::make_bootable(path, scratch, sizes, &[], VNAME)
+        })
+    }
+
+    fn with_disk(
+        directory: &Path,
+        make: impl FnOnce(&Path, &Path) -> Result<NodeDisk>,
+    ) -> Result<Self> {
         let _ = fs::remove_dir_all(directory);
         let scratch = directory.join("scratch");
         fs::create_dir_all(&scratch)?;
-        let disk = NodeDisk::make(&directory.join("node.img"), &scratch, sizes, mkfs_options)?;
+        let disk = make(&directory.join("node.img"), &scratch)?;
         let experiment = Self {
             directory: directory.to_owned(),
             disk,
@@ -153,17 +174,4 @@ impl Experiment {
         let target = self.disk.at(&self.directory.join("restored.img"));
         proof::prove(self, &target)
     }
-}
-
-/// A file of `size` bytes, all of them 0x5A: what free space on a used disk looks like.
-fn dirty_file(path: &Path, size: u64) -> Result<()> {
-    let mut file = File::create(path).with_context(|| format!("creating {}", path.display()))?;
-    let block = vec![0x5a; 1 << 20];
-    let mut left = size;
-    while left > 0 {
-        let len = usize::try_from(left).unwrap_or(usize::MAX).min(block.len());
-        std::io::Write::write_all(&mut file, &block[..len])?;
-        left -= len as u64;
-    }
-    Ok(())
 }

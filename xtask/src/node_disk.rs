@@ -2,7 +2,9 @@
 //! and what a user does to it.
 
 mod files;
+pub mod loader;
 mod tree;
+mod used;
 mod user;
 
 use std::fs::{self, File};
@@ -16,6 +18,8 @@ use crate::command::{fed, stdout, tool};
 pub use files::{collect_files, copy_files};
 pub(crate) use tree::Mount;
 pub use tree::{Entry, Tree};
+pub(crate) use used::dirty_file;
+pub use used::make_used;
 pub(crate) use user::regular_files;
 pub use user::work_as_user;
 
@@ -75,6 +79,27 @@ impl NodeDisk {
         collect_files(&staging, sizes.files << 20)?;
         let disk = Self::make_of(path, scratch, sizes, mkfs_options, &staging)?;
         fs::remove_dir_all(&staging)?;
+        Ok(disk)
+    }
+
+    /// As [`NodeDisk::make`], but the disk boots by itself ([`loader`]), and its init calls itself
+    /// `name`. Kernel and initramfs take 12 MiB of the EFI system partition.
+    ///
+    /// # Errors
+    /// As [`NodeDisk::make`], and if kernel or boot loader can't be had.
+    pub fn make_bootable(
+        path: &Path,
+        scratch: &Path,
+        sizes: Sizes,
+        mkfs_options: &[&str],
+        name: &str,
+    ) -> anyhow::Result<Self> {
+        let staging = scratch.join("root");
+        collect_files(&staging, sizes.files << 20)?;
+        loader::stage_init(&staging, name)?;
+        let disk = Self::make_of(path, scratch, sizes, mkfs_options, &staging)?;
+        fs::remove_dir_all(&staging)?;
+        loader::install(&disk, scratch)?;
         Ok(disk)
     }
 
@@ -175,6 +200,12 @@ impl NodeDisk {
     pub fn check_root(&self) -> anyhow::Result<()> {
         stdout(tool("e2fsck").arg("-fn").arg(self.root_for_e2fsprogs()))?;
         Ok(())
+    }
+
+    /// The same layout on another disk, which may be larger.
+    #[must_use]
+    pub fn on_another(&self, path: &Path, sectors: u64) -> Self {
+        Self { path: path.to_owned(), sectors, ..self.clone() }
     }
 
     /// The same layout in another file, for example a copy.

@@ -175,7 +175,7 @@ const GUESTS: &[Step] = &[
         &["test", "--workspace", "--locked", "--test", "lab", "--", "--test-threads=2"],
     ),
     step(
-        "booting from the network",
+        "booting from the network, and from a disk that was loaded",
         15,
         &["test", "--workspace", "--locked", "--test", "boot", "--", "--test-threads=2"],
     ),
@@ -195,7 +195,9 @@ impl Test {
             apt::ensure(packages)?;
         }
         if !self.quick {
-            for packages in [apt::KERNEL_TOOLS, apt::QEMU, apt::GANESHA, apt::UKI, apt::LAB] {
+            for packages in
+                [apt::KERNEL_TOOLS, apt::QEMU, apt::GANESHA, apt::UKI, apt::LAB, apt::BOOT_LOADER]
+            {
                 apt::ensure(packages)?;
             }
             steps.extend(GUESTS);

@@ -14,8 +14,8 @@ use imagezip_tools::create::sha256_of;
 use imagezip_tools::host::FileDevice;
 use imagezip_tools::load::load;
 
-use super::{Experiment, dirty_file};
-use crate::node_disk::{NodeDisk, SECTOR, Slice, Tree};
+use super::Experiment;
+use crate::node_disk::{NodeDisk, SECTOR, Slice, Tree, dirty_file};
 
 /// What was compared, all of it found equal.
 #[derive(Clone, Copy, Debug)]
@@ -50,22 +50,28 @@ pub(super) fn prove(experiment: &Experiment, target: &NodeDisk) -> Result<Proof>
     let bytes_compared = compare_sectors(&experiment.disk.path, &target.path, &in_use)?;
     target.check_root()?;
 
+    let files_compared = compare_files(experiment, target)?.0.len();
+
+    let new_signature = fs::read(experiment.node_file("-swap.sig"))?;
+    check_signature(&new_signature, &target.path)?;
+    Ok(Proof {
+        bytes_compared,
+        files_compared,
+        delta_bytes: fs::metadata(&delta)?.len(),
+        delta_data_bytes: written.to_bytes().get(),
+        base_bytes: fs::metadata(&experiment.base_image)?.len(),
+    })
+}
+
+/// Compares the root file systems by digest, and returns what is in them.
+pub(super) fn compare_files(experiment: &Experiment, target: &NodeDisk) -> Result<Tree> {
     let scratch = experiment.directory.join("scratch");
     let was = Tree::of_disk(&experiment.disk, &scratch)?;
     let is = Tree::of_disk(target, &scratch)?;
     let different = was.differences(&is);
     ensure!(different.is_empty(), "files differ after the restore: {different:?}");
     ensure!(was.0.len() > 10, "the file system has only {} files", was.0.len());
-
-    let new_signature = fs::read(experiment.node_file("-swap.sig"))?;
-    check_signature(&new_signature, &target.path)?;
-    Ok(Proof {
-        bytes_compared,
-        files_compared: was.0.len(),
-        delta_bytes: fs::metadata(&delta)?.len(),
-        delta_data_bytes: written.to_bytes().get(),
-        base_bytes: fs::metadata(&experiment.base_image)?.len(),
-    })
+    Ok(was)
 }
 
 /// The description has to name this image and the signature that it was made against, if it was.

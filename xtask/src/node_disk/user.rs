@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 
+use super::loader::INIT_DIRECTORY;
 use super::tree::Mount;
 use super::{NodeDisk, SECTOR};
 use crate::command::{fed, stdout, tool};
@@ -59,7 +60,8 @@ pub(crate) fn regular_files(top: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 fn edit_tree(top: &Path) -> anyhow::Result<()> {
-    let files = regular_files(top)?;
+    let mut files = regular_files(top)?;
+    files.retain(|path| !path.starts_with(top.join(INIT_DIRECTORY)));
     ensure!(files.len() > 100, "only {} files to work with", files.len());
 
     let large = files.iter().filter(|path| fs::metadata(path).is_ok_and(|m| m.len() > 100_000));
