@@ -8,6 +8,7 @@ pub mod imagedelta;
 pub mod imagedump;
 pub mod imagehash;
 pub mod imagerebase;
+pub mod imagerestore;
 pub mod imagerezip;
 pub mod imageundelta;
 pub mod imageunzip;
@@ -60,6 +61,7 @@ pub const TOOLS: &[Tool] = &[
     imagedelta::TOOL,
     imageundelta::TOOL,
     imagerebase::TOOL,
+    imagerestore::TOOL,
     imagerezip::TOOL,
     imagedump::TOOL,
 ];

@@ -4,7 +4,7 @@ mod consistency;
 mod device;
 mod findings;
 mod show;
-mod signature_file;
+pub mod signature_file;
 mod subject;
 
 pub use crate::chain::signature::path_of;

@@ -17,6 +17,7 @@ pub mod output;
 pub mod partition;
 pub mod progress;
 pub mod reading;
+pub mod restore;
 pub mod signals;
 pub mod signing;
 pub mod target;

@@ -14,9 +14,26 @@ pub fn keys(tool: &str) -> &'static [Key] {
         "imageunzip" => IMAGEUNZIP,
         "imagehash" => IMAGEHASH,
         "imagedump" => IMAGEDUMP,
+        "imagerestore" => IMAGERESTORE,
         _ => CHAIN,
     }
 }
+
+const IMAGERESTORE: &[Key] = &[
+    ("target", "the disk or file"),
+    ("base", "the bytes that come from the base image, or from a full image"),
+    ("delta", "the bytes that come from the delta"),
+    ("replaced", "the bytes of the base image that the delta replaces"),
+    ("was_compared", "whether the target was compared with the images"),
+    ("compared", "the bytes of it that were"),
+    ("chunks_read", "the chunks of images whose data were read"),
+    ("written", "the bytes of data written"),
+    ("avoided", "the bytes of data that the target had already"),
+    ("filled", "the bytes of free space written"),
+    ("discarded", "the bytes of free space discarded"),
+    ("verified", "the bytes that were read back and compared"),
+    ("seconds", "how long it took"),
+];
 
 const IMAGEZIP: &[Key] = &[
     ("source", "the disk or file"),

@@ -130,6 +130,18 @@ contracts! {
         json: &[&["--json", "disk.ndz", "delta.ndz", "out.ndz"]],
         bad_value: ("--block-size", "0"),
     };
+    imagerestore: Contract {
+        name: "imagerestore",
+        works: &["disk.ndz", "out.img"],
+        to_stdout: &["--json", "disk.ndz", "changed.img"],
+        input: "disk.ndz",
+        output: Some("out.img"),
+        damage: IMAGE,
+        corrupt: 6,
+        truncated: 5,
+        json: &[&["--json", "disk.ndz", "out.img"]],
+        bad_value: ("--free", "x"),
+    };
     imagerezip: Contract {
         name: "imagerezip",
         works: &["disk.ndz", "out.ndz"],

@@ -7,13 +7,14 @@ use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-const TOOLS: [&str; 8] = [
+const TOOLS: [&str; 9] = [
     "imagezip",
     "imageunzip",
     "imagehash",
     "imagedelta",
     "imageundelta",
     "imagerebase",
+    "imagerestore",
     "imagerezip",
     "imagedump",
 ];

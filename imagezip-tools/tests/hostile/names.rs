@@ -26,6 +26,8 @@ fn outputs_are_not_inputs() {
         ("imageundelta base.ndz mod.ndz", "mod.ndz"),
         ("imagerebase base.ndz mod.ndz", "mod.ndz"),
         ("imagerezip base.ndz", "base.ndz"),
+        ("imagerestore base.ndz", "base.ndz"),
+        ("imagerestore --no-meta base.ndz mod.ndz", "mod.ndz"),
         ("imagezip -r disk new -U", "disk"),
     ] {
         for kind in ["", ".soft", ".hard"] {

@@ -103,6 +103,7 @@ impl Bench {
         let output = Command::new("bash")
             .args(["-o", "pipefail", "-c", &(tool + line)])
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("TOOLS", env!("CARGO_BIN_EXE_imagezip-tools"))
             .current_dir(self.0.path())
             .stdin(Stdio::null())
             .output()

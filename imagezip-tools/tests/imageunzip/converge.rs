@@ -62,6 +62,25 @@ fn a_new_file_is_loaded_and_free_space_filled() {
     assert_loaded(&bench.get("disk"), &disk, &held, 0);
 }
 
+/// Of blocks that lie in two chunks, too: they are compared once more in the end.
+#[test]
+fn a_new_file_is_loaded_from_several_chunks() {
+    let bench = Bench::new("multichunk", &[IMAGE, SIGNATURE]);
+    let (disk, held) = (golden::file("multichunk", "base.img"), bench.extents(IMAGE));
+    for existing in [None, Some(1_000_000)] {
+        if let Some(bytes) = existing {
+            bench.put("new", &disk[..bytes]);
+        }
+        bench.unzip(&["--converge", SIGNATURE, IMAGE, "new"]);
+        assert_loaded(&bench.get("new"), &disk, &held, 0);
+        bench.shell("rm new");
+    }
+    bench.shell("head -c 1500160 /dev/urandom > noise");
+    bench.shell("( exec -a imagezip $TOOLS -r -U noise.sig noise noise.ndz )");
+    bench.unzip(&["--converge", "noise.sig", "noise.ndz", "new"]);
+    assert!(bench.get("new") == bench.get("noise"));
+}
+
 /// A disklabel is always written: what it has to be depends on where the partition lies.
 #[test]
 fn a_disklabel_moves() {

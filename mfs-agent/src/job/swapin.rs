@@ -46,6 +46,6 @@ pub fn run(
     let place = place::find(&saved.meta, &disk, &target)?;
     let loading = load::Loading { saved: &saved, disk: &disk, target: &target, place, load };
     let loaded = loading.run(host.threads, progress)?;
-    finish::fit_table(&disk, &target, &part, load.partition_type)?;
+    finish::fit_table(&disk, &target, (&part, &saved.meta), load.partition_type)?;
     Ok(format!("loaded {loaded}"))
 }

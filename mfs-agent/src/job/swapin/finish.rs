@@ -6,7 +6,7 @@ use imagezip_core::error::{CorruptKind, ErrorKind, Place};
 use imagezip_core::overlay::Patch;
 use imagezip_core::partition::edit::{fit_to_disk, set_type};
 use imagezip_core::sector::Bytes;
-use imagezip_core::swapinfo::Part;
+use imagezip_core::swapinfo::{Meta, Part};
 
 use super::place::sector_size;
 use crate::disk::Disk;
@@ -23,14 +23,15 @@ use crate::failure::{Failure, Result};
 pub(super) fn fit_table(
     disk: &Disk,
     target: &TargetDisk<'_>,
-    part: &Part,
+    (part, meta): (&Part, &Meta),
     partition_type: Option<u32>,
 ) -> Result<()> {
     let failed = |error| {
         Failure::of_core(&error, format_args!("fitting the partition table of {}", disk.name))
     };
     let size = sector_size(disk)?;
-    if part.load_partition == 0 {
+    // A table that came from a disk of this size stays as it is, also if the user has damaged it.
+    if part.load_partition == 0 && meta.disk_size != disk.size {
         let patches = fit_to_disk(target, size).map_err(failed)?;
         if !patches.is_empty() {
             log::info!("the partition table is fitted to the size of disk {}", disk.name);
