@@ -35,7 +35,28 @@ impl<'a> DiskDevice<'a> {
     /// # Errors
     /// `DiskInUse`; `DiskAbsent`, also if its name is now that of another disk.
     pub fn open(sources: &Sources<'_>, disk: &Disk, progress: &'a Progress) -> Result<Self> {
-        let device = Self::open_as(sources, disk, OFlags::EXCL, progress)?;
+        Self::open_alone(sources, disk, OFlags::RDONLY, progress)
+    }
+
+    /// As [`DiskDevice::open`], for writing, too: the file is [`DiskDevice::file`].
+    ///
+    /// # Errors
+    /// As [`DiskDevice::open`].
+    pub(super) fn open_to_write(
+        sources: &Sources<'_>,
+        disk: &Disk,
+        progress: &'a Progress,
+    ) -> Result<Self> {
+        Self::open_alone(sources, disk, OFlags::RDWR, progress)
+    }
+
+    fn open_alone(
+        sources: &Sources<'_>,
+        disk: &Disk,
+        access: OFlags,
+        progress: &'a Progress,
+    ) -> Result<Self> {
+        let device = Self::open_as(sources, disk, access | OFlags::EXCL, progress)?;
         // An open disk keeps its number, so what /sys says of that number now is about this one.
         if !is_unchanged(sources, disk) {
             return Err(FailureKind::DiskAbsent.because(format_args!(
@@ -54,7 +75,7 @@ impl<'a> DiskDevice<'a> {
         disk: &Disk,
         progress: &'a Progress,
     ) -> Result<Self> {
-        Self::open_as(sources, disk, OFlags::empty(), progress)
+        Self::open_as(sources, disk, OFlags::RDONLY, progress)
     }
 
     fn open_as(
@@ -65,8 +86,7 @@ impl<'a> DiskDevice<'a> {
     ) -> Result<Self> {
         let path = sources.device_file(disk);
         let fail = |errno| cannot_open(&path, errno);
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | flags;
-        let device = openat(CWD, &path, flags, Mode::empty()).map_err(fail)?;
+        let device = openat(CWD, &path, flags | OFlags::CLOEXEC, Mode::empty()).map_err(fail)?;
         let number = number_of(&device).map_err(fail)?;
         if number != disk.number {
             return Err(FailureKind::DiskAbsent.because(format_args!(
@@ -78,12 +98,17 @@ impl<'a> DiskDevice<'a> {
         // Read ahead far, as all of it is read in order.
         let _ = fadvise(&device, 0, None, Advice::Sequential);
         // This one is no second exclusive user, so the same disk can be opened.
-        let flags = flags.difference(OFlags::EXCL) | OFlags::DIRECT;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::DIRECT;
         let direct = openat(CWD, &path, flags, Mode::empty())
             .ok()
             .filter(|direct| number_of(direct) == Ok(number));
         let sector_size = usize::try_from(disk.sector_size).unwrap_or(0);
         Ok(Self { device, direct, sector_size, size, progress })
+    }
+
+    /// The open file.
+    pub(super) fn file(&self) -> &OwnedFd {
+        &self.device
     }
 
     /// Reads a large part past the kernel's cache, if the disk can do that; whether it did.
@@ -103,7 +128,7 @@ impl<'a> DiskDevice<'a> {
     }
 }
 
-pub(super) fn number_of(device: &OwnedFd) -> rustix::io::Result<Number> {
+fn number_of(device: &OwnedFd) -> rustix::io::Result<Number> {
     let number = fstat(device)?.st_rdev;
     Ok(Number { major: major(number), minor: minor(number) })
 }
@@ -133,4 +158,4 @@ impl ReadAt for DiskDevice<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -3,12 +3,11 @@
 use imagezip_core::device::{ReadAt, WriteAt, write_repeated};
 use imagezip_core::error::{Error, ErrorKind, Place};
 use imagezip_core::sector::Bytes;
-use rustix::fd::OwnedFd;
-use rustix::fs::{CWD, FallocateFlags, Mode, OFlags, fallocate, fsync, openat};
+use rustix::fs::{FallocateFlags, fallocate, fsync};
 use rustix::io::Errno;
 
-use super::device::{DiskDevice, number_of};
-use super::{Disk, Sources, cannot_open};
+use super::device::DiskDevice;
+use super::{Attributes, Disk, Sources};
 use crate::failure::{FailureKind, Result};
 use crate::file;
 use crate::progress::Progress;
@@ -19,32 +18,24 @@ const PAGE: u64 = 4096;
 /// A disk that is open for writing, too. What is written goes through the kernel's cache; large
 /// parts that are read come from the disk itself, after the kernel has written what it has of them.
 pub struct TargetDisk<'a> {
-    reader: DiskDevice<'a>,
-    file: OwnedFd,
+    device: DiskDevice<'a>,
     progress: &'a Progress,
 }
 
 impl<'a> TargetDisk<'a> {
-    /// Opens a disk that was found, for this program only.
+    /// Opens a disk that was found, for this program only. It is one open file for all: the kernel
+    /// drops what it has in its cache of a part that is zeroed only for who has the disk alone.
     ///
     /// # Errors
-    /// As [`DiskDevice::open`]; `DiskRefused` if it can't be written.
+    /// As [`DiskDevice::open`]; `DiskRefused`: it is write-protected.
     pub fn open(sources: &Sources<'_>, disk: &Disk, progress: &'a Progress) -> Result<Self> {
-        let reader = DiskDevice::open(sources, disk, progress)?;
-        let path = sources.device_file(disk);
-        let flags = OFlags::RDWR | OFlags::CLOEXEC;
-        let file = openat(CWD, &path, flags, Mode::empty()).map_err(|errno| match errno {
-            Errno::ROFS | Errno::ACCESS | Errno::PERM => FailureKind::DiskRefused
-                .because(format_args!("disk {disk} is write-protected; it can't be loaded")),
-            errno => cannot_open(&path, errno),
-        })?;
-        // The first open keeps everybody from giving the name to another disk's number.
-        if number_of(&file) != Ok(disk.number) {
-            return Err(FailureKind::DiskAbsent.because(format_args!(
-                "disk {disk} was replaced by another one while it was being opened"
-            )));
+        // Opening it would be no error, only writing.
+        if Attributes::of(sources, disk).number("ro") == Ok(1) {
+            return Err(FailureKind::DiskRefused
+                .because(format_args!("disk {disk} is write-protected; it can't be loaded")));
         }
-        Ok(Self { reader, file, progress })
+        let device = DiskDevice::open_to_write(sources, disk, progress)?;
+        Ok(Self { device, progress })
     }
 
     /// Waits until the disk has everything.
@@ -52,14 +43,14 @@ impl<'a> TargetDisk<'a> {
     /// # Errors
     /// `Write`: it can't.
     pub fn sync(&self) -> imagezip_core::Result<()> {
-        fsync(&self.file).map_err(|errno| failed(errno, 0))
+        fsync(self.device.file()).map_err(|errno| failed(errno, 0))
     }
 
     /// The part of `len` bytes from `offset` on that is whole pages, or ends with the disk.
     fn whole_pages(&self, offset: u64, len: u64) -> (u64, u64) {
         let end = offset.saturating_add(len);
         let from = offset.checked_next_multiple_of(PAGE).unwrap_or(u64::MAX).min(end);
-        let at_end = end == self.reader.size().get();
+        let at_end = end == self.device.size().get();
         let to = if at_end { end } else { end.saturating_sub(end % PAGE) };
         (from, to.max(from))
     }
@@ -74,7 +65,7 @@ impl<'a> TargetDisk<'a> {
         zeros(at, from)?;
         for way in ways.iter().filter(|_| from < to) {
             let len = to.saturating_sub(from);
-            match fallocate(&self.file, *way | FallocateFlags::KEEP_SIZE, from, len) {
+            match fallocate(self.device.file(), *way | FallocateFlags::KEEP_SIZE, from, len) {
                 Ok(()) => return zeros(to, end),
                 Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::NODEV | Errno::NOSYS) => {}
                 Err(errno) => return Err(failed(errno, from)),
@@ -90,30 +81,31 @@ fn failed(errno: Errno, at: u64) -> Error {
 
 impl ReadAt for TargetDisk<'_> {
     fn size(&self) -> Bytes {
-        self.reader.size()
+        self.device.size()
     }
 
     fn read_at(&self, offset: Bytes, buf: &mut [u8]) -> imagezip_core::Result<()> {
-        self.reader.read_at(offset, buf)
+        self.device.read_at(offset, buf)
     }
 
     fn gap(&self) -> Bytes {
-        self.reader.gap()
+        self.device.gap()
     }
 }
 
 impl WriteAt for TargetDisk<'_> {
     fn end(&self) -> Option<Bytes> {
-        Some(self.reader.size())
+        Some(self.device.size())
     }
 
     fn write_at(&self, offset: Bytes, data: &[u8]) -> imagezip_core::Result<()> {
         let len = u64::try_from(data.len()).unwrap_or(u64::MAX);
-        if offset.checked_add(len).is_none_or(|end| end > self.reader.size()) {
+        if offset.checked_add(len).is_none_or(|end| end > self.device.size()) {
             return Err(failed(Errno::NOSPC, offset.get()));
         }
         self.progress.beat();
-        file::write_at(&self.file, offset.get(), data).map_err(|errno| failed(errno, offset.get()))
+        file::write_at(self.device.file(), offset.get(), data)
+            .map_err(|errno| failed(errno, offset.get()))
     }
 
     fn zero(&self, offset: Bytes, len: u64) -> imagezip_core::Result<()> {
@@ -130,3 +122,61 @@ impl WriteAt for TargetDisk<'_> {
 
 /// What is written where nothing else works.
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::device::tests::Loop;
+    use crate::disk::{SYSTEM, attributes};
+    use std::fs;
+    use std::vec;
+
+    /// The end is within a page.
+    const LEN: usize = 300 * 1024 + 512;
+
+    #[test]
+    fn exactly_what_is_asked_for_becomes_zeros() {
+        if !fs::metadata("/proc/self")
+            .is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
+        {
+            std::println!("skipped: loop devices need root");
+            return;
+        }
+        let image = tempfile::NamedTempFile::new().unwrap();
+        fs::write(image.path(), vec![0x5a; LEN]).unwrap();
+        let device = Loop::of(image.path());
+        let progress = Progress::new();
+        let name = device.disk().name;
+        let found = attributes::list(&SYSTEM).into_iter().find(|disk| disk.name == name).unwrap();
+        let disk = TargetDisk::open(&SYSTEM, &found, &progress).unwrap();
+        let mut model = vec![0x5a; LEN];
+        let all = LEN - LEN % 512;
+        let mut check = |at: usize, len: usize, discards: bool| {
+            let data: vec::Vec<u8> = (0..all).map(|byte| (byte / 7).to_le_bytes()[0] | 1).collect();
+            disk.write_at(Bytes(0), &data).unwrap();
+            model[..all].copy_from_slice(&data);
+            let (offset, bytes) = (Bytes(at as u64), len as u64);
+            if discards {
+                assert_eq!(disk.discard(offset, bytes).unwrap(), bytes);
+            } else {
+                disk.zero(offset, bytes).unwrap();
+            }
+            model[at..at + len].fill(0);
+            let mut found = vec![0; all];
+            disk.read_at(Bytes(0), &mut found).unwrap();
+            assert!(found == model[..all], "{at} {len} {discards}");
+        };
+        for discards in [false, true] {
+            for at in [0, 512, 4096, 4096 * 3 + 1024] {
+                for len in [512, 4096, 4608, 8192, 100 * 1024, all - at] {
+                    check(at, len, discards);
+                }
+            }
+        }
+        disk.sync().unwrap();
+        let error = disk.write_at(Bytes(all as u64), &[1; 1024]).unwrap_err();
+        assert_eq!(error, failed(Errno::NOSPC, all as u64));
+        // Nobody else may have it as long as it is written.
+        assert!(TargetDisk::open(&SYSTEM, &found, &progress).is_err());
+    }
+}

@@ -185,6 +185,13 @@ fn disks_that_it_does_not_fit_are_refused() -> Result<()> {
 }
 
 #[test]
+fn a_disk_that_is_write_protected_is_refused() -> Result<()> {
+    let loading = Loading::new("swapin-read-only", 0)?;
+    let drive = Drive { access: Access::ReadOnly, ..loading.drive() };
+    loading.check_refused(drive.into(), 37, "is write-protected")
+}
+
+#[test]
 fn a_damaged_image_is_not_loaded() -> Result<()> {
     let loading = Loading::new("swapin-damaged", 0)?;
     let image = loading.trial.experiment.node_file("-swap.ndz");

@@ -43,16 +43,16 @@ fn reads_end_where_the_disk_ends() {
 }
 
 /// A loop device, until it is dropped.
-struct Loop(String);
+pub(in crate::disk) struct Loop(String);
 
 impl Loop {
-    fn of(file: &Path) -> Self {
+    pub(in crate::disk) fn of(file: &Path) -> Self {
         let output = Command::new("losetup").args(["--find", "--show"]).arg(file).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         Self(String::from_utf8(output.stdout).unwrap().trim().to_string())
     }
 
-    fn disk(&self) -> Disk {
+    pub(in crate::disk) fn disk(&self) -> Disk {
         let number = fs::metadata(&self.0).unwrap().rdev();
         let number = Number { major: major(number), minor: minor(number) };
         disk(self.0.strip_prefix("/dev/").unwrap(), number)

@@ -172,3 +172,6 @@ fn digest(file: &StoredFile<'_>) -> imagezip_core::Result<Sha256> {
     }
     Ok(hasher.finish())
 }
+
+#[cfg(test)]
+mod tests;
