@@ -1,8 +1,6 @@
 //! Digests of a device's hash blocks.
 
-use alloc::vec;
-use alloc::vec::Vec;
-
+use crate::buffer::PageBuffer;
 use crate::device::ReadAt;
 use crate::digest::{Digest, HashType, Hasher};
 use crate::error::{ErrorKind, Place, Result};
@@ -18,13 +16,12 @@ pub(super) struct BlockReader {
     wanted: ExtentSet,
     /// The sectors that `bytes` holds.
     held: SectorRange,
-    bytes: Vec<u8>,
+    bytes: PageBuffer,
 }
 
 impl BlockReader {
     pub(super) fn new() -> Self {
-        let bytes = vec![0; byte_len(SectorRange::first(WINDOW))];
-        Self { wanted: ExtentSet::new(), held: SectorRange::EMPTY, bytes }
+        Self { wanted: ExtentSet::new(), held: SectorRange::EMPTY, bytes: PageBuffer::new() }
     }
 
     /// Begins anew; `wanted` is what will be asked for.
@@ -70,15 +67,14 @@ impl BlockReader {
         let held = self.wanted.within(room).next().filter(|held| held.start() == at);
         self.held = held.ok_or_else(truncated)?;
         let start = self.held.absolute_from(base).ok_or_else(truncated)?.start();
-        let bytes = self.bytes.get_mut(..byte_len(self.held)).ok_or_else(truncated)?;
-        device.read_sectors(start, bytes)
+        device.read_sectors(start, self.bytes.grown(byte_len(self.held)))
     }
 
     /// The bytes of sectors that were read.
     fn bytes_of(&self, range: SectorRange) -> Result<&[u8]> {
         let truncated = || ErrorKind::Truncated.at(Place::Sector(range.start()));
         let skipped = SectorRange::new(self.held.start(), range.start()).ok_or_else(truncated)?;
-        let rest = self.bytes.get(byte_len(skipped)..).ok_or_else(truncated)?;
+        let rest = self.bytes.get().get(byte_len(skipped)..).ok_or_else(truncated)?;
         rest.get(..byte_len(range)).ok_or_else(truncated)
     }
 }

@@ -5,7 +5,7 @@ use imagezip_core::device::{ReadAt, WriteAt};
 use imagezip_core::error::{CorruptKind, ErrorKind, Place};
 use imagezip_core::overlay::Patch;
 use imagezip_core::partition::edit::{fit_to_disk, set_type};
-use imagezip_core::sector::Bytes;
+use imagezip_core::sector::{Bytes, Sector};
 use imagezip_core::swapinfo::{Meta, Part};
 
 use super::place::sector_size;
@@ -79,6 +79,6 @@ fn prove(
     if found.get(index(at)..index(at.saturating_add(len))) == Some(&patch.bytes) {
         return Ok(());
     }
-    let sector = imagezip_core::sector::Sector::ZERO.saturating_add(patch.at.whole_sectors());
+    let sector = Sector::ZERO.saturating_add(patch.at.whole_sectors());
     Err(ErrorKind::Corrupt(CorruptKind::TargetNotAsWritten).at(Place::Sector(sector)))
 }

@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use imagezip_core::device::ReadAt;
 use imagezip_core::error::{CorruptKind, ErrorKind};
 use imagezip_core::ndz::Image;
-use imagezip_core::pipeline::{Fill, LoadProgress, Target, restore};
+use imagezip_core::pipeline::{Fill, Fit, LoadProgress, Target, restore};
 use imagezip_core::relocation::Placement;
 use imagezip_core::restore::{Part, RestoreError, RestorePlan, Signed};
 use imagezip_core::sector::Sector;
@@ -104,7 +104,7 @@ impl Loading<'_> {
                 FreeSpace::Zero => Fill::Zero,
             },
             fill_to: Some(end),
-            fit: imagezip_core::pipeline::Fit::Data,
+            fit: Fit::Data,
             read_back: Some(self.target),
             ..Target::new(self.target, self.place)
         };

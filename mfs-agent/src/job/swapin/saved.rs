@@ -1,12 +1,14 @@
 //! What was saved of the node's disk, and whether its parts belong together.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
+use imagezip_core::buffer::PageBuffer;
 use imagezip_core::device::ReadAt;
 use imagezip_core::digest::{Sha256, Sha256Hasher};
 use imagezip_core::sector::Bytes;
 use imagezip_core::signature::Signature;
-use imagezip_core::swapinfo::{Meta, Part, Phase, TEXT_LIMIT};
+use imagezip_core::swapinfo::{Base, Meta, Part, Phase, TEXT_LIMIT};
 use rustix::fd::AsFd;
 
 use crate::cmdline::Node;
@@ -26,7 +28,7 @@ pub(super) struct SavedDisk<'a> {
     /// `-swap.ndz`: the delta, or a full image.
     pub(super) image: StoredFile<'a>,
     /// Its name.
-    pub(super) name: alloc::string::String,
+    pub(super) name: String,
     /// Of the disk as it was saved.
     pub(super) signature: Signature,
     /// The base image; `None` if the image is a full one.
@@ -121,7 +123,7 @@ fn is_of(meta: &Meta, node: &Node) -> Result<()> {
 }
 
 /// Checks that boss's base image is the one that the delta was made from.
-fn is_meant(needed: &imagezip_core::swapinfo::Base, base: &BaseImage, part: &Part) -> Result<()> {
+fn is_meant(needed: &Base, base: &BaseImage, part: &Part) -> Result<()> {
     let (there, said) = (base.file.sha256, Sha256(needed.signature_sha256));
     if there != said {
         return Err(FailureKind::WrongBase.because(format_args!(
@@ -160,7 +162,7 @@ fn read_signature(info: &SwapInfo, meta: &Meta) -> Result<Signature> {
 }
 
 fn digest(file: &StoredFile<'_>) -> imagezip_core::Result<Sha256> {
-    let mut buffer = imagezip_core::buffer::PageBuffer::new();
+    let mut buffer = PageBuffer::new();
     let mut hasher = Sha256Hasher::new();
     let (mut at, size) = (0_u64, file.size().get());
     while at < size {

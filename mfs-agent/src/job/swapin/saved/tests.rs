@@ -5,7 +5,7 @@ use crate::project::tree::Tree;
 use core::time::Duration;
 use imagezip_core::digest::HashType;
 use imagezip_core::signature::HashBlockSize;
-use imagezip_core::swapinfo::Base;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
