@@ -34,7 +34,7 @@ pub(super) fn hashing() -> impl Strategy<Value = Hashing> {
 }
 
 /// Relocations of types that change something, or not, in some of the sectors.
-fn relocs_in(in_use: &ExtentSet, at: Option<usize>, short: bool) -> Vec<Reloc> {
+pub(super) fn relocs_in(in_use: &ExtentSet, at: Option<usize>, short: bool) -> Vec<Reloc> {
     let sectors: Vec<_> = in_use.iter().flat_map(|e| e.start().get()..e.end().get()).collect();
     let mut relocs = Vec::new();
     let sector = at.and_then(|at| sectors.get(at % sectors.len().max(1)));

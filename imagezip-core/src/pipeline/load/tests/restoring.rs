@@ -3,7 +3,7 @@
 
 use core::sync::atomic::AtomicUsize;
 
-use super::converging::{damage, disk, hashing, noise, noisy_image, runs, sign};
+use super::converging::{damage, disk, hashing, noise, noisy_image, relocs_in, runs, sign};
 use super::*;
 use crate::pipeline::{Hashing, Manner, restore};
 use crate::restore::{Part, RestoreError, RestorePlan, Signed};
@@ -22,6 +22,17 @@ struct Saved {
 impl Saved {
     /// `changed` sectors have other data; `freed` ones, that are in use no more, maybe too.
     fn new(how: Hashing, base: &ExtentSet, changed: &ExtentSet, freed: &ExtentSet) -> Self {
+        Self::with_relocs(how, base, changed, freed, (&[], 0))
+    }
+
+    /// The base image has relocations, and was loaded at sector `start`.
+    fn with_relocs(
+        how: Hashing,
+        base: &ExtentSet,
+        changed: &ExtentSet,
+        freed: &ExtentSet,
+        (relocs, start): (&[Reloc], u32),
+    ) -> Self {
         let version = |sector: u64| {
             let sector = Sector::new(sector).unwrap();
             u64::from(
@@ -29,8 +40,14 @@ impl Saved {
             )
         };
         let in_use = base.union(changed).difference(freed);
-        let state = |sector: u64| noise(sector, version(sector));
-        let file = noisy_image(base, &[]);
+        let file = noisy_image(base, relocs);
+        let loaded = Memory::garbage(SECTORS + 60);
+        load_all(&Image::open(&file).unwrap(), Target::new(&loaded, place_at(start)));
+        let loaded = loaded.take();
+        let state = |sector: u64| match version(sector) {
+            0 => loaded[(u64::from(start) + sector) as usize * SECTOR..][..SECTOR].to_vec(),
+            version => noise(sector, version),
+        };
         let base_signature = sign(&Image::open(&file).unwrap(), how);
         let unchanged: ExtentSet = base_signature
             .iter()
@@ -155,9 +172,11 @@ proptest! {
         manner in manner(),
         held in 0..3_u8,
         damaged in runs(),
+        reloc_at in prop::option::of(any::<usize>()),
         threads in 1..4_usize,
     ) {
-        let saved = Saved::new(how, &base, &changed, &freed);
+        let relocs = relocs_in(&base, reloc_at, false);
+        let saved = Saved::with_relocs(how, &base, &changed, &freed, (&relocs, start));
         // Another's disk, one with the base image, or one that was restored before.
         let mut before = vec![GARBAGE; (SECTORS + 60) as usize * SECTOR];
         if held > 0 {
@@ -190,7 +209,7 @@ proptest! {
         }
 
         // Nothing is written again but what no signature tells: blocks with freed sectors in them,
-        // or of which the delta has a part.
+        // of which the delta has a part, or with relocations.
         let (device, progress) = (disk(&after), LoadProgress::default());
         let target = Target::new(&device, place_at(start));
         saved.restore(threads, target, &device, Manner::Converge, &progress).unwrap();
@@ -199,6 +218,7 @@ proptest! {
         let base_entries = saved.base_signature.iter().map(|entry| entry.range);
         let unmixed: ExtentSet = base_entries
             .filter(|range| saved.delta_in_use.within(*range).next().is_none())
+            .filter(|range| relocs.iter().all(|reloc| range.intersection(reloc.sectors()).is_none()))
             .collect();
         let sure = unmixed.union(&saved.delta_in_use.intersection(&told));
         let all = saved.base_in_use.union(&saved.delta_in_use);
