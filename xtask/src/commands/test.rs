@@ -118,6 +118,8 @@ const QUICK: &[Step] = &[
             "--test",
             "imageunzip",
             "--test",
+            "imagerestore",
+            "--test",
             "imagehash",
             "--test",
             "imagedump",
@@ -160,8 +162,8 @@ const GUESTS: &[Step] = &[
         &["test", "--workspace", "--locked", "--test", "guests"],
     ),
     step(
-        "saves in QEMU",
-        20,
+        "saves and loads in QEMU",
+        25,
         &["test", "--workspace", "--locked", "--test", "qemu", "--", "--test-threads=2"],
     ),
     step(
