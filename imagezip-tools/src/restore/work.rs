@@ -144,10 +144,17 @@ impl Restore<'_> {
         };
         let (name, target) = (file.path.display(), self.target);
         let context = match error.kind {
-            ErrorKind::Corrupt(CorruptKind::SignatureForeign) => format!(
-                "{name} is not the image of {}, or not with these others",
-                file.signature_path.display()
-            ),
+            ErrorKind::Corrupt(CorruptKind::SignatureForeign) => {
+                // The classic imagezip makes such signatures: of sectors that were free.
+                let hint = match part {
+                    Part::Base => "",
+                    Part::Delta => {
+                        "; if the classic imagezip made it, imageunzip loads both images, unproven"
+                    }
+                };
+                let signature = file.signature_path.display();
+                format!("{name} is not the image of {signature}, or not with these others{hint}")
+            }
             ErrorKind::Corrupt(CorruptKind::TargetNotAsWritten) => {
                 format!("reading back what was written to {target}")
             }
