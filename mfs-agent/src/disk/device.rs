@@ -1,4 +1,4 @@
-//! Reading a disk. It is opened for reading only; what is loaded is written by
+//! Reading a disk. It is opened for reading only, unless it is a
 //! [`TargetDisk`](super::target::TargetDisk).
 
 use imagezip_core::device::ReadAt;

@@ -74,7 +74,7 @@ pub fn must_be_alone(
         match running(info) {
             Some(later) if later != seen => {
                 return Err(FailureKind::ProjectFile.because(format_args!(
-                    "another machine is saving as {}, in the phase {}; do two have the same \
+                    "another machine is at work as {}, in the phase {}; do two have the same \
                      mfs.vname=?",
                     info.vname(),
                     later.phase
@@ -377,7 +377,7 @@ mod tests {
                 sleep(Duration::from_millis(20));
             }
             let failure = checking.join().unwrap().unwrap_err();
-            assert!(failure.message.contains("another machine is saving as n"), "{failure}");
+            assert!(failure.message.contains("another machine is at work as n"), "{failure}");
         });
     }
 
