@@ -14,7 +14,7 @@ use crate::file;
 use crate::progress::Progress;
 
 /// The least that is read directly. The cache fetches smaller reads together.
-pub(crate) const LARGE: usize = 64 << 10;
+const LARGE: usize = 64 << 10;
 
 /// An open disk.
 pub struct DiskDevice<'a> {
@@ -113,18 +113,62 @@ impl<'a> DiskDevice<'a> {
 
     /// Reads a large part past the kernel's cache, if the disk can do that; whether it did.
     fn read_directly(&self, offset: u64, buf: &mut [u8]) -> rustix::io::Result<bool> {
-        let Some(direct) = self.direct.as_ref().filter(|_| buf.len() >= LARGE) else {
+        if buf.len() < LARGE {
             return Ok(false);
-        };
+        }
+        match self.read_aligned(offset, buf) {
+            // The driver wants something else.
+            Err(Errno::INVAL) => Ok(false),
+            result => result,
+        }
+    }
+
+    /// Reads whole sectors past the kernel's cache, if they are to go where such reads may; whether
+    /// it did.
+    fn read_aligned(&self, offset: u64, buf: &mut [u8]) -> rustix::io::Result<bool> {
+        let Some(direct) = &self.direct else { return Ok(false) };
         let place = usize::try_from(offset).unwrap_or(usize::MAX) | buf.len() | buf.as_ptr().addr();
         if place.checked_rem(self.sector_size) != Some(0) {
             return Ok(false);
         }
-        match file::read_at(direct, offset, buf) {
-            // The driver wants something else.
-            Err(Errno::INVAL) => Ok(false),
-            result => result.map(|()| true),
+        file::read_at(direct, offset, buf).map(|()| true)
+    }
+
+    /// Fills `buf` by `read`, or else from the cache.
+    fn read_by(
+        &self,
+        offset: Bytes,
+        buf: &mut [u8],
+        read: impl FnOnce(&Self, &mut [u8]) -> rustix::io::Result<bool>,
+    ) -> imagezip_core::Result<()> {
+        let truncated = || ErrorKind::Truncated.at(Place::Byte(offset));
+        let len = u64::try_from(buf.len()).map_err(|_| truncated())?;
+        if offset.checked_add(len).is_none_or(|end| end.get() > self.size) {
+            return Err(truncated());
         }
+        self.progress.beat();
+        let read = read(self, buf).and_then(|read| {
+            if read { Ok(()) } else { file::read_at(&self.device, offset.get(), buf) }
+        });
+        read.map_err(|errno| ErrorKind::Read(errno.raw_os_error()).at(Place::Byte(offset)))
+    }
+
+    /// Fills `buf`, past the kernel's cache if that can be: whole sectors, in memory that begins as
+    /// sectors do.
+    ///
+    /// # Errors
+    /// As [`ReadAt::read_at`].
+    pub(super) fn read_from_disk(
+        &self,
+        offset: Bytes,
+        buf: &mut [u8],
+    ) -> imagezip_core::Result<()> {
+        self.read_by(offset, buf, |device, buf| device.read_aligned(offset.get(), buf))
+    }
+
+    /// Whether anything can be read past the kernel's cache.
+    pub(super) fn has_direct(&self) -> bool {
+        self.direct.is_some()
     }
 }
 
@@ -139,16 +183,7 @@ impl ReadAt for DiskDevice<'_> {
     }
 
     fn read_at(&self, offset: Bytes, buf: &mut [u8]) -> imagezip_core::Result<()> {
-        let truncated = || ErrorKind::Truncated.at(Place::Byte(offset));
-        let len = u64::try_from(buf.len()).map_err(|_| truncated())?;
-        if offset.checked_add(len).is_none_or(|end| end.get() > self.size) {
-            return Err(truncated());
-        }
-        self.progress.beat();
-        let read = self.read_directly(offset.get(), buf).and_then(|read| {
-            if read { Ok(()) } else { file::read_at(&self.device, offset.get(), buf) }
-        });
-        read.map_err(|errno| ErrorKind::Read(errno.raw_os_error()).at(Place::Byte(offset)))
+        self.read_by(offset, buf, |device, buf| device.read_directly(offset.get(), buf))
     }
 
     /// A disk that turns reads as much in the time that it takes to skip it.

@@ -15,8 +15,9 @@ use crate::progress::Progress;
 /// Space is discarded or zeroed in whole pages of the kernel's cache, so that it drops no others.
 const PAGE: u64 = 4096;
 
-/// A disk that is open for writing, too. What is written goes through the kernel's cache; large
-/// parts that are read come from the disk itself, after the kernel has written what it has of them.
+/// A disk that is open for writing, too. What is written goes through the kernel's cache. What is
+/// read comes from the disk itself, after the kernel has written what it has of it, if it is whole
+/// sectors that go where such reads may: what is compared and what is read back always is.
 pub struct TargetDisk<'a> {
     device: DiskDevice<'a>,
     progress: &'a Progress,
@@ -27,7 +28,8 @@ impl<'a> TargetDisk<'a> {
     /// drops what it has in its cache of a part that is zeroed only for who has the disk alone.
     ///
     /// # Errors
-    /// As [`DiskDevice::open`]; `DiskRefused`: it is write-protected.
+    /// As [`DiskDevice::open`]; `DiskRefused`: it is write-protected, or can't be read past the
+    /// kernel's cache.
     pub fn open(sources: &Sources<'_>, disk: &Disk, progress: &'a Progress) -> Result<Self> {
         // Opening it would be no error, only writing.
         if Attributes::of(sources, disk).number("ro") == Ok(1) {
@@ -35,6 +37,12 @@ impl<'a> TargetDisk<'a> {
                 .because(format_args!("disk {disk} is write-protected; it can't be loaded")));
         }
         let device = DiskDevice::open_to_write(sources, disk, progress)?;
+        if !device.has_direct() {
+            return Err(FailureKind::DiskRefused.because(format_args!(
+                "disk {disk} can't be read past the kernel's cache, so nothing could be proven of \
+                 what is loaded on it"
+            )));
+        }
         Ok(Self { device, progress })
     }
 
@@ -85,7 +93,7 @@ impl ReadAt for TargetDisk<'_> {
     }
 
     fn read_at(&self, offset: Bytes, buf: &mut [u8]) -> imagezip_core::Result<()> {
-        self.device.read_at(offset, buf)
+        self.device.read_from_disk(offset, buf)
     }
 
     fn gap(&self) -> Bytes {

@@ -10,7 +10,6 @@ use imagezip_core::swapinfo::{Meta, Part};
 
 use super::place::sector_size;
 use crate::disk::Disk;
-use crate::disk::device::LARGE;
 use crate::disk::target::TargetDisk;
 use crate::failure::{Failure, Result};
 
@@ -60,21 +59,19 @@ fn write(target: &TargetDisk<'_>, patches: &[Patch]) -> imagezip_core::Result<()
     })
 }
 
-/// Reads so much around a patch that it comes from the disk itself.
+/// Reads the pages of a patch.
 fn prove(
     target: &TargetDisk<'_>,
     patch: &Patch,
     buffer: &mut PageBuffer,
 ) -> imagezip_core::Result<()> {
     let page = u64::try_from(PageBuffer::PAGE).unwrap_or(u64::MAX);
-    let large = u64::try_from(LARGE).unwrap_or(u64::MAX);
-    let (at, size) = (patch.at.get(), target.size().get());
+    let at = patch.at.get();
     let len = u64::try_from(patch.bytes.len()).unwrap_or(u64::MAX);
-    let end = at.saturating_add(len).max(at.saturating_add(large)).min(size);
-    let start = at.min(end.saturating_sub(large));
-    let start = start.saturating_sub(start.checked_rem(page).unwrap_or_default());
+    let start = at.saturating_sub(at.checked_rem(page).unwrap_or_default());
+    let end = at.saturating_add(len).checked_next_multiple_of(page).unwrap_or(u64::MAX);
     let index = |at: u64| usize::try_from(at.saturating_sub(start)).unwrap_or(usize::MAX);
-    let found = buffer.grown(index(end));
+    let found = buffer.grown(index(end.min(target.size().get())));
     target.read_at(Bytes(start), found)?;
     if found.get(index(at)..index(at.saturating_add(len))) == Some(&patch.bytes) {
         return Ok(());
