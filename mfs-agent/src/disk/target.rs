@@ -136,26 +136,50 @@ mod tests {
     use super::*;
     use crate::disk::device::tests::Loop;
     use crate::disk::{SYSTEM, attributes};
+    use imagezip_core::buffer::PageBuffer;
     use std::fs;
+    use std::os::unix::fs::{FileExt, MetadataExt};
     use std::vec;
 
     /// The end is within a page.
     const LEN: usize = 300 * 1024 + 512;
 
-    #[test]
-    fn exactly_what_is_asked_for_becomes_zeros() {
-        if !fs::metadata("/proc/self")
-            .is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
-        {
+    /// A loop device of a file of this length, and the file; `None` without root.
+    fn attached() -> Option<(Loop, tempfile::NamedTempFile)> {
+        if !fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0) {
             std::println!("skipped: loop devices need root");
-            return;
+            return None;
         }
         let image = tempfile::NamedTempFile::new().unwrap();
         fs::write(image.path(), vec![0x5a; LEN]).unwrap();
-        let device = Loop::of(image.path());
-        let progress = Progress::new();
+        Some((Loop::of(image.path()), image))
+    }
+
+    fn found(device: &Loop) -> Disk {
         let name = device.disk().name;
-        let found = attributes::list(&SYSTEM).into_iter().find(|disk| disk.name == name).unwrap();
+        attributes::list(&SYSTEM).into_iter().find(|disk| disk.name == name).unwrap()
+    }
+
+    /// The disk has changed behind the kernel's cache.
+    #[test]
+    fn what_is_read_back_comes_from_the_disk() {
+        let Some((device, image)) = attached() else { return };
+        let progress = Progress::new();
+        let disk = TargetDisk::open(&SYSTEM, &found(&device), &progress).unwrap();
+        let mut buffer = PageBuffer::new();
+        disk.write_at(Bytes(0), &[1; 8192]).unwrap();
+        disk.read_at(Bytes(0), buffer.grown(8192)).unwrap();
+        assert!(buffer.get()[..8192].iter().all(|byte| *byte == 1));
+        image.as_file().write_all_at(&[2; 512], 4096).unwrap();
+        disk.read_at(Bytes(4096), buffer.grown(4096)).unwrap();
+        assert!(buffer.get()[..512].iter().all(|byte| *byte == 2));
+    }
+
+    #[test]
+    fn exactly_what_is_asked_for_becomes_zeros() {
+        let Some((device, _image)) = attached() else { return };
+        let progress = Progress::new();
+        let found = found(&device);
         let disk = TargetDisk::open(&SYSTEM, &found, &progress).unwrap();
         let mut model = vec![0x5a; LEN];
         let all = LEN - LEN % 512;
