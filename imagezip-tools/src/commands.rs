@@ -6,6 +6,7 @@
 pub mod exit;
 pub mod imagedelta;
 pub mod imagedump;
+pub mod imagefs;
 pub mod imagehash;
 pub mod imagerebase;
 pub mod imagerezip;
@@ -62,6 +63,7 @@ pub const TOOLS: &[Tool] = &[
     imagerebase::TOOL,
     imagerezip::TOOL,
     imagedump::TOOL,
+    imagefs::TOOL,
 ];
 
 /// What all tools do otherwise than the classic ones.

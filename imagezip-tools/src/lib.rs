@@ -5,6 +5,7 @@
 #[macro_use]
 mod say;
 
+pub mod browse;
 pub mod chain;
 pub mod commands;
 pub mod create;
