@@ -8,6 +8,7 @@ pub mod imagedelta;
 pub mod imagedump;
 pub mod imagefs;
 pub mod imagehash;
+pub mod imagenbd;
 pub mod imagerebase;
 pub mod imagerezip;
 pub mod imageundelta;
@@ -64,6 +65,7 @@ pub const TOOLS: &[Tool] = &[
     imagerezip::TOOL,
     imagedump::TOOL,
     imagefs::TOOL,
+    imagenbd::TOOL,
 ];
 
 /// What all tools do otherwise than the classic ones.

@@ -14,6 +14,7 @@ pub mod hash;
 pub mod host;
 pub mod keys;
 pub mod load;
+pub mod nbd;
 pub mod output;
 pub mod partition;
 pub mod progress;
