@@ -30,7 +30,8 @@ pub fn copy(volume: &Volume<'_>, path: &[u8], output: Option<&Path>) -> anyhow::
     let content = volume.content(&found.node).with_context(reading)?;
     if let Some(name) = output.filter(|output| *output != Path::new("-")) {
         let mut output = Output::create(name)?;
-        send(volume, &content, &mut |bytes| output.write_all(bytes).map_err(Into::into))
+        let writing = || format!("writing {}", name.display());
+        send(volume, &content, &mut |bytes| output.write_all(bytes).with_context(writing))
             .with_context(reading)?;
         output.finish()?;
     } else {
