@@ -90,7 +90,7 @@ fn subcommands(roff: &mut Roff, command: &Command) {
     section(roff, "COMMANDS");
     for subcommand in command.get_subcommands() {
         let name = format!("{} {}", command.get_name(), subcommand.get_name());
-        roff.control("SS", [&name]);
+        roff.control("SS", [name.as_str()]);
         about(roff, subcommand);
         operands(roff, subcommand);
         // Those that all have are among the options of the tool.

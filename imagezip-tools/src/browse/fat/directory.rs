@@ -171,7 +171,7 @@ mod tests {
         let name = |bytes: &[u8; 11]| short_name(&entry(bytes, 0));
         assert_eq!(name(b"README  TXT"), "README.TXT");
         assert_eq!(name(b"A B     \x87  "), "A B.ç");
-        assert_eq!(name(b"\x05         "), "σ");
+        assert_eq!(name(b"\x05          "), "σ");
         let mut lower = entry(b"GRUB    CFG", 0);
         lower[12] = 0x18;
         assert_eq!(short_name(&lower), "grub.cfg");
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(names(&[long, short]), ["Aé"]);
         long[13] ^= 1;
         assert_eq!(names(&[long, short]), ["LONGNA~1.TXT"]);
-        let deleted = entry(b"\xe5         ", 0);
+        let deleted = entry(b"\xe5          ", 0);
         let label = entry(b"LABEL      ", VOLUME_LABEL);
         assert_eq!(names(&[deleted, label, short, [0; ENTRY], short]), ["LONGNA~1.TXT"]);
     }
