@@ -17,8 +17,10 @@ pub mod text;
 pub mod time;
 pub mod volume;
 mod walk;
+pub mod whole;
 
 pub use disk::Disk;
 pub use output::{Output, Troubles};
 pub use place::Place;
 pub use volume::{Node, Volume};
+pub use whole::Whole;

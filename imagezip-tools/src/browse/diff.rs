@@ -1,7 +1,7 @@
 //! Which files differ between a file system as it was and as it is.
 //!
 //! Both trees are walked in step. What is the same bytes on both devices is read once and not
-//! compared: the deltas say which sectors may differ ([`Before::changed`]), and what the recovery
+//! compared: the deltas say which sectors may differ ([`States::changed`]), and what the recovery
 //! of a journal changes is added to them. So a file counts as unchanged only if its inode and all
 //! sectors of its content are either not in a delta or have been compared, whatever its times say.
 

@@ -10,7 +10,7 @@ use imagezip_core::extent::ExtentSet;
 use super::{Exit, Run, Tool};
 use crate::browse::diff::{States, diff};
 use crate::browse::list::{self, Form};
-use crate::browse::{Disk, Output, Place, Troubles, Volume, copy};
+use crate::browse::{Disk, Output, Place, Troubles, Volume, Whole, copy};
 use crate::chain::{Inputs, Stack};
 use crate::keys::KeyRing;
 
@@ -41,7 +41,7 @@ pub const TOOL: Tool = Tool {
 const NAME: &str = "imagefs";
 
 /// The chunks that are kept open. Directories and inodes are read in no order; a chunk takes up to
-/// 33 MiB while it is open, and mostly less than 5.
+/// 33 MiB while it is open, and mostly less than 10.
 const OPEN_CHUNKS: usize = 16;
 
 /// Show and copy files that are in images, without loading the images.
@@ -169,10 +169,10 @@ impl Run for Imagefs {
 
 impl Ls {
     fn run(self, keys: KeyRing) -> anyhow::Result<()> {
-        let (images, place) = Place::split(&self.operands)?;
-        let inputs = Inputs::open(images, keys, OPEN_CHUNKS)?;
-        let stack = inputs.stack(0..inputs.count())?;
-        let disk = Disk::open(&stack.layers, &name(&stack))?;
+        let (inputs, place) = open(&self.operands, keys)?;
+        let stack = whole_stack(&inputs, &self.operands)?;
+        let device = Whole::new(&stack.layers)?;
+        let disk = Disk::open(&device, &name(&stack))?;
         let mut out = Output::new(self.json);
         if disk.has_partitions() && place.is_none() {
             list::partitions(&disk.partitions()?, &mut out)?;
@@ -192,16 +192,16 @@ impl Ls {
 
 impl Cat {
     fn run(self, keys: KeyRing) -> anyhow::Result<()> {
-        let (images, place) = Place::split(&self.operands)?;
+        let (inputs, place) = open(&self.operands, keys)?;
         let place = place.filter(|place| !place.path.is_empty());
-        let place =
-            place.context("which file? [PARTITION]:PATH is expected as the last operand")?;
-        let inputs = Inputs::open(images, keys, OPEN_CHUNKS)?;
+        let place = place.context("which file? [PARTITION]:PATH is expected as the last operand");
+        let place = place.map_err(|error| hint(&self.operands, error))?;
         if let Some(output) = &self.output {
             inputs.check_output(output)?;
         }
-        let stack = inputs.stack(0..inputs.count())?;
-        let disk = Disk::open(&stack.layers, &name(&stack))?;
+        let stack = whole_stack(&inputs, &self.operands)?;
+        let device = Whole::new(&stack.layers)?;
+        let disk = Disk::open(&device, &name(&stack))?;
         let part = disk.part(place.partition)?;
         let volume = disk.volume(&part, place.partition)?;
         say_notes(&volume);
@@ -211,17 +211,17 @@ impl Cat {
 
 impl Diff {
     fn run(self, keys: KeyRing) -> anyhow::Result<()> {
-        let (images, place) = Place::split(&self.operands)?;
-        let inputs = Inputs::open(images, keys, OPEN_CHUNKS)?;
+        let (inputs, place) = open(&self.operands, keys)?;
         let count = inputs.count();
         anyhow::ensure!(count > 1, "a base image and at least one delta are expected");
         let before = if self.last { count.saturating_sub(1) } else { 1 };
-        let (old, new) = (inputs.stack(0..before)?, inputs.stack(0..count)?);
+        let (old, new) = (inputs.stack(0..before)?, whole_stack(&inputs, &self.operands)?);
         let held = (before..count).filter_map(|number| new.layers.visible(number));
         let changed = held.fold(ExtentSet::new(), |sum, held| sum.union(held));
 
-        let (old_disk, new_disk) =
-            (Disk::open(&old.layers, &name(&old))?, Disk::open(&new.layers, &name(&new))?);
+        let (old_device, new_device) = (Whole::new(&old.layers)?, Whole::new(&new.layers)?);
+        let old_disk = Disk::open(&old_device, &name(&old))?;
+        let new_disk = Disk::open(&new_device, &name(&new))?;
         let place = place.unwrap_or_default();
         let (old_part, new_part) =
             (old_disk.part(place.partition)?, new_disk.part(place.partition)?);
@@ -244,6 +244,30 @@ impl Diff {
         diff(&states, &place.path, &mut out, &mut troubles)?;
         out.finish()?;
         troubles.finish()
+    }
+}
+
+/// Opens the images that operands name, and the place in them.
+fn open(operands: &[OsString], keys: KeyRing) -> anyhow::Result<(Inputs, Option<Place>)> {
+    let (images, place) = Place::split(operands)?;
+    let inputs = Inputs::open(images, keys, OPEN_CHUNKS);
+    Ok((inputs.map_err(|error| hint(operands, error))?, place))
+}
+
+/// All images on top of each other.
+fn whole_stack<'a>(inputs: &'a Inputs, operands: &[OsString]) -> anyhow::Result<Stack<'a>> {
+    inputs.stack(0..inputs.count()).map_err(|error| hint(operands, error))
+}
+
+/// Adds to an error how a place is written, if the user may have meant one.
+fn hint(operands: &[OsString], error: anyhow::Error) -> anyhow::Error {
+    match operands {
+        [_, .., last] if last.as_encoded_bytes().starts_with(b"/") => error.context(format!(
+            "if {0} is a place in the images, write :{0}, with a partition's number before the \
+             colon",
+            last.display()
+        )),
+        _ => error,
     }
 }
 

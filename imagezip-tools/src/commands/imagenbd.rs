@@ -2,16 +2,17 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use imagezip_core::device::{ReadAt, Window};
-use imagezip_core::partition::LogicalSectorSize;
+use imagezip_core::extent::ExtentSet;
 
 use super::exit::print;
 use super::imagefs::Keys;
 use super::{Exit, Run, Tool};
+use crate::browse::Disk;
 use crate::chain::Inputs;
 use crate::nbd::{Export, Server, serve};
-use crate::partition;
 
 /// The tool.
 pub const TOOL: Tool = Tool {
@@ -45,7 +46,8 @@ const OPEN_CHUNKS: usize = 16;
 ///
 /// IMAGE... are a base image and the deltas on it, in order. They are read when a client asks for
 /// their sectors; nothing is loaded before. What no image holds reads as zeros, and is told to
-/// clients that ask as holes.
+/// clients that ask as holes. Images of version 1 don't say how large the disk was; there the
+/// device ends with the last sector in use.
 ///
 /// Clients speak the NBD protocol, as qemu, nbd-client and libnbd do, over a Unix socket that only
 /// the same user can connect to. There is one export, without a name. Nobody can write to it; a
@@ -79,13 +81,11 @@ impl Run for Imagenbd {
         let mut range = device.sectors();
         if let Some(number) = self.partition {
             let name = self.images.first().map(|path| path.display().to_string());
-            let name = name.unwrap_or_default();
-            range = partition::find(device, &name, LogicalSectorSize::B512, number)?.range;
+            range = Disk::open(device, &name.unwrap_or_default())?.part(Some(number))?.range();
         }
         let window = Window::new(device, range);
-        let window = anyhow::Context::context(window, "the partition ends beyond the disk")?;
-        let held =
-            stack.layers.extents().within(range).collect::<imagezip_core::extent::ExtentSet>();
+        let window = window.context("the partition ends beyond the disk")?;
+        let held: ExtentSet = stack.layers.extents().within(range).collect();
         let export = Export::new(&window, held.relative_to(range.start()));
         let server = Server::bind(&self.socket)?;
         print(&format!("imagenbd: ready at {}\n", server.uri()))?;

@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use tempfile::TempDir;
@@ -13,6 +15,9 @@ use xtask::{apt, tools};
 
 /// How long a tool may take, in seconds.
 const LIMIT: &str = "60";
+/// How long a file system may be busy when it is unmounted, and how often that is looked at.
+const PATIENCE: Duration = Duration::from_secs(20);
+const LOOK: Duration = Duration::from_millis(5);
 
 /// The tools, built once for all tests.
 pub(crate) fn installed() -> Result<&'static Tools> {
@@ -109,10 +114,22 @@ impl Mounted {
 
     fn unmount(&mut self) -> Result<()> {
         let Some(at) = self.0.take() else { return Ok(()) };
-        stdout(tool("umount").arg(at.path())).map(drop).inspect_err(|_| {
-            // Never delete what is on the disk.
-            let _ = at.keep();
-        })
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match stdout(tool("umount").arg(at.path())) {
+                Ok(_) => return Ok(()),
+                // A child that another test has just forked holds all of this process's files
+                // until it becomes its program.
+                Err(error) if error.to_string().contains("busy") && Instant::now() < deadline => {
+                    thread::sleep(LOOK);
+                }
+                Err(error) => {
+                    // Never delete what is on the disk.
+                    let _ = at.keep();
+                    return Err(error);
+                }
+            }
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use swapmfs_tests::trial::is_root;
-use xtask::command::{stdout, tool};
+use xtask::command::{fed, stdout, tool};
 
 use crate::bench::{Bench, noise, write_synced};
 use crate::snapshot::{Tree, of_directory, of_json};
@@ -215,5 +215,61 @@ fn ways_through_links_end() -> Result<()> {
     assert!(listing.ends_with(" directory -> a/b\n") && listing.lines().count() == 1, "{listing}");
     let inside = bench.run("imagefs", &["ls", "disk.ndz", ":/directory/"])?;
     assert_eq!(inside, "outside\n");
+    Ok(())
+}
+
+/// What fast commits changed isn't shown, and that is said.
+#[test]
+fn fast_commits_are_not_passed_over_in_silence() -> Result<()> {
+    if !is_root("fast_commits_are_not_passed_over_in_silence") {
+        return Ok(());
+    }
+    let bench = Bench::new()?;
+    let disk = bench.formatted("disk.img", 64, "mkfs.ext4 -q -O fast_commit")?;
+    let mounted = bench.mount(&disk, "commit=1000")?;
+    let path = mounted.path().join("file");
+    write_synced(&path, b"before")?;
+    stdout(tool("sync").arg("-f").arg(mounted.path()))?;
+    let file = File::options().write(true).open(&path)?;
+    file.write_all_at(b" and after", 6)?;
+    file.sync_all()?;
+    drop(file);
+    mounted.cut()?;
+    bench.run("imagezip", &["disk.img", "disk.ndz"])?;
+    let output = bench.outcome("imagefs", &["cat", "disk.ndz", ":/file"])?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let recovered = bench.mount(&disk, "rw")?;
+    let expected = fs::read(recovered.path().join("file"))?;
+    assert_eq!(expected, b"before and after");
+    assert!(output.stdout == expected || said.contains("fast commits"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn images_of_all_versions_are_read() -> Result<()> {
+    let bench = Bench::new()?;
+    let tree = bench.path("tree");
+    fs::create_dir(&tree)?;
+    fs::write(tree.join("file"), b"content\n")?;
+    let part = bench.formatted("part.img", 40, &format!("mkfs.ext4 -q -d {}", tree.display()))?;
+    let disk = bench.blank("disk.img", 48)?;
+    fed(tool("sfdisk").arg("--quiet").arg(&disk), "label: dos\n2048,81920,83\n")?;
+    File::options().write(true).open(&disk)?.write_all_at(&fs::read(part)?, 1 << 20)?;
+    for version in ["-1", "-3", "-5"] {
+        for (words, place) in [
+            (&["part.img"][..], ":/file"),
+            (&["-s", "1", "disk.img"], ":/file"),
+            (&["disk.img"], "1:/file"),
+        ] {
+            let line = [&[version, "-U", ""], words, &["image.ndz"]].concat();
+            bench.run("imagezip", &line)?;
+            let content = bench.cat(&["image.ndz"], place);
+            assert_eq!(content.with_context(|| line.join(" "))?, b"content\n");
+        }
+    }
+    // A place without its colon is taken for an image.
+    let output = bench.outcome("imagefs", &["cat", "image.ndz", "/file"])?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("write :/file, with a partition's number"), "{said}");
     Ok(())
 }

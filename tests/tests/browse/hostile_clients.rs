@@ -1,6 +1,6 @@
 //! Clients that don't keep to the protocol are sent away, and others don't notice.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use anyhow::Result;
 
@@ -9,6 +9,7 @@ use crate::export::{Running, prepare};
 
 const INVALID: u32 = 22;
 const NOT_PERMITTED: u32 = 1;
+const FAILED: u32 = 5;
 
 #[test]
 fn a_client_of_any_kind_leaves_the_server_as_it_was() -> Result<()> {
@@ -77,5 +78,32 @@ fn a_client_of_any_kind_leaves_the_server_as_it_was() -> Result<()> {
 
     other.request(0, 1 << 20, 4)?;
     assert_eq!(other.reply()?, 0);
+    Ok(())
+}
+
+/// A damaged chunk is an error of the requests for it, and of no others.
+#[test]
+fn what_is_damaged_is_an_error_of_its_own_reads() -> Result<()> {
+    let bench = prepare()?;
+    let path = bench.path("base.ndz");
+    let mut image = std::fs::read(&path)?;
+    assert!(image.len() >= 3 << 20);
+    image[(1 << 20) + 100_000] ^= 0xff;
+    std::fs::write(&path, image)?;
+    let server = Running::start(&bench, &["base.ndz"])?;
+    let mut client = Client::connect(&server.socket)?;
+    client.go()?;
+    let mut errors = Vec::new();
+    for mib in 0..48 {
+        client.request(0, mib << 20, 1 << 20)?;
+        errors.push(client.reply()?);
+        if errors.last() == Some(&0) {
+            let mut data = vec![0; 1 << 20];
+            client.0.read_exact(&mut data)?;
+        }
+    }
+    let failed = errors.iter().filter(|error| **error != 0).count();
+    assert!((1..8).contains(&failed), "{errors:?}");
+    assert!(errors.iter().all(|error| [0, FAILED].contains(error)), "{errors:?}");
     Ok(())
 }

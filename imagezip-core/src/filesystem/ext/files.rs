@@ -65,7 +65,7 @@ impl<'a> Files<'a> {
         }
         match recover(device, &superblock) {
             Ok(recovered) => {
-                if !recovered.suspects.is_empty() {
+                if recovered.fast_commits {
                     notes.push(
                         "its journal ends with fast commits: what they changed is not shown".into(),
                     );
