@@ -200,8 +200,6 @@ faults! {
         Feature,
         /// encrypted file or directory
         EncryptedFile,
-        /// file or directory whose data are among its attributes
-        InlineData,
         /// journal device without its file system
         JournalDevice,
         /// journal on another device, in need of recovery

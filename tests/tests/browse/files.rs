@@ -21,6 +21,7 @@ const FORMATS: &[&str] = &[
     "mkfs.ext4 -q -b 1024",
     "mkfs.ext4 -q -b 4096",
     "mkfs.ext4 -q -b 4096 -O ^extent,^64bit,^metadata_csum,^dir_index",
+    "mkfs.ext4 -q -b 4096 -I 512 -O inline_data",
     "mkfs.ext4 -q -b 4096 -O bigalloc -C 16384",
     "mkfs.ext4 -q -b 4096 -O meta_bg,^resize_inode,^has_journal",
 ];
@@ -30,6 +31,17 @@ fn furnish(root: &Path) -> Result<()> {
     fs::create_dir_all(root.join("a/b/c"))?;
     fs::write(root.join("a/b/c/deep"), b"deep\n")?;
     fs::write(root.join("empty"), b"")?;
+    for len in [59, 60, 61, 100, 150, 200, 300, 400] {
+        fs::write(root.join(format!("a/{len}")), noise(2, len))?;
+        symlink("x".repeat(len), root.join(format!("link-{len}")))?;
+    }
+    // Directories of a few entries.
+    for count in 1..12 {
+        fs::create_dir(root.join(format!("few-{count}")))?;
+        for number in 0..count {
+            fs::write(root.join(format!("few-{count}/{number}")), b"")?;
+        }
+    }
     fs::write(root.join("large"), noise(1, 6 << 20))?;
     // Pieces far from each other, so that there are blocks at all removes, and holes.
     let sparse = File::create(root.join("sparse"))?;

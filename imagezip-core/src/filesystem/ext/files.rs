@@ -184,10 +184,14 @@ impl<'a> Files<'a> {
         let content = self.content(directory)?;
         let types = self.superblock.features.incompat.has(Incompat::FILETYPE);
         if inode::is_inline(directory) {
-            // The parent's number comes in place of the entries for the two.
-            let mut bytes = vec![0; inode::BLOCK_MAP];
-            let read = content.read(self.device(), 0, &mut bytes)?;
-            return directory::visit(bytes.get(4..read).unwrap_or_default(), types, visit);
+            let size = usize::try_from(content.size()).unwrap_or_default();
+            let mut bytes = vec![0; size];
+            content.read(self.device(), 0, &mut bytes)?;
+            // The parent's number comes in place of the entries for the two. What is an attribute
+            // has entries of its own.
+            let (first, rest) = bytes.split_at(inode::BLOCK_MAP.min(size));
+            directory::visit(first.get(4..).unwrap_or_default(), types, visit)?;
+            return directory::visit(rest, types, visit);
         }
         let mut block = vec![0; self.superblock.geometry.block_size().len()];
         let mut at = 0_u64;

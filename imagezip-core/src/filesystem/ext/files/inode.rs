@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::error::{ErrorKind, IncompatibleKind, Result};
+use crate::error::{CorruptKind, ErrorKind, Result};
 use crate::filesystem::Content;
 use crate::layout::Layout;
 
@@ -15,6 +15,8 @@ pub(super) const BLOCK_MAP: usize = 60;
 
 const ENCRYPTED_FLAG: u32 = 0x800;
 const INLINE_FLAG: u32 = 0x1000_0000;
+/// The most bytes that may lie in an inode: those of the largest block.
+const INLINE_MAX: usize = 1 << 16;
 /// What `chattr` sets: s, u, c, S, i, a, d, A, j, t, D, T.
 const USER_FLAGS: u32 = 0x0003_c0ff;
 
@@ -243,10 +245,48 @@ impl Inode {
         if !link && !is_inline(self) {
             return Ok(None);
         }
-        let bytes = map.get(..size);
-        // The rest would be an extended attribute.
-        let bytes = bytes.ok_or(ErrorKind::Incompatible(IncompatibleKind::InlineData))?;
-        Ok(Some(Content::inline(bytes.into())))
+        if let Some(bytes) = map.get(..size) {
+            return Ok(Some(Content::inline(bytes.into())));
+        }
+        if size > INLINE_MAX {
+            return Err(ErrorKind::Corrupt(CorruptKind::ExtInode).into());
+        }
+        let mut bytes = [map.as_slice(), self.inline_rest().unwrap_or_default()].concat();
+        // A file that was made longer, and not written since, goes on with zeros.
+        bytes.resize(size, 0);
+        Ok(Some(Content::inline(bytes)))
+    }
+
+    /// What of the content is an extended attribute in the inode: `system.data`.
+    ///
+    /// Offsets: Linux, Documentation/filesystems/ext4, "Extended Attributes".
+    fn inline_rest(&self) -> Option<&[u8]> {
+        const MAGIC: u32 = 0xea02_0000;
+        /// The part of an entry before the name.
+        const HEAD: usize = 16;
+        /// Stands for `system.` before a name.
+        const SYSTEM: u8 = 7;
+        let attributes = self.attributes();
+        if Layout::<4>::new(attributes)?.u32::<0>() != MAGIC {
+            return None;
+        }
+        let values = attributes.get(4..)?;
+        let mut entries = values;
+        // This ends: each entry takes some bytes.
+        loop {
+            let head = Layout::<HEAD>::new(entries)?;
+            let (name_len, index) = (usize::from(head.u8::<0x0>()), head.u8::<0x1>());
+            if name_len == 0 && index == 0 {
+                return None;
+            }
+            let end = HEAD.checked_add(name_len)?;
+            if index == SYSTEM && entries.get(HEAD..end)? == b"data" {
+                let start = usize::from(head.u16::<0x2>());
+                let len = usize::try_from(head.u32::<0x8>()).ok()?;
+                return values.get(start..start.checked_add(len)?);
+            }
+            entries = entries.get(end.checked_next_multiple_of(4)?..)?;
+        }
     }
 }
 
