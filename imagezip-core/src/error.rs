@@ -144,6 +144,16 @@ faults! {
         ExtSuperblockContradiction,
         /// file system ends beyond its partition
         ExtSize,
+        /// inode, or its list of blocks, is damaged
+        ExtInode,
+        /// directory is damaged
+        Directory,
+        /// symbolic link is damaged
+        SymbolicLink,
+        /// boot sector of a FAT file system contradicts itself
+        FatGeometry,
+        /// chain of clusters is damaged
+        FatChain,
         /// journal needs recovery, but there is none
         JournalMissing,
         /// journal's inode or its list of blocks is damaged
@@ -188,6 +198,8 @@ faults! {
         BootRoot,
         /// file system feature
         Feature,
+        /// encrypted file or directory
+        EncryptedFile,
         /// journal device without its file system
         JournalDevice,
         /// journal on another device, in need of recovery
@@ -218,6 +230,8 @@ faults! {
         ExtGroups,
         /// journal
         Journal,
+        /// file in more pieces than this program follows
+        FilePieces,
     }
 }
 

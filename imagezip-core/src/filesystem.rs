@@ -13,6 +13,7 @@ use crate::extent::ExtentSet;
 use crate::partition::{Doubt, Partition};
 use crate::sector::SectorCount;
 
+pub mod content;
 pub mod ext;
 pub mod swap;
 
@@ -21,6 +22,7 @@ mod traces;
 #[cfg(test)]
 mod tests;
 
+pub use content::Content;
 use traces::Traces;
 
 /// What was found out about one file system.
@@ -149,6 +151,17 @@ pub fn examine(device: &dyn ReadAt, partition: Option<&Partition>) -> Result<Exa
         Err(error @ Error { kind: ErrorKind::Read(_) | ErrorKind::Write(_), .. }) => Err(error),
         Err(error) => Ok(Examined::raw(device, RawReason::Damaged(error))),
     }
+}
+
+/// What lies on a device whose files can't be told, if it left a signature: a file system, swap
+/// space, or a layer below file systems.
+///
+/// # Errors
+/// `Read` if the device fails.
+pub fn signature(device: &dyn ReadAt) -> Result<Option<&'static str>> {
+    let traces = Traces::read(device)?;
+    let swap = || swap::find(traces.head()).map(|_| "swap space");
+    Ok(traces.layer().or(traces.filesystem()).or_else(swap))
 }
 
 /// What the content of a device shows.

@@ -6,7 +6,9 @@
 pub mod exit;
 pub mod imagedelta;
 pub mod imagedump;
+pub mod imagefs;
 pub mod imagehash;
+pub mod imagenbd;
 pub mod imagerebase;
 pub mod imagerestore;
 pub mod imagerezip;
@@ -64,6 +66,8 @@ pub const TOOLS: &[Tool] = &[
     imagerestore::TOOL,
     imagerezip::TOOL,
     imagedump::TOOL,
+    imagefs::TOOL,
+    imagenbd::TOOL,
 ];
 
 /// What all tools do otherwise than the classic ones.

@@ -5,6 +5,7 @@
 #[macro_use]
 mod say;
 
+pub mod browse;
 pub mod chain;
 pub mod commands;
 pub mod create;
@@ -13,6 +14,7 @@ pub mod hash;
 pub mod host;
 pub mod keys;
 pub mod load;
+pub mod nbd;
 pub mod output;
 pub mod partition;
 pub mod progress;

@@ -27,8 +27,11 @@ fn documents_are_well_formed() {
         man.args(["--no-hyphenation", "--no-justification", "-l"]).arg(&page);
         let text = stdout(man.env("MANWIDTH", "100").env("LC_ALL", "C.UTF-8")).unwrap();
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        for option in tool.command().get_arguments().filter_map(|option| option.get_long()) {
-            assert!(text.contains(option), "{name}: no --{option} in its manual page");
+        let command = tool.command();
+        for command in std::iter::once(&command).chain(command.get_subcommands()) {
+            for option in command.get_arguments().filter_map(|option| option.get_long()) {
+                assert!(text.contains(option), "{name}: no --{option} in its manual page");
+            }
         }
         for difference in tool.differences {
             assert!(text.contains(difference), "{name}: not in its manual page: {difference}");
@@ -40,9 +43,13 @@ fn documents_are_well_formed() {
         assert!(zsh.starts_with(&format!("#compdef {name}\n")));
         let fish = path(format!("fish/vendor_completions.d/{name}.fish"));
         let fish = fs::read_to_string(fish).unwrap();
-        assert!(fish.lines().all(|line| line.starts_with(&format!("complete -c {name} "))
-            || line.starts_with('\t')
-            || line.ends_with(|end| "'\"".contains(end))));
+        // For a tool with commands, there are functions to find which one it is.
+        assert!(
+            command.has_subcommands()
+                || fish.lines().all(|line| line.starts_with(&format!("complete -c {name} "))
+                    || line.starts_with('\t')
+                    || line.ends_with(|end| "'\"".contains(end)))
+        );
     }
 }
 

@@ -24,6 +24,7 @@ mod checksum;
 mod doubt;
 mod extent_tree;
 mod features;
+pub mod files;
 mod geometry;
 mod group;
 mod indirect;

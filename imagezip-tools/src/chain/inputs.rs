@@ -11,10 +11,8 @@ use imagezip_core::error::{Error, Place};
 use imagezip_core::extent::ExtentSet;
 use imagezip_core::layers::{AnyImage, Layers};
 use imagezip_core::ndz::{Format, HEADER_BYTES, Image, Version};
-use imagezip_core::pipeline::Workers;
 use imagezip_core::sector::SectorRange;
 
-use super::Options;
 use crate::host::FileDevice;
 use crate::keys::KeyRing;
 
@@ -34,18 +32,19 @@ pub struct Input {
 }
 
 impl Inputs {
-    /// Opens the images at `paths`, the lowest first.
+    /// Opens the images at `paths`, the lowest first, which are read with `keys`. Of a stack of
+    /// them about `open_chunks` chunks are kept open, and one for each image.
     ///
     /// # Errors
-    /// If one of them or a key file can't be read.
+    /// If one of them can't be read.
     pub fn open<P: AsRef<Path>>(
         paths: impl IntoIterator<Item = P>,
-        options: &Options,
+        keys: KeyRing,
+        open_chunks: usize,
     ) -> anyhow::Result<Self> {
         let open = |path: P| Input::open(path.as_ref());
         let files = paths.into_iter().map(open).collect::<anyhow::Result<_>>()?;
-        let open_chunks = options.workers().count().saturating_mul(2);
-        Ok(Self { files, keys: options.keys()?, open_chunks })
+        Ok(Self { files, keys, open_chunks })
     }
 
     /// The number of images.

@@ -1,14 +1,16 @@
 //! What the tools that make images of images have in common on the command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::{ArgAction, Args};
 use imagezip_core::codec::Level;
 use imagezip_core::digest::HashType;
 use imagezip_core::ndz::Format;
+use imagezip_core::pipeline::Workers;
 use imagezip_core::signature::HashBlockSize;
 
+use super::Inputs;
 use crate::commands::values::{BlockSize, Digest};
 use crate::host::Threads;
 use crate::keys::KeyRing;
@@ -85,6 +87,17 @@ impl Options {
     /// The threads to work with.
     pub fn workers(&self) -> Threads {
         self.threads.map_or_else(Threads::all_cpus, Threads::new)
+    }
+
+    /// Opens the images at `paths`, the lowest first, to make something of them.
+    ///
+    /// # Errors
+    /// If one of them or a key file can't be read.
+    pub fn open<P: AsRef<Path>>(
+        &self,
+        paths: impl IntoIterator<Item = P>,
+    ) -> anyhow::Result<Inputs> {
+        Inputs::open(paths, self.keys()?, self.workers().count().saturating_mul(2))
     }
 
     /// How hard to compress.

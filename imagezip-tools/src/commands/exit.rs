@@ -94,7 +94,7 @@ pub fn finish(tool: &str, result: anyhow::Result<Exit>) -> ExitCode {
 }
 
 /// The status for an error: a tool's own, or that of the kind, or 1.
-fn status(error: &anyhow::Error) -> u8 {
+pub(crate) fn status(error: &anyhow::Error) -> u8 {
     let own = error.downcast_ref::<Failure>().map(|failure| failure.status);
     let kind = || {
         let core = error.chain().find_map(|cause| cause.downcast_ref::<imagezip_core::Error>());

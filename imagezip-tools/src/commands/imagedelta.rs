@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser};
 use super::{Exit, Run, Tool};
 use crate::chain::delta::DeltaWork;
 use crate::chain::report::describe;
-use crate::chain::{Inputs, Options, signature};
+use crate::chain::{Options, signature};
 
 /// The tool.
 pub const TOOL: Tool = Tool {
@@ -79,7 +79,7 @@ pub struct Imagedelta {
 impl Run for Imagedelta {
     fn run(self) -> anyhow::Result<Exit> {
         let options = &self.options;
-        let inputs = Inputs::open([&self.old, &self.new], options)?;
+        let inputs = options.open([&self.old, &self.new])?;
         inputs.check_output(&self.delta)?;
         let old = inputs.stack(0..1)?;
         let stack = inputs.stack(0..2)?;

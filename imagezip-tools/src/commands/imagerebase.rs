@@ -76,7 +76,7 @@ pub struct Imagerebase {
 
 impl Run for Imagerebase {
     fn run(self) -> anyhow::Result<Exit> {
-        let inputs = Inputs::open(&self.images, &self.options)?;
+        let inputs = self.options.open(&self.images)?;
         ensure!(
             self.deltas || inputs.count() > 1,
             "a base image, deltas on it and a result are needed (--deltas: without a base image)"

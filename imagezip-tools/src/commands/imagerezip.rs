@@ -7,7 +7,7 @@ use imagezip_core::signature::Signature;
 
 use super::{Exit, Run, Tool};
 use crate::chain::report::{Report, describe};
-use crate::chain::{Inputs, Options, Signed, Work, make, signature};
+use crate::chain::{Options, Signed, Work, make, signature};
 
 /// The tool.
 pub const TOOL: Tool = Tool {
@@ -61,7 +61,7 @@ impl Run for Imagerezip {
     fn run(mut self) -> anyhow::Result<Exit> {
         self.options.no_signature |= !self.signatures;
         let options = &self.options;
-        let inputs = Inputs::open([&self.old], options)?;
+        let inputs = options.open([&self.old])?;
         inputs.check_output(&self.new)?;
         let stack = inputs.stack(0..1)?;
         describe(&stack, options);

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{CommandFactory, Parser};
 
 use super::{Exit, Run, Tool};
+use crate::chain::Options;
 use crate::chain::full::{FullWork, Lowest};
-use crate::chain::{Inputs, Options};
 
 /// The tool.
 pub const TOOL: Tool = Tool {
@@ -68,7 +68,7 @@ pub struct Imageundelta {
 impl Run for Imageundelta {
     fn run(self) -> anyhow::Result<Exit> {
         let paths = std::iter::once(&self.base).chain(&self.deltas);
-        let inputs = Inputs::open(paths, &self.options)?;
+        let inputs = self.options.open(paths)?;
         let work = FullWork {
             inputs: &inputs,
             select: self.signatures,

@@ -15,6 +15,8 @@ pub fn keys(tool: &str) -> &'static [Key] {
         "imagehash" => IMAGEHASH,
         "imagedump" => IMAGEDUMP,
         "imagerestore" => IMAGERESTORE,
+        "imagefs" => IMAGEFS,
+        "imagenbd" => &[],
         _ => CHAIN,
     }
 }
@@ -124,6 +126,36 @@ const CHAIN: &[Key] = &[
     ("regions", "its regions"),
     ("chunks", "its chunks"),
     ("payload", "bytes of compressed data in it"),
+];
+
+/// For each file or partition, in an array.
+const IMAGEFS: &[Key] = &[
+    ("path", "a file's path; what is not UTF-8 in it is shown as the replacement character"),
+    ("path_hex", "the path's bytes in hexadecimal, if they are not UTF-8"),
+    (
+        "type",
+        "file, directory, symlink, character device, block device, fifo or socket; with diff: as it \
+         is, or was if it was deleted",
+    ),
+    ("mode", "the permissions, four octal digits"),
+    ("uid", "the number of its user; FAT knows none"),
+    ("gid", "the number of its group"),
+    ("links", "in how many directories it is"),
+    ("size", "the size of its content in bytes"),
+    ("modified", "when its content was changed last, in seconds since the start of 1970, UTC"),
+    ("modified_nanoseconds", "nanoseconds after those"),
+    ("device", "the major and the minor number of a device"),
+    ("target", "where a symbolic link leads"),
+    ("target_hex", "the same in hexadecimal, if it is not UTF-8"),
+    ("partition", "with ls of a disk: a partition's number"),
+    ("start", "its first sector"),
+    ("sectors", "its size"),
+    ("table_type", "its type in the partition table"),
+    ("holds", "what is in it, in words, or null"),
+    ("readable", "whether its files can be read"),
+    ("status", "with diff: A, D, M, T or P"),
+    ("old_size", "the size that a file had, in bytes"),
+    ("new_size", "the size that it has"),
 ];
 
 /// For each file, in an array.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use clap::Command;
 use imagezip_tools::commands::{Tool, json};
 use serde_json::Value;
 
@@ -94,22 +95,36 @@ pub(crate) fn a_failure_keeps_what_was_there(test: &str, tool: &Contract) {
 pub(crate) fn help_names_every_option(_: &str, tool: &Contract) {
     let command = Tool::named(tool.name.as_ref()).unwrap().command();
     for flag in ["-h", "--help"] {
-        let help = Call::new(tool.name, &[flag], Path::new("/")).run();
-        assert_eq!((help.status, help.stderr.as_str()), (0, ""));
-        for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
-            let name = match (argument.get_long(), argument.get_value_names()) {
-                (Some(long), _) => format!("--{long}"),
-                (None, Some([name, ..])) => name.to_string(),
-                (None, _) => panic!("an argument without a name: {argument:?}"),
-            };
-            assert!(help.stdout.contains(&name), "{flag}: no {name}");
-            assert!(argument.get_help().is_some(), "{name} is not explained");
+        for (line, command) in calls(&command) {
+            let line: Vec<_> = line.into_iter().chain([flag]).collect();
+            let help = Call::new(tool.name, &line, Path::new("/")).run();
+            assert_eq!((help.status, help.stderr.as_str()), (0, ""));
+            for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
+                let name = match (argument.get_long(), argument.get_value_names()) {
+                    (Some(long), _) => format!("--{long}"),
+                    (None, Some([name, ..])) => name.to_string(),
+                    (None, _) => panic!("an argument without a name: {argument:?}"),
+                };
+                assert!(help.stdout.contains(&name), "{line:?}: no {name}");
+                assert!(argument.get_help().is_some(), "{name} is not explained");
+            }
         }
     }
 }
 
+/// A tool's command and its subcommands, and the arguments that lead to each.
+fn calls(command: &Command) -> Vec<(Vec<&str>, &Command)> {
+    let own = std::iter::once((Vec::new(), command));
+    own.chain(command.get_subcommands().map(|sub| (vec![sub.get_name()], sub))).collect()
+}
+
 pub(crate) fn usage_is_as_expected(_: &str, tool: &Contract) {
-    let usage = Call::new(tool.name, &["-h"], Path::new("/")).run().stdout;
+    let command = Tool::named(tool.name.as_ref()).unwrap().command();
+    let usage = calls(&command).into_iter().map(|(line, _)| {
+        let line: Vec<_> = line.into_iter().chain(["-h"]).collect();
+        Call::new(tool.name, &line, Path::new("/")).run().stdout
+    });
+    let usage = usage.collect::<Vec<_>>().join("\n");
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/contract/usage");
     let path = directory.join(format!("{}.txt", tool.name));
     if std::env::var_os("UPDATE").is_some() {
@@ -144,6 +159,10 @@ pub(crate) fn bad_values_are_named(_: &str, tool: &Contract) {
 
 pub(crate) fn missing_operands_are_named(_: &str, tool: &Contract) {
     let command = Tool::named(tool.name.as_ref()).unwrap().command();
+    if command.has_subcommands() {
+        Call::new(tool.name, &[], Path::new("/")).run().failed(tool.name, 1).names("subcommand");
+        return;
+    }
     let operand = command.get_positionals().next().and_then(|first| first.get_value_names());
     let Some([name, ..]) = operand else { panic!("{} has no operands", tool.name) };
     Call::new(tool.name, &[], Path::new("/")).run().failed(tool.name, 1).names(name);

@@ -28,12 +28,59 @@ static FILES: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| {
     bench.make("imagezip", &["-r", "-U", "disk.ndz.sig", "disk.img", "disk.ndz"]);
     bench.make("imagezip", &["-r", "-U", "changed.ndz.sig", "changed.img", "changed.ndz"]);
     bench.make("imagedelta", &["disk.ndz", "changed.ndz", "delta.ndz"]);
+    let mut fat = fat_disk(&disk[4096..][..FILE_BYTES]);
+    fs::write(bench.path("fat.img"), &fat).unwrap();
+    bench.make("imagezip", &["-r", "-U", "fat.ndz.sig", "fat.img", "fat.ndz"]);
+    *fat.last_mut().unwrap() = 1;
+    fat[FAT_START + 3 * 512 + 7 * 512] ^= 1;
+    fs::write(bench.path("fat.img"), &fat).unwrap();
+    bench.make("imagezip", &["-r", "-H", "fat.ndz.sig", "fat.img", "fat-delta.ndz"]);
     let read = |name: String| (name.clone(), fs::read(bench.path(&name)).unwrap());
     bench.names().into_iter().map(read).collect()
 });
 
+/// Where on its disk the FAT file system begins.
+const FAT_START: usize = 8 * 512;
+/// The size of the file on it.
+const FILE_BYTES: usize = 100_000;
+
+/// A disk with a partition with a FAT file system with a file `NOISE.BIN`.
+fn fat_disk(noise: &[u8]) -> Vec<u8> {
+    // The boot sector, a table of two sectors, a root directory of one, 500 clusters of a sector.
+    const SECTORS: u16 = 504;
+    let mut fs = vec![0; usize::from(SECTORS) * 512];
+    let mut put = |at: usize, bytes: &[u8]| fs[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, &[0xeb, 0x3c, 0x90]);
+    // Bytes in a sector, sectors in a cluster, sectors before the table, tables, entries of the
+    // root directory.
+    put(11, &[0, 2, 1, 1, 0, 1, 16, 0]);
+    put(19, &SECTORS.to_le_bytes());
+    put(21, &[0xf8, 2, 0]);
+    put(510, &[0x55, 0xaa]);
+    let clusters = u16::try_from(noise.len().div_ceil(512)).unwrap();
+    for cluster in 2..clusters + 2 {
+        let next = if cluster == clusters + 1 { 0xfff } else { cluster + 1 };
+        let (at, odd) = (512 + usize::from(cluster) * 3 / 2, cluster % 2 == 1);
+        let field = u16::from_le_bytes([fs[at], fs[at + 1]]);
+        let field = if odd { field & 0xf | next << 4 } else { field & 0xf000 | next };
+        fs[at..at + 2].copy_from_slice(&field.to_le_bytes());
+    }
+    let root = 3 * 512;
+    fs[root..root + 12].copy_from_slice(b"NOISE   BIN\x20");
+    fs[root + 24..root + 28].copy_from_slice(&[0x21, 0x5b, 2, 0]);
+    fs[root + 28..root + 32].copy_from_slice(&u32::try_from(noise.len()).unwrap().to_le_bytes());
+    fs[root + 512..root + 512 + noise.len()].copy_from_slice(noise);
+
+    let mut disk = vec![0; FAT_START];
+    disk[446 + 4] = 0x01;
+    disk[446 + 8..446 + 16].copy_from_slice(&[8, 0, 0, 0, 0xf8, 1, 0, 0]);
+    disk[510..512].copy_from_slice(&[0x55, 0xaa]);
+    disk.extend(fs);
+    disk
+}
+
 /// A directory with `disk.img` and `changed.img`, `disk.ndz` and `changed.ndz` with signatures,
-/// and `delta.ndz` from one to the other.
+/// and `delta.ndz` from one to the other; `fat.ndz` of a disk with a file system, and `fat-delta.ndz`.
 pub(crate) struct Bench(TempDir);
 
 impl Bench {

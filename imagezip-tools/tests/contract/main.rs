@@ -9,10 +9,35 @@ mod call;
 
 use all::{Contract, IMAGE, SIGNATURE};
 
-/// A module of tests for each tool, named as the tool.
+/// A module of tests for each tool, named as the tool. Those of a server are run without it
+/// serving anybody.
 macro_rules! contracts {
-    ($($tool:ident: $contract:expr;)*) => {
-        const NAMES: &[&str] = &[$(stringify!($tool)),*];
+    (
+        tools { $($tool:ident: $contract:expr;)* }
+        servers { $($server:ident: $server_contract:expr;)* }
+    ) => {
+        const NAMES: &[&str] = &[$(stringify!($tool),)* $(stringify!($server)),*];
+        $(
+            mod $server {
+                use super::*;
+
+                const CONTRACT: Contract = $server_contract;
+
+                contracts!(@tests
+                    help_names_every_option
+                    usage_is_as_expected
+                    version_is_on_standard_error
+                    bad_options_are_named
+                    bad_values_are_named
+                    missing_operands_are_named
+                    corrupt_input_is_refused
+                    truncated_input_is_refused
+                    missing_input_is_named
+                    a_directory_is_no_input
+                    unwritable_output_is_refused
+                );
+            }
+        )*
         $(
             mod $tool {
                 use super::*;
@@ -53,6 +78,7 @@ macro_rules! contracts {
 }
 
 contracts! {
+    tools {
     imagezip: Contract {
         name: "imagezip",
         works: &["-r", "-H", "disk.ndz.sig", "changed.img", "out.ndz"],
@@ -166,6 +192,37 @@ contracts! {
         json: &[&["--json", "-dd", "-m", "-c", "disk.ndz"]],
         bad_value: ("--checksum-key", ""),
     };
+    imagefs: Contract {
+        name: "imagefs",
+        works: &["cat", "-o", "out.bin", "fat.ndz", "1:/noise.bin"],
+        to_stdout: &["ls", "-l", "fat.ndz", "1:/"],
+        input: "fat.ndz",
+        output: Some("out.bin"),
+        damage: IMAGE,
+        corrupt: 6,
+        truncated: 5,
+        json: &[
+            &["ls", "--json", "fat.ndz"],
+            &["ls", "--json", "-R", "fat.ndz", "1:/"],
+            &["diff", "--json", "fat.ndz", "fat-delta.ndz", "1:/"],
+        ],
+        bad_value: ("--checksum-key", ""),
+    };
+    }
+    servers {
+    imagenbd: Contract {
+        name: "imagenbd",
+        works: &["--socket", "socket", "disk.ndz"],
+        to_stdout: &[],
+        input: "disk.ndz",
+        output: Some("socket"),
+        damage: &[0, 20],
+        corrupt: 6,
+        truncated: 5,
+        json: &[],
+        bad_value: ("--partition", "x"),
+    };
+    }
 }
 
 #[test]

@@ -132,6 +132,11 @@ const QUICK: &[Step] = &[
         ],
     ),
     step(
+        "files and disks inside of images",
+        10,
+        &["test", "--workspace", "--locked", "--test", "browse"],
+    ),
+    step(
         "the tools as scripts call them",
         10,
         &["test", "--workspace", "--locked", "--test", "create_swapimage"],

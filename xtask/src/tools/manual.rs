@@ -15,7 +15,12 @@ pub(super) fn page(tool: &Tool) -> String {
     title(&mut roff, &command);
     synopsis(&mut roff, &command);
     description(&mut roff, &command);
-    operands(&mut roff, &command);
+    if command.has_subcommands() {
+        subcommands(&mut roff, &command);
+    } else {
+        section(&mut roff, "OPERANDS");
+        operands(&mut roff, &command);
+    }
     options(&mut roff, &command);
     exit_statuses(&mut roff, tool);
     json_keys(&mut roff, tool);
@@ -36,7 +41,23 @@ fn title(roff: &mut Roff, command: &Command) {
 }
 
 fn synopsis(roff: &mut Roff, command: &Command) {
-    let mut line = vec![bold(command.get_name()), roman(" ["), italic("options"), roman("]")];
+    section(roff, "SYNOPSIS");
+    if !command.has_subcommands() {
+        roff.text(call(command.get_name(), command));
+        return;
+    }
+    for (number, subcommand) in command.get_subcommands().enumerate() {
+        if number > 0 {
+            roff.control("br", []);
+        }
+        let name = format!("{} {}", command.get_name(), subcommand.get_name());
+        roff.text(call(&name, subcommand));
+    }
+}
+
+/// How a command is called.
+fn call(name: &str, command: &Command) -> Vec<Inline> {
+    let mut line = vec![bold(name), roman(" ["), italic("options"), roman("]")];
     for operand in command.get_positionals() {
         let name = value_name(operand);
         let (open, close) = if operand.is_required_set() { (" ", "") } else { (" [", "]") };
@@ -45,13 +66,17 @@ fn synopsis(roff: &mut Roff, command: &Command) {
             if more || matches!(operand.get_action(), ArgAction::Append) { "..." } else { "" };
         line.extend([roman(open), italic(name), roman(close), roman(more)]);
     }
-    section(roff, "SYNOPSIS").text(line);
+    line
 }
 
 fn description(roff: &mut Roff, command: &Command) {
+    section(roff, "DESCRIPTION");
+    about(roff, command);
+}
+
+fn about(roff: &mut Roff, command: &Command) {
     let about = command.get_long_about().or(command.get_about());
     let about = about.map(ToString::to_string).unwrap_or_default();
-    section(roff, "DESCRIPTION");
     for (number, paragraph) in about.split("\n\n").enumerate() {
         if number > 0 {
             roff.control("PP", []);
@@ -60,8 +85,25 @@ fn description(roff: &mut Roff, command: &Command) {
     }
 }
 
+/// What the tool can do, each with its operands and options.
+fn subcommands(roff: &mut Roff, command: &Command) {
+    section(roff, "COMMANDS");
+    for subcommand in command.get_subcommands() {
+        let name = format!("{} {}", command.get_name(), subcommand.get_name());
+        roff.control("SS", [name.as_str()]);
+        about(roff, subcommand);
+        operands(roff, subcommand);
+        // Those that all have are among the options of the tool.
+        let own = subcommand.get_arguments().filter(|argument| {
+            !argument.is_positional() && !argument.is_global_set() && argument.get_id() != "help"
+        });
+        for option in own {
+            entry(roff, names(option), &explanation(option));
+        }
+    }
+}
+
 fn operands(roff: &mut Roff, command: &Command) {
-    section(roff, "OPERANDS");
     for operand in command.get_positionals() {
         entry(roff, [italic(value_name(operand))], &explanation(operand));
     }
@@ -150,6 +192,9 @@ fn exit_statuses(roff: &mut Roff, tool: &Tool) {
 }
 
 fn json_keys(roff: &mut Roff, tool: &Tool) {
+    if json::keys(tool.name).is_empty() {
+        return;
+    }
     section(roff, "JSON").text([
         roman("The keys that "),
         bold("--json"),

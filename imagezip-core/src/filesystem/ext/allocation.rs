@@ -55,6 +55,11 @@ pub(super) fn free_sectors(
 pub(super) struct Suspects(Vec<u32>);
 
 impl Suspects {
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Groups in any order, some perhaps more than once.
     pub(super) fn new(mut groups: Vec<u32>) -> Self {
         groups.sort_unstable();

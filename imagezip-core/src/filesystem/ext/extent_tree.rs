@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::layout::Layout;
 
-use super::inode::{FileMap, Source, damaged};
+use super::inode::{Extent, Places, Source};
 
 const MAGIC: u16 = 0xf30a;
 /// The most levels below the root: more are not needed for any file.
@@ -25,17 +25,21 @@ impl Header<'_> {
 }
 
 /// An entry of a leaf: blocks of the file.
-struct Extent<'a>(Layout<'a, ENTRY>);
+struct Leaf<'a>(Layout<'a, ENTRY>);
 
-impl Extent<'_> {
+impl Leaf<'_> {
     fn logical(&self) -> u64 {
         self.0.u32::<0x0>().into()
     }
 
-    fn len(&self) -> u64 {
+    /// How many blocks, and whether they were written.
+    fn len(&self) -> (u64, bool) {
         // Longer ones stand for blocks that were reserved but not written.
         let len = u64::from(self.0.u16::<0x4>());
-        len.checked_sub(0x8000).filter(|rest| *rest > 0).unwrap_or(len)
+        match len.checked_sub(0x8000).filter(|rest| *rest > 0) {
+            Some(rest) => (rest, false),
+            None => (len, true),
+        }
     }
 
     fn physical(&self) -> u64 {
@@ -57,44 +61,51 @@ pub(super) fn has_magic(node: &[u8]) -> bool {
     Layout::new(node).is_some_and(|layout| Header(layout).magic() == MAGIC)
 }
 
-/// Adds the extents below the root `root` to `map`.
-pub(super) fn walk(source: Source<'_>, root: &[u8], map: &mut FileMap) -> Result<()> {
-    let depth = Header(Layout::new(root).ok_or_else(damaged)?).depth();
+/// Tells `places` of the extents below the root `root`.
+pub(super) fn walk(source: Source<'_>, root: &[u8], places: &mut dyn Places) -> Result<()> {
+    let header = Header(Layout::new(root).ok_or_else(|| source.damaged())?);
+    let depth = header.depth();
     if depth > MAX_DEPTH {
-        return Err(damaged());
+        return Err(source.damaged());
     }
-    node(source, root, depth, map)
+    // Of a file without blocks.
+    if header.magic() == MAGIC && depth == 0 && header.entries() == 0 {
+        return Ok(());
+    }
+    node(source, root, depth, places)
 }
 
-/// Adds the extents below a node at height `depth`.
+/// Tells of the extents below a node at height `depth`.
 ///
-/// This ends: the height falls with each level, and every leaf must add to the file where it
-/// ended before, or is the last.
-fn node(source: Source<'_>, bytes: &[u8], depth: u16, map: &mut FileMap) -> Result<()> {
+/// This ends: the height falls with each level, and every leaf must tell of blocks after those
+/// before, or is the last.
+fn node(source: Source<'_>, bytes: &[u8], depth: u16, places: &mut dyn Places) -> Result<()> {
+    let damaged = || source.damaged();
     let header = Header(Layout::new(bytes).ok_or_else(damaged)?);
     let entries = usize::from(header.entries());
     if header.magic() != MAGIC || header.depth() != depth || entries == 0 {
         return Err(damaged());
     }
     for number in 1..=entries {
-        if map.missing().is_none() {
-            return Ok(());
-        }
+        let Some(next) = places.missing() else { return Ok(()) };
         let at = number.saturating_mul(ENTRY);
         let entry = Layout::at(bytes, at).ok_or_else(damaged)?;
         let Some(below) = depth.checked_sub(1) else {
-            let extent = Extent(entry);
-            if extent.len() == 0 {
+            let leaf = Leaf(entry);
+            let (logical, physical) = (leaf.logical(), leaf.physical());
+            let (len, written) = leaf.len();
+            if len == 0 || logical < next {
                 return Err(damaged());
             }
-            map.append(source.superblock, extent.logical(), extent.physical(), extent.len())?;
+            places.append(source, Extent { logical, physical, len, written })?;
             continue;
         };
+        places.descend()?;
         let child = source.read(Index(entry).child())?;
         if !checksum_is_right(source, &child) {
             return Err(damaged());
         }
-        node(source, &child, below, map)?;
+        node(source, &child, below, places)?;
     }
     Ok(())
 }

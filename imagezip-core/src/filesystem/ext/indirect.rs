@@ -3,36 +3,44 @@
 use crate::error::Result;
 use crate::layout::Layout;
 
-use super::inode::{FileMap, Source, damaged};
+use super::inode::{Extent, Places, Source};
 
 /// The numbers in an inode that name blocks of the file itself. Three follow that name blocks
 /// full of numbers, at one to three removes.
 const DIRECT: usize = 12;
 
-/// Adds the blocks that an inode's numbers name to `map`.
-pub(super) fn walk(source: Source<'_>, numbers: &[u8; 60], map: &mut FileMap) -> Result<()> {
+/// Tells `places` of the blocks that an inode's numbers name.
+pub(super) fn walk(source: Source<'_>, numbers: &[u8; 60], places: &mut dyn Places) -> Result<()> {
     for (place, number) in block_numbers(numbers).enumerate() {
         let removes = place.saturating_add(1).saturating_sub(DIRECT);
-        add(source, number, removes, map)?;
+        add(source, number, removes, places)?;
     }
     Ok(())
 }
 
-/// Adds the blocks that block `number` stands for, at so many removes.
+/// Tells of the blocks that block `number` stands for, at so many removes.
 ///
-/// This ends: there are three removes at most, and a file without holes grows with every number.
-fn add(source: Source<'_>, number: u32, removes: usize, map: &mut FileMap) -> Result<()> {
-    let Some(next) = map.missing() else {
+/// This ends: there are three removes at most, and every number tells of a block or more.
+fn add(source: Source<'_>, number: u32, removes: usize, places: &mut dyn Places) -> Result<()> {
+    let Some(next) = places.missing() else {
         return Ok(());
     };
     if number == 0 {
-        return Err(damaged());
+        return places.skip(source, span(source, removes));
     }
     let Some(below) = removes.checked_sub(1) else {
-        return map.append(source.superblock, next, number.into(), 1);
+        let extent = Extent { logical: next, physical: number.into(), len: 1, written: true };
+        return places.append(source, extent);
     };
+    places.descend()?;
     let block = source.read(number.into())?;
-    block_numbers(&block).try_for_each(|number| add(source, number, below, map))
+    block_numbers(&block).try_for_each(|number| add(source, number, below, places))
+}
+
+/// How many blocks of a file a number at so many removes stands for.
+fn span(source: Source<'_>, removes: usize) -> u64 {
+    let per_block = u64::from(source.superblock.geometry.block_size().bytes()) / 4;
+    (0..removes).fold(1, |span: u64, _| span.saturating_mul(per_block))
 }
 
 fn block_numbers(bytes: &[u8]) -> impl Iterator<Item = u32> + '_ {

@@ -1,4 +1,4 @@
-//! The journal's inode: where in the file system the blocks of the log lie.
+//! Inodes as they lie on the disk, and where in the file system the blocks of the journal lie.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use crate::device::ReadAt;
 use crate::error::{CorruptKind, Error, ErrorKind, Limit, Place, Result};
 use crate::layout::Layout;
+use crate::sector::Bytes;
 
 use super::checksum::Crc32c;
 use super::group::{DescriptorTable, read_block};
@@ -27,15 +28,19 @@ impl View<'_> {
     fn checksum_low(&self) -> u16 { self.0.u16::<0x7c>() }
 }
 
-const EXTENTS_FLAG: u32 = 0x8_0000;
+/// Set if the inode's block map is the root of a tree of extents.
+pub(super) const EXTENTS_FLAG: u32 = 0x8_0000;
 /// The most blocks of a journal: 16 GiB of 4 KiB blocks.
 const MAX_BLOCKS: u64 = 1 << 22;
 /// The most pieces of a journal. What is kept in memory for one takes 24 bytes.
 const MAX_RUNS: usize = 1 << 20;
 
-/// That the inode or what hangs on it is damaged.
+/// What it is called if the journal's inode or what hangs on it is damaged.
+const FAULT: CorruptKind = CorruptKind::JournalInode;
+
+/// That the journal's inode or what hangs on it is damaged.
 pub(super) fn damaged() -> Error {
-    ErrorKind::Corrupt(CorruptKind::JournalInode).at(Place::Whole)
+    ErrorKind::Corrupt(FAULT).at(Place::Whole)
 }
 
 /// Blocks that follow each other both in a file and in the file system.
@@ -43,6 +48,33 @@ struct Run {
     logical: u64,
     physical: u64,
     len: u64,
+}
+
+/// Blocks of a file that follow each other in the file system, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Extent {
+    /// The first, counted in the file.
+    pub(super) logical: u64,
+    /// The same, counted in the file system.
+    pub(super) physical: u64,
+    pub(super) len: u64,
+    /// If not, they are reserved, and read as zeros.
+    pub(super) written: bool,
+}
+
+/// Who wants to know where the blocks of a file lie. They are told in the order of the file.
+pub(super) trait Places {
+    /// The first block of the file of which nothing was told yet; `None` if all were.
+    fn missing(&self) -> Option<u64>;
+
+    /// Takes the place of blocks, of which the first is not before the missing one.
+    fn append(&mut self, source: Source<'_>, extent: Extent) -> Result<()>;
+
+    /// The next `len` blocks of the file have no place: it has a hole.
+    fn skip(&mut self, source: Source<'_>, len: u64) -> Result<()>;
+
+    /// A block is about to be read that tells of the places of others.
+    fn descend(&mut self) -> Result<()>;
 }
 
 /// Where the blocks of a file lie, from its first to its last without a hole.
@@ -62,24 +94,27 @@ impl FileMap {
         self.blocks
     }
 
-    /// The first block of the file that has no place yet; `None` if all have one.
-    pub(super) fn missing(&self) -> Option<u64> {
+    /// Where block `logical` of the file lies.
+    pub(super) fn block(&self, logical: u64) -> Option<u64> {
+        let after = self.runs.partition_point(|run| run.logical <= logical);
+        let run = self.runs.get(after.checked_sub(1)?)?;
+        let offset = logical.checked_sub(run.logical).filter(|offset| *offset < run.len)?;
+        run.physical.checked_add(offset)
+    }
+}
+
+impl Places for FileMap {
+    fn missing(&self) -> Option<u64> {
         let next = self.runs.last().map_or(0, |run| run.logical.saturating_add(run.len));
         (next < self.blocks).then_some(next)
     }
 
-    /// Says where the next `len` blocks of the file lie. Fails unless `logical` is the first of
-    /// them and they are in the file system.
-    pub(super) fn append(
-        &mut self,
-        superblock: &Superblock,
-        logical: u64,
-        physical: u64,
-        len: u64,
-    ) -> Result<()> {
+    /// Fails unless they are the next blocks of the file and in the file system.
+    fn append(&mut self, source: Source<'_>, extent: Extent) -> Result<()> {
+        let Extent { logical, physical, len, .. } = extent;
         let end = physical.checked_add(len).ok_or_else(damaged)?;
         let follows = self.missing().is_none_or(|next| next == logical);
-        if !follows || !superblock.geometry.contains(&(physical..end)) {
+        if !follows || !source.superblock.geometry.contains(&(physical..end)) {
             return Err(damaged());
         }
         let full = self.runs.len() >= MAX_RUNS;
@@ -95,12 +130,12 @@ impl FileMap {
         Ok(())
     }
 
-    /// Where block `logical` of the file lies.
-    pub(super) fn block(&self, logical: u64) -> Option<u64> {
-        let after = self.runs.partition_point(|run| run.logical <= logical);
-        let run = self.runs.get(after.checked_sub(1)?)?;
-        let offset = logical.checked_sub(run.logical).filter(|offset| *offset < run.len)?;
-        run.physical.checked_add(offset)
+    fn skip(&mut self, _: Source<'_>, _: u64) -> Result<()> {
+        Err(damaged())
+    }
+
+    fn descend(&mut self) -> Result<()> {
+        Ok(())
     }
 }
 
@@ -111,14 +146,21 @@ pub(super) struct Source<'a> {
     pub(super) superblock: &'a Superblock,
     /// What the checksums of the file's metadata start from; `None` if they aren't known.
     pub(super) seed: Option<Crc32c>,
+    /// What it is called if the file's inode or what hangs on it is damaged.
+    pub(super) fault: CorruptKind,
 }
 
 impl Source<'_> {
+    /// That the file's inode or what hangs on it is damaged.
+    pub(super) fn damaged(&self) -> Error {
+        ErrorKind::Corrupt(self.fault).at(Place::Whole)
+    }
+
     /// Block `number`, if it is in the file system.
     pub(super) fn read(&self, number: u64) -> Result<Vec<u8>> {
         let geometry = &self.superblock.geometry;
         if !geometry.contains(&(number..number.saturating_add(1))) {
-            return Err(damaged());
+            return Err(self.damaged());
         }
         let mut block = vec![0; geometry.block_size().len()];
         read_block(self.device, self.superblock, number, &mut block)?;
@@ -137,7 +179,7 @@ pub(super) fn journal_blocks(
         (Err(Error { kind: ErrorKind::Corrupt(_), .. }), Some((block_map, size))) => {
             // The copy has no flags and no checksum: a tree of extents tells by its mark.
             let is_tree = extent_tree::has_magic(&block_map);
-            let source = Source { device, superblock, seed: None };
+            let source = Source { device, superblock, seed: None, fault: FAULT };
             map(source, &block_map, is_tree, size).or(outcome)
         }
         _ => outcome,
@@ -145,6 +187,21 @@ pub(super) fn journal_blocks(
 }
 
 fn by_inode(device: &dyn ReadAt, superblock: &Superblock, number: u32) -> Result<FileMap> {
+    let (bytes, seed) = read_inode(device, superblock, number, FAULT)?;
+    let view = View(Layout::new(&bytes).ok_or_else(damaged)?);
+    let source = Source { device, superblock, seed: Some(seed), fault: FAULT };
+    let size = u64::from(view.size_high()) << 32 | u64::from(view.size_low());
+    map(source, &view.block_map(), view.flags() & EXTENTS_FLAG != 0, size)
+}
+
+/// Where inode `number` lies, in bytes; fails as `Corrupt(fault)` if there can be no such inode.
+pub(super) fn locate_inode(
+    device: &dyn ReadAt,
+    superblock: &Superblock,
+    number: u32,
+    fault: CorruptKind,
+) -> Result<Bytes> {
+    let damaged = || ErrorKind::Corrupt(fault).at(Place::Entry(number.into()));
     let geometry = &superblock.geometry;
     let index = number.checked_sub(1).ok_or_else(damaged)?;
     let group = index.checked_div(geometry.inodes_per_group).ok_or_else(damaged)?;
@@ -157,17 +214,27 @@ fn by_inode(device: &dyn ReadAt, superblock: &Superblock, number: u32) -> Result
     let from_table = u64::from(place).checked_mul(geometry.inode_size.into());
     let position = geometry.block_size().position(table).zip(from_table);
     let position = position.and_then(|(table, offset)| table.checked_add(offset));
-    let mut bytes = vec![0; geometry.inode_size.into()];
-    device.read_at(position.ok_or_else(damaged)?, &mut bytes)?;
+    position.ok_or_else(damaged)
+}
 
+/// Inode `number`, and what the checksums of its metadata start from; fails as `Corrupt(fault)`
+/// if there can be no such inode, or its checksum is wrong.
+pub(super) fn read_inode(
+    device: &dyn ReadAt,
+    superblock: &Superblock,
+    number: u32,
+    fault: CorruptKind,
+) -> Result<(Vec<u8>, Crc32c)> {
+    let damaged = || ErrorKind::Corrupt(fault).at(Place::Entry(number.into()));
+    let position = locate_inode(device, superblock, number, fault)?;
+    let mut bytes = vec![0; superblock.geometry.inode_size.into()];
+    device.read_at(position, &mut bytes)?;
     let view = View(Layout::new(&bytes).ok_or_else(damaged)?);
     let seed = superblock.seed.add(&number.to_le_bytes()).add(&view.generation());
     if superblock.features.metadata_checksums() && !checksum_is_right(seed, &bytes, &view) {
         return Err(damaged());
     }
-    let source = Source { device, superblock, seed: Some(seed) };
-    let size = u64::from(view.size_high()) << 32 | u64::from(view.size_low());
-    map(source, &view.block_map(), view.flags() & EXTENTS_FLAG != 0, size)
+    Ok((bytes, seed))
 }
 
 fn checksum_is_right(seed: Crc32c, bytes: &[u8], view: &View<'_>) -> bool {
@@ -187,7 +254,7 @@ fn checksum_is_right(seed: Crc32c, bytes: &[u8], view: &View<'_>) -> bool {
 
 fn map(source: Source<'_>, block_map: &[u8; 60], is_tree: bool, size: u64) -> Result<FileMap> {
     let block_size = source.superblock.geometry.block_size();
-    let blocks = block_size.blocks_in(crate::sector::Bytes(size));
+    let blocks = block_size.blocks_in(Bytes(size));
     if blocks > MAX_BLOCKS {
         return Err(ErrorKind::TooLarge(Limit::Journal).into());
     }

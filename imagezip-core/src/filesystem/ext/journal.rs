@@ -22,6 +22,7 @@ mod overlay;
 mod record;
 mod scan;
 
+use fast_commit::FastCommits;
 use log::{Log, Walk};
 pub(super) use overlay::Overlay;
 use overlay::Place;
@@ -39,6 +40,8 @@ pub(super) struct Recovered<'a> {
     pub(super) superblock: Superblock,
     /// The groups in which fast commits give blocks to files.
     pub(super) suspects: Suspects,
+    /// Whether there are fast commits, which were not replayed.
+    pub(super) fast_commits: bool,
 }
 
 /// Replays the journal of a file system that needs recovery.
@@ -61,14 +64,15 @@ pub(super) fn recover<'a>(
     let mut overlay = Overlay::new(device, block_size);
     let Some(start) = log.start() else {
         let superblock = superblock.clone();
-        return Ok(Recovered { device: overlay, superblock, suspects: Suspects::default() });
+        let (suspects, fast_commits) = (Suspects::default(), false);
+        return Ok(Recovered { device: overlay, superblock, suspects, fast_commits });
     };
     let end = scan::end_of_log(&log, start)?;
     let revoked = Revoked::collect(&log, log.walk_until(start, end))?;
     replay(&log, log.walk_until(start, end), &revoked, &mut overlay)?;
     let superblock = Superblock::read(&overlay)?;
-    let suspects = fast_commit::groups(&log, end, &superblock.geometry)?;
-    Ok(Recovered { device: overlay, superblock, suspects })
+    let FastCommits { any, groups } = fast_commit::read(&log, end, &superblock.geometry)?;
+    Ok(Recovered { device: overlay, superblock, suspects: groups, fast_commits: any })
 }
 
 /// Blocks that must not be taken from transactions up to and including one.

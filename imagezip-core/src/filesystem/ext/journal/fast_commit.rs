@@ -38,12 +38,20 @@ fn first_entry(bytes: &[u8]) -> Option<(Entry<'_>, &[u8])> {
     Some((Entry { kind: prefix.u16::<0>(), value, whole }, rest))
 }
 
-/// The groups in which blocks are given to files by the fast commits that follow the last
-/// transaction, which make up transaction `sequence`.
+/// What matters of the fast commits that follow the last transaction.
+#[derive(Debug, Default)]
+pub(super) struct FastCommits {
+    /// Whether there are any.
+    pub(super) any: bool,
+    /// The groups in which they give blocks to files.
+    pub(super) groups: Suspects,
+}
+
+/// Reads the fast commits that follow the last transaction, which make up transaction `sequence`.
 ///
 /// # Errors
 /// `Incompatible` if they need an unknown feature, `Corrupt` if one names blocks that don't exist.
-pub(super) fn groups(log: &Log<'_>, sequence: u32, geometry: &Geometry) -> Result<Suspects> {
+pub(super) fn read(log: &Log<'_>, sequence: u32, geometry: &Geometry) -> Result<FastCommits> {
     let mut reader = Reader::new(sequence, geometry);
     let mut block = log.buffer();
     for number in log.header().fast_commits.clone() {
@@ -84,9 +92,10 @@ impl<'a> Reader<'a> {
 
     /// The groups of the complete commits. If even the first one is broken off, recovery does not
     /// succeed: then, to be on the safe side, those of its entries.
-    fn finish(self) -> Suspects {
+    fn finish(self) -> FastCommits {
         let groups = if self.any_valid { self.valid } else { self.seen };
-        Suspects::new(groups.into_iter().collect())
+        let groups = Suspects::new(groups.into_iter().collect());
+        FastCommits { any: self.any_valid || !groups.is_empty(), groups }
     }
 
     /// Reads the entries of a block. An entry doesn't cross blocks.
@@ -233,7 +242,7 @@ mod tests {
                 break;
             }
         }
-        let suspects = reader.finish();
+        let suspects = reader.finish().groups;
         Ok((0..10).filter(|group| suspects.doubt(*group).is_some()).collect())
     }
 

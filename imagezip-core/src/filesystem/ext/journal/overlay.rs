@@ -41,6 +41,14 @@ impl<'a> Overlay<'a> {
         Ok(())
     }
 
+    /// Whether any of these bytes are in a block that is replaced.
+    pub(in super::super) fn touches(&self, start: Bytes, end: Bytes) -> bool {
+        let (first, _) = self.block_size.locate(start);
+        let mut replaced = self.replaced.range(first..).map(|(block, _)| *block);
+        let next = replaced.next().and_then(|block| self.block_size.position(block));
+        next.is_some_and(|next| next < end)
+    }
+
     /// Reads from a single block.
     fn read_in_block(&self, at: Bytes, buf: &mut [u8]) -> Result<()> {
         let (number, offset) = self.block_size.locate(at);
