@@ -15,4 +15,5 @@ mod refusal;
 mod save;
 mod server;
 mod swapin;
+mod swapin_cutoff;
 mod users;

@@ -160,8 +160,8 @@ const GUESTS: &[Step] = &[
         &["test", "--workspace", "--locked", "--test", "guests"],
     ),
     step(
-        "saves in QEMU",
-        20,
+        "saves and loads in QEMU",
+        25,
         &["test", "--workspace", "--locked", "--test", "qemu", "--", "--test-threads=2"],
     ),
     step(
