@@ -16,4 +16,5 @@ mod save;
 mod server;
 mod swapin;
 mod swapin_cutoff;
+mod swapin_partition;
 mod users;
