@@ -54,7 +54,8 @@ pub(super) fn run(experiment: &Experiment, machine: Machine, word: &str) -> Resu
     let last = read_status(&experiment.node_file("-swap.status")).context("no last status")?;
     let good = last.result == Some(0) && last.phase == Phase::Done;
     ensure!(good, "the last status is not that of a success: {last:?}");
-    let start = if terminal { "\r" } else { "" };
+    // Nothing of a longer line may stay on a terminal.
+    let start = if terminal { "\r\x1b[K" } else { "" };
     println!("{start}{}", progress_line(&last, word));
 
     let lines = console.lines().into_iter();
