@@ -257,6 +257,26 @@ pub fn wait_until(node: &Running, mut so: impl FnMut() -> bool) -> Result<bool> 
     }
 }
 
+/// Waits until a guest has written more than so many bytes to its first disk; how many it has then,
+/// or `None` if it has ended before.
+pub fn wait_until_written(node: &mut Running, bytes: u64) -> Result<Option<u64>> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match node.bytes_written() {
+            Ok(written) => {
+                let first = written.first().copied().context("the guest has no disk")?;
+                if first > bytes {
+                    return Ok(Some(first));
+                }
+            }
+            Err(_) if node.console().has_ended() => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        ensure!(Instant::now() < deadline, "waited for too long:\n{}", node.console().tail(20));
+        thread::sleep(LOOK);
+    }
+}
+
 /// Copies a disk, leaving out what is zero.
 pub fn copy_sparse(from: &Path, to: &Path) -> Result<()> {
     stdout(tool("cp").arg("--sparse=always").arg(from).arg(to)).map(drop)

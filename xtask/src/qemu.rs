@@ -177,6 +177,13 @@ impl Machine {
         self
     }
 
+    /// Writes all that the guest says to another file.
+    #[must_use]
+    pub fn log_to(mut self, log: &Path) -> Self {
+        log.clone_into(&mut self.log);
+        self
+    }
+
     /// Adds a network card; the one that every guest has without this is left out then.
     #[must_use]
     pub fn nic(mut self, nic: Nic) -> Self {

@@ -15,4 +15,6 @@ mod refusal;
 mod save;
 mod server;
 mod swapin;
+mod swapin_cutoff;
+mod swapin_partition;
 mod users;

@@ -16,7 +16,7 @@ fn an_absent_disk_is_not_replaced_by_another() -> Result<()> {
     let run = trial.run("")?;
     let words = "there is no disk vdb; the disks are: vda (";
     trial.check_refused(&run, 26, words)?;
-    trial.check_refused(&run, 26, "no WWN); no other one is saved in its place")?;
+    trial.check_refused(&run, 26, "no WWN); no other one is used in its place")?;
     assert!(!run.console.contains("mfs-phase: save"), "{}", run.console);
     Ok(())
 }
@@ -95,7 +95,7 @@ fn a_signature_of_something_larger_is_refused() -> Result<()> {
 fn a_wrong_command_line_ends_the_machine() -> Result<()> {
     let trial = Trial::new("wrong-job")?;
     let run = trial.run("mfs.job=clone")?;
-    run.check_failed(20, "mfs.job=clone: must be swapout, selftest or idle")?;
+    run.check_failed(20, "mfs.job=clone: must be swapout, swapin, selftest or idle")?;
     trial.check_previous_is_untouched()
 }
 

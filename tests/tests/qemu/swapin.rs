@@ -10,7 +10,7 @@ use swapmfs_tests::disk::filled;
 use swapmfs_tests::trial::{Run, Set, Trial, copy_sparse, prepared};
 use xtask::command::{stdout, tool};
 use xtask::experiment::{SERIAL, compare_sectors};
-use xtask::node_disk::{NodeDisk, SECTOR, Tree};
+use xtask::node_disk::{NodeDisk, SECTOR, Slice, Tree};
 use xtask::qemu::hardware::{Bus, Disk};
 use xtask::qemu::{Access, Drive};
 
@@ -54,10 +54,15 @@ impl Loading {
         Run::of(&mut self.trial.loading(self.drive(), words)?.start()?)
     }
 
-    /// Fails unless all that was in use on the saved disk is on this one, but for the table of
-    /// partitions if that had to be fitted to another size.
-    pub(crate) fn check_restored(&self) -> Result<()> {
-        let saved = &self.trial.experiment.disk;
+    /// The disk that was saved.
+    pub(crate) fn saved_disk(&self) -> &NodeDisk {
+        &self.trial.experiment.disk
+    }
+
+    /// What was in use on the saved disk, but for the table of partitions if that has to be fitted
+    /// to another size.
+    pub(crate) fn in_use(&self) -> Result<Vec<Slice>> {
+        let saved = self.saved_disk();
         let mut in_use = saved.sectors_in_use()?;
         if fs::metadata(&self.disk)?.len() != saved.sectors * SECTOR {
             // The backup table is elsewhere, and the primary one says so.
@@ -65,7 +70,14 @@ impl Loading {
             in_use[0].start = 2;
             in_use[0].sectors -= 2;
         }
-        compare_sectors(&saved.path, &self.disk, &in_use)?;
+        Ok(in_use)
+    }
+
+    /// Fails unless all that was in use on the saved disk is on this one, but for the table of
+    /// partitions if that had to be fitted to another size.
+    pub(crate) fn check_restored(&self) -> Result<()> {
+        let saved = self.saved_disk();
+        compare_sectors(&saved.path, &self.disk, &self.in_use()?)?;
         let loaded = self.node_disk();
         loaded.check_root()?;
         let scratch = self.trial.experiment.directory.join("scratch");

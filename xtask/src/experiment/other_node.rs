@@ -32,7 +32,7 @@ const BOOT_LIMIT: Duration = Duration::from_mins(3);
 const MBR_LENGTH: std::ops::Range<usize> = 458..462;
 
 /// What a disk was found to have in common with the one that was saved.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoadProof {
     /// Bytes in use on the saved disk that are equal: all but those that name the disk's size.
     pub bytes_compared: u64,
@@ -68,6 +68,15 @@ impl Experiment {
     pub fn other_drive(&self, other: &NodeDisk) -> Disk {
         let (path, serial) = (other.path.clone(), OTHER_SERIAL.to_owned());
         Disk::from(Drive { path, serial, access: Access::ReadWrite }).on(Bus::Ahci)
+    }
+
+    /// Gives the node the `.part` of the other node's disk, as boss does when the experiment gets
+    /// that node.
+    ///
+    /// # Errors
+    /// If a file can't be written.
+    pub fn install_other_part(&self) -> Result<()> {
+        self.install_part(&format!("DISK=sda LOADPART=0 BOOTPART=2 SERIAL={OTHER_SERIAL}"))
     }
 
     /// Compares a disk that this experiment was loaded onto with the one that was saved.
