@@ -12,7 +12,7 @@ use boss::swapinfo;
 use imagezip_core::allocation::{DiskMap, Options, Selection, scan};
 use imagezip_core::partition::LogicalSectorSize;
 use imagezip_core::swapinfo::Part;
-use imagezip_tools::create::create;
+use imagezip_tools::create::{create, sha256_of};
 use imagezip_tools::host::FileDevice;
 
 use crate::mfs::Image;
@@ -98,12 +98,14 @@ impl Experiment {
         Ok((device, map))
     }
 
-    /// Gives the node its signature and this `.part`, as boss does at swapin.
+    /// Gives the node its signature and this `.part`, as boss does at swapin; with the digest of the
+    /// base image.
     ///
     /// # Errors
     /// If the words are not those of a `.part`, or a file can't be written.
     pub fn install_part(&self, words: &str) -> Result<()> {
-        let part = Part::parse(words.as_bytes()).with_context(|| format!("{words:?}"))?;
+        let mut part = Part::parse(words.as_bytes()).with_context(|| format!("{words:?}"))?;
+        part.base_sha256 = Some(sha256_of(&self.base_image)?.0);
         swapinfo::install(&self.swapinfo(), VNAME, &self.base_signature, "testbed-BASE.sig", &part)
     }
 

@@ -16,7 +16,7 @@ use anyhow::{Context, Result, anyhow};
 use disk::Disk;
 use imagezip_core::ndz::Image;
 use imagezip_core::signature::Signature;
-use imagezip_core::swapinfo::{Base, Meta};
+use imagezip_core::swapinfo::{Base, Meta, Part};
 use imagezip_tools::create::sha256_of;
 use imagezip_tools::host::FileDevice;
 use tempfile::TempDir;
@@ -107,7 +107,8 @@ impl Node {
 
     /// The same with another disk or partition in the file that names them.
     fn swap_out_by(&self, disk: &str, part: u32, options: &[&str]) -> Result<Option<i32>> {
-        let line = format!("DISK={disk} LOADPART={part} BOOTPART=1\n");
+        let base = sha256_of(&self.base())?;
+        let line = format!("DISK={disk} LOADPART={part} BOOTPART=1 BASESHA256={base}\n");
         fs::write(self.swapinfo().join("node1.part"), line)?;
         self.run_script(options)
     }
@@ -174,6 +175,7 @@ impl Node {
             (meta.image_size, meta.image_sha256),
             (self.image_len()?, { sha256_of(&file("-swap.ndz"))?.0 })
         );
+        assert_eq!(meta.signature_sha256, Some(sha256_of(&file("-swap.sig"))?.0));
         assert_eq!(
             (meta.chunks, meta.regions, meta.sectors_changed),
             (image.chunk_count().into(), regions, sectors)
@@ -181,7 +183,8 @@ impl Node {
         assert_eq!((meta.load_partition, meta.disk_size), (u8::try_from(self.part)?, disk::SIZE));
         let base = is_delta.then(|| -> Result<Base> {
             let signature_sha256 = sha256_of(&file(".sig"))?.0;
-            Ok(Base { name: "testbed-base.sig".into(), signature_sha256, image_sha256: None })
+            let image_sha256 = Part::parse(&fs::read(file(".part"))?)?.base_sha256;
+            Ok(Base { name: "testbed-base.sig".into(), signature_sha256, image_sha256 })
         });
         assert_eq!(meta.base, base.transpose()?);
         let signature = Signature::read(fs::read(file("-swap.sig"))?.as_slice())?;
