@@ -94,7 +94,7 @@ fn a_removable_disk_is_not_saved_though_it_is_the_one_that_is_named() -> Result<
     trial.check_refused(
         &run,
         37,
-        "is removable, so it is not a node's own disk; it is not saved",
+        "is removable, so it is not a node's own disk; it is not used",
     )?;
     assert!(!run.console.contains("mfs-phase: save"), "{}", run.console);
     let content = fs::read(trial.experiment.directory.join("stick.img"))?;

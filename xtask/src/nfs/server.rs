@@ -9,6 +9,7 @@ use super::faults::{Faults, Statistics};
 use super::vfs::Vfs;
 use anyhow::{Context, Result, bail};
 use nfs3_server::tcp::{NFSTcp, NFSTcpListener};
+use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
@@ -50,9 +51,17 @@ impl Server {
 
     /// Prepares and starts.
     pub fn started(directory: &Path, name: &str) -> Result<Self> {
-        let mut server = Self::new(directory, name)?;
-        server.start()?;
-        Ok(server)
+        // Between the two, somebody else's connection may get the port.
+        const TRIES: u32 = 8;
+        let mut tries = 1..=TRIES;
+        loop {
+            let mut server = Self::new(directory, name)?;
+            match server.start() {
+                Ok(()) => return Ok(server),
+                Err(error) if is_taken(&error) && tries.next().is_some() => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Starts to serve; clients find the state of before.
@@ -109,6 +118,12 @@ impl Server {
     pub fn statistics(&self) -> Statistics {
         self.export.monitor.statistics()
     }
+}
+
+/// Whether an error is that somebody else has the port.
+fn is_taken(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    kind == Some(io::ErrorKind::AddrInUse)
 }
 
 impl Drop for Server {

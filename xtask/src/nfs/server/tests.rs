@@ -298,3 +298,15 @@ fn only_the_export_can_be_mounted() {
     Client::try_mount(&server, "/proj/testbed").unwrap();
     assert!(Server::new(&directory.path().join("absent"), "/proj").is_err());
 }
+
+#[test]
+fn a_port_that_somebody_else_has_is_told_from_other_errors() {
+    let directory = TempDir::new().unwrap();
+    let mut server = Server::new(directory.path(), "/proj").unwrap();
+    let other = TcpListener::bind(("127.0.0.1", server.port())).unwrap();
+    let error = server.start().unwrap_err();
+    assert!(is_taken(&error), "{error:?}");
+    drop(other);
+    server.start().unwrap();
+    assert!(!is_taken(&server.start().unwrap_err()));
+}
