@@ -51,7 +51,11 @@ fn find_in(volume: &Volume<'_>, path: &[u8], follow: bool) -> anyhow::Result<Fou
                 must_be_directory()?;
                 let child = volume.child(&here.node, name)?;
                 let path = join(&here.path, name);
-                let Some(child) = child else { bail!("no such file: {}", escape(&path)) };
+                let Some(child) = child else {
+                    // Its name comes before this, unless it is only on the way.
+                    ensure!(!left.is_empty() || links > 0, "no such file");
+                    bail!("no such file: {}", escape(&path));
+                };
                 let node = volume.node(&child).with_context(|| escape(&path))?;
                 if node.kind() == FileKind::Symlink && (follow || !left.is_empty()) {
                     links += 1;

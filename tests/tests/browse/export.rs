@@ -99,6 +99,10 @@ fn qemu_reads_the_loaded_disk() -> Result<()> {
     let info = stdout(qemu("qemu-img").args(["info", "--output=json"]).arg(&server.uri))?;
     let info: serde_json::Value = serde_json::from_str(&info)?;
     assert_eq!(info["virtual-size"], 48 << 20);
+    let list = stdout(tool("qemu-nbd").args(["--list", "-k"]).arg(&server.socket))?;
+    for words in ["size:  50331648", "( readonly", "base:allocation"] {
+        assert!(list.contains(words), "no {words:?} in {list}");
+    }
     let compare = |from: &str| {
         stdout(qemu("qemu-img").args(["compare", "-f", "raw", "-F", "raw", from]).arg(&loaded))
     };
