@@ -38,6 +38,21 @@ impl KeyRing {
         Self::default()
     }
 
+    /// The keys in these files, if any are given: to what is encrypted, and to what is signed.
+    ///
+    /// # Errors
+    /// If a file can't be read or is something else.
+    pub fn of_files(cipher: Option<&Path>, signature: Option<&Path>) -> anyhow::Result<Self> {
+        let mut keys = Self::new();
+        if let Some(path) = cipher {
+            keys.add_cipher_key(path)?;
+        }
+        if let Some(path) = signature {
+            keys.add_signature_key(path)?;
+        }
+        Ok(keys)
+    }
+
     /// Adds the key in a file of 64 hexadecimal digits; what follows them is ignored.
     ///
     /// # Errors

@@ -74,14 +74,7 @@ impl Options {
     /// # Errors
     /// If a key file can't be read.
     pub fn keys(&self) -> anyhow::Result<KeyRing> {
-        let mut keys = KeyRing::new();
-        if let Some(path) = &self.key {
-            keys.add_cipher_key(path)?;
-        }
-        if let Some(path) = &self.checksum_key {
-            keys.add_signature_key(path)?;
-        }
-        Ok(keys)
+        KeyRing::of_files(self.key.as_deref(), self.checksum_key.as_deref())
     }
 
     /// The threads to work with.

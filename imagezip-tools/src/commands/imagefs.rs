@@ -82,14 +82,7 @@ impl Keys {
     /// # Errors
     /// If a key file can't be read.
     pub fn ring(&self) -> anyhow::Result<KeyRing> {
-        let mut keys = KeyRing::new();
-        if let Some(path) = &self.key {
-            keys.add_cipher_key(path)?;
-        }
-        if let Some(path) = &self.checksum_key {
-            keys.add_signature_key(path)?;
-        }
-        Ok(keys)
+        KeyRing::of_files(self.key.as_deref(), self.checksum_key.as_deref())
     }
 }
 

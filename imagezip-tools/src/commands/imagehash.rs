@@ -297,13 +297,7 @@ impl Imagehash {
         if self.regular_file {
             return Subject::plain(image);
         }
-        let mut keys = KeyRing::new();
-        if let Some(path) = &self.key {
-            keys.add_cipher_key(path)?;
-        }
-        if let Some(path) = &self.checksum_key {
-            keys.add_signature_key(path)?;
-        }
+        let keys = KeyRing::of_files(self.key.as_deref(), self.checksum_key.as_deref())?;
         Subject::image(image, keys)
     }
 

@@ -142,13 +142,7 @@ impl Imageunzip {
         if let Some(key) = &self.signed_by {
             Verifier::load(key)?.verify(&self.image)?;
         }
-        let mut keys = KeyRing::new();
-        if let Some(path) = &self.checksum_key {
-            keys.add_signature_key(path)?;
-        }
-        if let Some(path) = &self.key {
-            keys.add_cipher_key(path)?;
-        }
+        let keys = KeyRing::of_files(self.key.as_deref(), self.checksum_key.as_deref())?;
         Ok(Demands { keys, id: self.id })
     }
 
