@@ -22,11 +22,11 @@ pub enum Manner {
     Full,
 }
 
-/// How many blocks of a disk are looked at to find out whether comparing all of it pays.
+/// About how many blocks of a disk are looked at to find out whether comparing all of it pays.
 const SAMPLES: usize = 128;
 
-/// Of so many blocks one has to be there already: comparing a disk takes less than an eighth of
-/// the time that loading it does.
+/// Of so many blocks one has to be there already: reading and hashing take about a ninth of the time
+/// that writing the same to a disk does (docs/performance.md).
 const ONE_IN: usize = 8;
 
 /// Makes the target what it was when it was saved, in the sectors that the images hold: each is

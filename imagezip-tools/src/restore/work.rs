@@ -122,6 +122,9 @@ impl Restore<'_> {
                 file.write_at(*at, bytes)?;
                 // The order counts if the machine is turned off in between.
                 file.finish(Bytes(0))?;
+                let mut found = vec![0; bytes.len()];
+                TargetReader::uncached(&device).read_at(*at, &mut found)?;
+                ensure!(found == *bytes, "byte {at} does not give back what was written there");
             }
             Ok(())
         };

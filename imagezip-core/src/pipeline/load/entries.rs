@@ -83,11 +83,9 @@ pub(super) fn entry_check<'h>(
     header: &ChunkHeader<'h>,
 ) -> EntryCheck<impl Iterator<Item = Entry> + use<'h>> {
     let relocated = relocated(header);
-    // Regions that touch are one extent.
-    let extents = header.regions().collect::<ExtentSet>().as_slice().to_vec();
-    let entries = extents.into_iter().flat_map(move |extent| {
-        let inside = move |entry: &Entry| extent.contains(entry.range);
-        signature.entries_in(extent).filter(inside)
+    let entries = header.regions().flat_map(move |region| {
+        let inside = move |entry: &Entry| region.contains(entry.range);
+        signature.entries_in(region).filter(inside)
     });
     let plain = move |entry: &Entry| relocated.within(entry.range).next().is_none();
     EntryCheck { entries: entries.filter(plain).peekable(), hasher: None }

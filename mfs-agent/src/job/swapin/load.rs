@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use imagezip_core::device::ReadAt;
 use imagezip_core::error::{CorruptKind, ErrorKind};
-use imagezip_core::ndz::Image;
+use imagezip_core::ndz::{CHUNK_BYTES, Image};
 use imagezip_core::pipeline::{Fill, Fit, LoadProgress, Target, restore};
 use imagezip_core::relocation::Placement;
 use imagezip_core::restore::{Part, RestoreError, RestorePlan, Signed};
@@ -52,9 +52,6 @@ impl fmt::Display for Loaded {
         )
     }
 }
-
-/// The size of a chunk in an image's file.
-const CHUNK: u64 = 1 << 20;
 
 impl Loading<'_> {
     /// Loads everything, and waits until the disk has it.
@@ -176,7 +173,8 @@ impl Loaded {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Self {
             compared: read(&counters.compared),
-            read: read(&counters.chunks_read).saturating_mul(CHUNK),
+            read: read(&counters.chunks_read)
+                .saturating_mul(u64::try_from(CHUNK_BYTES).unwrap_or_default()),
             written: read(&counters.written),
             avoided: read(&counters.avoided),
             cleared: read(&counters.filled).saturating_add(read(&counters.discarded)),
