@@ -1,6 +1,9 @@
-//! The control server: what it knows of experiments and tells their nodes.
-//!
-//! So far it can put a node's swap information in place; the server itself comes later
-//! (README, "Limits").
+//! The control server: it knows images, signatures and experiments, has nodes save and load their
+//! disks, and watches them.
 
+pub mod config;
+pub mod db;
+pub mod layout;
+pub mod names;
+pub mod swap;
 pub mod swapinfo;

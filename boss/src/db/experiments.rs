@@ -1,0 +1,305 @@
+//! Experiments, the nodes that they ask for, and those that they have.
+
+use sqlx::any::AnyRow;
+use sqlx::{FromRow, Row};
+
+use super::{Database, now, number, parse};
+use crate::names::{Eid, ExperimentId, Gid, ImageId, Login, NodeId, Pid, Vname};
+
+/// An experiment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Experiment {
+    /// Its project.
+    pub pid: Pid,
+    /// Its name.
+    pub eid: Eid,
+    /// The group that it is of; the project's name, if it is of no subgroup.
+    pub gid: Gid,
+    /// Who made it.
+    pub creator: Login,
+    /// Who swapped it last.
+    pub swapper: Login,
+    /// Whether disks are saved at swapout.
+    pub savedisk: bool,
+    /// Whether it is behind a firewall: then disks are never saved.
+    pub firewalled: bool,
+    /// Whether it has nodes.
+    pub state: ExperimentState,
+    /// When it was made.
+    pub created_at: i64,
+}
+
+/// Whether an experiment has nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExperimentState {
+    /// It has none.
+    Swapped,
+    /// It is getting them.
+    Activating,
+    /// It has them.
+    Active,
+    /// It is giving them back.
+    Swapping,
+}
+
+/// A node that an experiment asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedNode {
+    /// Its name in the experiment.
+    pub vname: Vname,
+    /// What it is for: only `node` is saved.
+    pub erole: String,
+    /// What is loaded on it.
+    pub image: ImageId,
+}
+
+/// A machine that an experiment has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reservation {
+    /// The machine.
+    pub node_id: NodeId,
+    /// The experiment.
+    pub experiment: ExperimentId,
+    /// Its name there.
+    pub vname: Vname,
+    /// What it is for.
+    pub erole: String,
+    /// Since when.
+    pub reserved_at: i64,
+}
+
+impl Experiment {
+    /// What it is called.
+    pub fn id(&self) -> ExperimentId {
+        ExperimentId { pid: self.pid.clone(), eid: self.eid.clone() }
+    }
+}
+
+impl ExperimentState {
+    const ALL: [Self; 4] = [Self::Swapped, Self::Activating, Self::Active, Self::Swapping];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Swapped => "swapped",
+            Self::Activating => "activating",
+            Self::Active => "active",
+            Self::Swapping => "swapping",
+        }
+    }
+}
+
+impl std::str::FromStr for ExperimentState {
+    type Err = &'static str;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|state| state.name() == name).ok_or("no state of an experiment")
+    }
+}
+
+impl FromRow<'_, AnyRow> for Experiment {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            pid: parse(row.try_get("pid")?)?,
+            eid: parse(row.try_get("eid")?)?,
+            gid: parse(row.try_get("gid")?)?,
+            creator: parse(row.try_get("creator")?)?,
+            swapper: parse(row.try_get("swapper")?)?,
+            savedisk: row.try_get::<i64, _>("savedisk")? != 0,
+            firewalled: row.try_get::<i64, _>("firewalled")? != 0,
+            state: parse(row.try_get("state")?)?,
+            created_at: row.try_get("created_at")?,
+        })
+    }
+}
+
+impl FromRow<'_, AnyRow> for WantedNode {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            vname: parse(row.try_get("vname")?)?,
+            erole: row.try_get("erole")?,
+            image: ImageId {
+                pid: parse(row.try_get("image_pid")?)?,
+                name: parse(row.try_get("image_name")?)?,
+                version: row.try_get::<Option<i64>, _>("image_version")?.map(number).transpose()?,
+            },
+        })
+    }
+}
+
+impl FromRow<'_, AnyRow> for Reservation {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        let (pid, eid) = (parse(row.try_get("pid")?)?, parse(row.try_get("eid")?)?);
+        Ok(Self {
+            node_id: parse(row.try_get("node_id")?)?,
+            experiment: ExperimentId { pid, eid },
+            vname: parse(row.try_get("vname")?)?,
+            erole: row.try_get("erole")?,
+            reserved_at: row.try_get("reserved_at")?,
+        })
+    }
+}
+
+impl Database {
+    /// Adds an experiment and the nodes that it asks for.
+    pub async fn add_experiment(
+        &self,
+        experiment: &Experiment,
+        nodes: &[WantedNode],
+    ) -> sqlx::Result<()> {
+        let mut changes = self.begin().await?;
+        sqlx::query(
+            "INSERT INTO experiments (pid, eid, gid, creator, swapper, savedisk, firewalled, \
+             state, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        )
+        .bind(experiment.pid.as_str())
+        .bind(experiment.eid.as_str())
+        .bind(experiment.gid.as_str())
+        .bind(experiment.creator.as_str())
+        .bind(experiment.swapper.as_str())
+        .bind(i64::from(experiment.savedisk))
+        .bind(i64::from(experiment.firewalled))
+        .bind(experiment.state.name())
+        .bind(experiment.created_at)
+        .execute(&mut *changes)
+        .await?;
+        for node in nodes {
+            sqlx::query(
+                "INSERT INTO experiment_nodes (pid, eid, vname, erole, image_pid, image_name, \
+                 image_version) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            )
+            .bind(experiment.pid.as_str())
+            .bind(experiment.eid.as_str())
+            .bind(node.vname.as_str())
+            .bind(node.erole.as_str())
+            .bind(node.image.pid.as_str())
+            .bind(node.image.name.as_str())
+            .bind(node.image.version.map(i64::from))
+            .execute(&mut *changes)
+            .await?;
+        }
+        changes.commit().await
+    }
+
+    /// An experiment.
+    pub async fn experiment(&self, id: &ExperimentId) -> sqlx::Result<Option<Experiment>> {
+        sqlx::query_as("SELECT * FROM experiments WHERE pid = $1 AND eid = $2")
+            .bind(id.pid.as_str())
+            .bind(id.eid.as_str())
+            .fetch_optional(self.pool())
+            .await
+    }
+
+    /// All experiments.
+    pub async fn experiments(&self) -> sqlx::Result<Vec<Experiment>> {
+        sqlx::query_as("SELECT * FROM experiments ORDER BY pid, eid").fetch_all(self.pool()).await
+    }
+
+    /// Sets whether disks are saved; false if there is no such experiment.
+    pub async fn set_savedisk(&self, id: &ExperimentId, savedisk: bool) -> sqlx::Result<bool> {
+        let query = "UPDATE experiments SET savedisk = $3 WHERE pid = $1 AND eid = $2";
+        let done = sqlx::query(query)
+            .bind(id.pid.as_str())
+            .bind(id.eid.as_str())
+            .bind(i64::from(savedisk))
+            .execute(self.pool())
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Takes an experiment from one state to another; false if it isn't in the first.
+    pub async fn move_experiment(
+        &self,
+        id: &ExperimentId,
+        from: ExperimentState,
+        to: ExperimentState,
+    ) -> sqlx::Result<bool> {
+        let done = sqlx::query(
+            "UPDATE experiments SET state = $4 WHERE pid = $1 AND eid = $2 AND state = $3",
+        )
+        .bind(id.pid.as_str())
+        .bind(id.eid.as_str())
+        .bind(from.name())
+        .bind(to.name())
+        .execute(self.pool())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Notes who has swapped the experiment last.
+    pub async fn set_swapper(&self, id: &ExperimentId, login: &Login) -> sqlx::Result<()> {
+        sqlx::query("UPDATE experiments SET swapper = $3 WHERE pid = $1 AND eid = $2")
+            .bind(id.pid.as_str())
+            .bind(id.eid.as_str())
+            .bind(login.as_str())
+            .execute(self.pool())
+            .await?;
+        Ok(())
+    }
+
+    /// The nodes that an experiment asks for.
+    pub async fn wanted_nodes(&self, id: &ExperimentId) -> sqlx::Result<Vec<WantedNode>> {
+        let query = "SELECT * FROM experiment_nodes WHERE pid = $1 AND eid = $2 ORDER BY vname";
+        let query = sqlx::query_as(query).bind(id.pid.as_str()).bind(id.eid.as_str());
+        query.fetch_all(self.pool()).await
+    }
+
+    /// The machines that an experiment has.
+    pub async fn reservations(&self, id: &ExperimentId) -> sqlx::Result<Vec<Reservation>> {
+        let query = "SELECT * FROM reservations WHERE pid = $1 AND eid = $2 ORDER BY vname";
+        let query = sqlx::query_as(query).bind(id.pid.as_str()).bind(id.eid.as_str());
+        query.fetch_all(self.pool()).await
+    }
+
+    /// Who has a machine.
+    pub async fn reservation_of(&self, node_id: &NodeId) -> sqlx::Result<Option<Reservation>> {
+        let query = sqlx::query_as("SELECT * FROM reservations WHERE node_id = $1");
+        query.bind(node_id.as_str()).fetch_optional(self.pool()).await
+    }
+
+    /// Machines that nobody has and that are in service.
+    pub async fn free_nodes(&self) -> sqlx::Result<Vec<super::nodes::Node>> {
+        sqlx::query_as(
+            "SELECT * FROM nodes WHERE out_of_service IS NULL \
+             AND node_id NOT IN (SELECT node_id FROM reservations) ORDER BY node_id",
+        )
+        .fetch_all(self.pool())
+        .await
+    }
+
+    /// Gives a machine to an experiment; false if somebody has it, or it isn't in service.
+    pub async fn reserve(
+        &self,
+        node_id: &NodeId,
+        experiment: &ExperimentId,
+        vname: &Vname,
+        erole: &str,
+    ) -> sqlx::Result<bool> {
+        let done = sqlx::query(
+            "INSERT INTO reservations (node_id, pid, eid, vname, erole, reserved_at) \
+             SELECT node_id, $2, $3, $4, $5, CAST($6 AS BIGINT) FROM nodes \
+             WHERE node_id = $1 AND out_of_service IS NULL ON CONFLICT DO NOTHING",
+        )
+        .bind(node_id.as_str())
+        .bind(experiment.pid.as_str())
+        .bind(experiment.eid.as_str())
+        .bind(vname.as_str())
+        .bind(erole)
+        .bind(now())
+        .execute(self.pool())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Takes a machine back from an experiment.
+    pub async fn release(&self, node_id: &NodeId, experiment: &ExperimentId) -> sqlx::Result<bool> {
+        let query = "DELETE FROM reservations WHERE node_id = $1 AND pid = $2 AND eid = $3";
+        let done = sqlx::query(query)
+            .bind(node_id.as_str())
+            .bind(experiment.pid.as_str())
+            .bind(experiment.eid.as_str())
+            .execute(self.pool())
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+}
