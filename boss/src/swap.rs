@@ -21,6 +21,19 @@ pub enum Kind {
     Capture,
 }
 
+/// What a node does in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Job {
+    /// What the startup command says: it saves its disk.
+    Swapout,
+    /// It loads its disk with what was saved.
+    Swapin,
+    /// It loads its disk with an image.
+    Load,
+    /// It makes an image of its disk.
+    Capture,
+}
+
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RunState {
@@ -81,14 +94,34 @@ macro_rules! names {
     };
 }
 
-names!(Kind, "no kind of swap", Swapout = "swapout", Swapin = "swapin", Load = "load", Capture = "capture");
 names!(
-    RunState, "no state of a run", Requested = "requested", Booting = "booting", InMfs = "in-mfs",
-    Working = "working", Verifying = "verifying", Stopping = "stopping", Ended = "ended",
+    Kind,
+    "no kind of swap",
+    Swapout = "swapout",
+    Swapin = "swapin",
+    Load = "load",
+    Capture = "capture"
+);
+names!(Job, "no job", Swapout = "swapout", Swapin = "swapin", Load = "load", Capture = "capture");
+names!(
+    RunState,
+    "no state of a run",
+    Requested = "requested",
+    Booting = "booting",
+    InMfs = "in-mfs",
+    Working = "working",
+    Verifying = "verifying",
+    Stopping = "stopping",
+    Ended = "ended",
     Released = "released"
 );
 names!(
-    Outcome, "no outcome", Done = "done", Skipped = "skipped", Failed = "failed", TimedOut = "timed-out"
+    Outcome,
+    "no outcome",
+    Done = "done",
+    Skipped = "skipped",
+    Failed = "failed",
+    TimedOut = "timed-out"
 );
 
 impl Kind {
@@ -122,7 +155,10 @@ impl RunState {
 
     /// Whether the node is at work with its file server, or about to be.
     pub const fn is_active(self) -> bool {
-        matches!(self, Self::Booting | Self::InMfs | Self::Working | Self::Verifying | Self::Stopping)
+        matches!(
+            self,
+            Self::Booting | Self::InMfs | Self::Working | Self::Verifying | Self::Stopping
+        )
     }
 
     /// Whether the node belongs to the run: a script to boot the MFS is for such nodes.
