@@ -1,9 +1,11 @@
 //! The control server: it knows images, signatures and experiments, has nodes save and load their
 //! disks, and watches them.
 
+pub mod boot;
 pub mod config;
 pub mod db;
 pub mod layout;
 pub mod names;
+pub mod power;
 pub mod swap;
 pub mod swapinfo;
