@@ -8,6 +8,7 @@ pub mod dhcp;
 mod key;
 mod mac;
 mod script;
+pub mod serve;
 mod url;
 mod words;
 

@@ -1,11 +1,15 @@
 //! The control server: it knows images, signatures and experiments, has nodes save and load their
 //! disks, and watches them.
 
+pub mod api;
 pub mod boot;
 pub mod config;
 pub mod db;
 pub mod layout;
+pub mod metrics;
 pub mod names;
 pub mod power;
+pub mod server;
 pub mod swap;
 pub mod swapinfo;
+pub mod tmcd;

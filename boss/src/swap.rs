@@ -3,7 +3,12 @@
 //!
 //! [`machine`] decides, from what is known of a run, what comes next; it does nothing itself.
 
+mod actions;
+pub mod command;
 pub mod machine;
+mod observe;
+pub mod supervisor;
+mod task;
 
 use std::fmt;
 use std::str::FromStr;

@@ -16,8 +16,12 @@ const MOST_GROUPS: usize = 15;
 pub enum Job {
     /// Save the disk.
     Swapout(Save),
-    /// Load the disk.
+    /// Load the disk with what was saved.
     Swapin,
+    /// Load the disk with its base image alone.
+    Load,
+    /// Make an image of the disk, in the directory that [`Words::dir`] names.
+    Capture,
     /// Show what the machine has.
     Selftest,
     /// Wait.
@@ -74,8 +78,8 @@ pub struct User {
 /// Everything that a node is told. What is `None` or empty is not said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Words {
-    /// `mfs.job=`, and `mfs.save=`.
-    pub job: Job,
+    /// `mfs.job=`, and `mfs.save=`; boss' startup command, if it isn't said.
+    pub job: Option<Job>,
     /// `mfs.pid=`: the project.
     pub pid: Pid,
     /// `mfs.eid=`: the experiment.
@@ -96,7 +100,7 @@ pub struct Words {
     pub key: Option<Key>,
     /// `mfs.then=`.
     pub then: Option<Then>,
-    /// `mfs.dir=`: the directory of the swap information, from `/` on.
+    /// `mfs.dir=`: where a capture's files go, from `/` on.
     pub dir: Option<String>,
     /// More words for this node, such as `mfs.level=2`. They come first; the last of equal words
     /// counts, so none of them can take the place of one above.
@@ -134,10 +138,11 @@ impl Words {
             // Writing to a String cannot fail.
             let _ = write!(line, "{space}{word}={value}");
         };
-        let (job, save) = self.job.values();
-        say("mfs.job", &job);
-        if let Some(save) = save {
-            say("mfs.save", &save);
+        if let Some((job, save)) = self.job.map(Job::values) {
+            say("mfs.job", &job);
+            if let Some(save) = save {
+                say("mfs.save", &save);
+            }
         }
         say("mfs.pid", &self.pid);
         say("mfs.eid", &self.eid);
@@ -196,6 +201,8 @@ impl Job {
             Self::Swapout(Save::Statistics) => ("swapout", Some("statistics")),
             Self::Swapout(Save::FullStatistics) => ("swapout", Some("full-statistics")),
             Self::Swapin => ("swapin", None),
+            Self::Load => ("load", None),
+            Self::Capture => ("capture", None),
             Self::Selftest => ("selftest", None),
             Self::Idle => ("idle", None),
         }

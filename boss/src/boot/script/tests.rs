@@ -32,7 +32,7 @@ fn the_kernel_gets_the_words_and_the_card_that_it_was_booted_from() {
 /// Every way out of a script that can't go on leads back to this server, or to a new start.
 #[test]
 fn a_node_always_asks_again() {
-    let mfs = Boot::Mfs(Box::new(Words { job: Job::Swapout(Save::Full), ..words() }));
+    let mfs = Boot::Mfs(Box::new(Words { job: Some(Job::Swapout(Save::Full)), ..words() }));
     for boot in [Boot::Wait, mfs] {
         let text = script(&boot);
         let again = "\nchain --replace --autofree http://10.0.0.1:8080/boot/52-54-00-12-34-56 ||\n";

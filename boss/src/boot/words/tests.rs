@@ -5,7 +5,7 @@ use super::*;
 pub(in super::super) fn words() -> Words {
     let export = |path: &str| Export { server: "10.0.0.2".to_owned(), path: path.to_owned() };
     Words {
-        job: Job::Swapout(Save::Delta),
+        job: Some(Job::Swapout(Save::Delta)),
         pid: "testbed".parse().unwrap(),
         eid: "trial".parse().unwrap(),
         vname: "node_1".parse().unwrap(),
@@ -47,12 +47,12 @@ fn what_is_not_there_is_not_said() {
         boss: None,
         then: None,
         more: Vec::new(),
-        job: Job::Swapin,
+        job: Some(Job::Swapin),
         ..words()
     };
     let expected = "mfs.job=swapin mfs.pid=testbed mfs.eid=trial mfs.vname=node_1";
     assert_eq!(least.command_line().unwrap(), expected);
-    let full = Words { job: Job::Swapout(Save::Full), ..least };
+    let full = Words { job: Some(Job::Swapout(Save::Full)), ..least };
     assert!(full.command_line().unwrap().starts_with("mfs.job=swapout mfs.save=full mfs.pid="));
 }
 
