@@ -5,6 +5,7 @@ pub mod api;
 pub mod boot;
 pub mod config;
 pub mod db;
+pub mod error;
 pub mod layout;
 pub mod metrics;
 pub mod names;

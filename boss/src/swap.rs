@@ -5,8 +5,10 @@
 
 mod actions;
 pub mod command;
+mod limits;
 pub mod machine;
 mod observe;
+pub mod request;
 pub mod supervisor;
 mod task;
 
