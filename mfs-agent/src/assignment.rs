@@ -93,9 +93,10 @@ pub fn find_boss(
         let candidates: Vec<_> = network.name_servers.iter().copied().chain(servers).collect();
         Client::new(&candidates, None)?
     };
+    let source = network.address;
     let (network, limit) = (network.clone(), line.network.limit);
     let resolver = move |host: &str| network.resolve(host, limit, progress).ok();
-    Ok(client.with_resolver(Box::new(resolver)))
+    Ok(client.with_source(source).with_resolver(Box::new(resolver)))
 }
 
 impl Assignment {

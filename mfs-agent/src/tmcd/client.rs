@@ -32,6 +32,7 @@ pub struct Client {
     version: u16,
     limits: Limits,
     resolver: Option<Resolver>,
+    source: Option<Ipv4Addr>,
     /// Which of [`Client::endpoint`] has answered before.
     known: AtomicUsize,
     /// Whether it has said something that only boss says. To take a report says nothing: whoever
@@ -103,6 +104,7 @@ impl Client {
             version: VERSION,
             limits: Limits::DEFAULT,
             resolver: None,
+            source: None,
             known: AtomicUsize::new(0),
             trusted: AtomicBool::new(false),
             up: AtomicBool::new(false),
@@ -130,6 +132,14 @@ impl Client {
     #[must_use]
     pub fn with_resolver(mut self, resolver: Resolver) -> Self {
         self.resolver = Some(resolver);
+        self
+    }
+
+    /// The same client, which asks from this address of the machine. Boss knows a node by its address
+    /// on the control network, and a machine can have others that lead there.
+    #[must_use]
+    pub fn with_source(mut self, source: Ipv4Addr) -> Self {
+        self.source = Some(source);
         self
     }
 
@@ -260,7 +270,7 @@ impl Client {
         beat: &dyn Fn(),
     ) -> core::result::Result<usize, Fault> {
         let limits = &self.limits;
-        let mut length = exchange(server, request, room, limits, deadline, beat)?;
+        let mut length = exchange(self.source, server, request, room, limits, deadline, beat)?;
         for _ in 0..REDIRECTS {
             let Some(host) = redirect(room.get(..length).unwrap_or_default()) else {
                 return Ok(length);
@@ -269,7 +279,7 @@ impl Client {
             let mut result = Err(Fault::Redirect);
             for port in &self.ports {
                 let other = SocketAddrV4::new(address, *port);
-                result = exchange(other, request, room, limits, deadline, beat);
+                result = exchange(self.source, other, request, room, limits, deadline, beat);
                 if result.is_ok() {
                     break;
                 }
@@ -305,6 +315,7 @@ fn redirect(reply: &[u8]) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read, Write};
     use std::vec::Vec;
 
     fn address(last: u8) -> Ipv4Addr {
@@ -353,5 +364,21 @@ mod tests {
         let client = client.with_resolver(Box::new(resolver));
         assert_eq!(client.resolve(b"ops"), Some(address(3)));
         assert_eq!(client.resolve(b"fs"), None);
+    }
+
+    #[test]
+    fn who_asks_is_seen_by_the_address() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = std::thread::spawn(move || {
+            let (mut stream, from) = listener.accept().unwrap();
+            stream.read_to_end(&mut std::vec::Vec::new()).unwrap();
+            stream.write_all(b"pc1\n").unwrap();
+            from.ip()
+        });
+        let client = Client::new(&[Ipv4Addr::LOCALHOST], Some(port)).unwrap();
+        let client = client.with_source(Ipv4Addr::new(127, 9, 8, 7));
+        client.boss(core::time::Duration::from_secs(5), &|| {}).node_id().unwrap();
+        assert_eq!(server.join().unwrap(), Ipv4Addr::new(127, 9, 8, 7));
     }
 }
