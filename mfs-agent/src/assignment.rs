@@ -95,7 +95,7 @@ pub fn find_boss(
     };
     let (network, limit) = (network.clone(), line.network.limit);
     let resolver = move |host: &str| network.resolve(host, limit, progress).ok();
-    Ok(client.with_resolver(Box::new(resolver)))
+    Ok(client.with_resolver(Box::new(resolver)).with_key(line.key.clone()))
 }
 
 impl Assignment {
@@ -322,6 +322,7 @@ mod tests {
             (String::from("mfs.job=idle ip=dhcp"), true, false),
             (String::from("mfs.job=idle mfs.boss=10.0.0.1"), true, true),
             (String::from("mfs.job=swapout mfs.proj=fs:/p"), true, true),
+            (String::from("mfs.job=idle mfs.key=12345678"), false, false),
             (String::from(names), true, true),
             (alloc::format!("{names} mfs.proj=fs:/p"), true, false),
             (alloc::format!("{names} mfs.proj=fs:/p mfs.boss=boss"), true, true),

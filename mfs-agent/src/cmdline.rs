@@ -18,6 +18,7 @@
 //! | `mfs.nfs=<options>` | more options of the NFS mounts, such as `vers=4.2` or `port=2049,mountport=2049`; without `vers=` it is version 3, or 4.2, 4.1 or 4.0 if the server doesn't speak that |
 //! | `mfs.uid=` `mfs.gid=` `mfs.groups=` | as whom to use `/proj`; `mfs.groups=` is a comma list, the experiment's group is best first |
 //! | `mfs.boss=<host>[:<port>]` | where boss answers; else at the name server or the DHCP server |
+//! | `mfs.key=<key>` | the key by which boss knows this run, 8 to 64 letters, digits, `-` and `_`; it is sent before each request to boss, and the agent shows it to nobody (the kernel does, on the console without `quiet`) |
 //! | `mfs.serial=` `mfs.wwn=` `mfs.diskguid=` | which disk is meant, instead of what `.part` says of it; `%`-encoded as there |
 //! | `mfs.override=1` | the site allows a project's own `/proj/<pid>/bin/imagezip` to make the image |
 //! | `mfs.then=reboot`, `poweroff`, `halt` or `stay` | what to do at the end, whatever it is; else reboot, or stay if the job came from boss or is `selftest` |
@@ -45,6 +46,7 @@ use imagezip_core::pipeline::Manner;
 use crate::disk::Hints;
 use crate::failure::{FailureKind, Os, Result};
 use crate::names::Name;
+use crate::tmcd::Key;
 use ip::{Addressing, Mac};
 
 /// The longest command line that Linux hands to x86 programs, and some.
@@ -223,6 +225,8 @@ pub struct CommandLine {
     pub credentials: Option<Credentials>,
     /// `mfs.boss=`.
     pub boss: Option<BossAddress>,
+    /// `mfs.key=`.
+    pub key: Option<Key>,
     /// `mfs.serial=`, `mfs.wwn=` and `mfs.diskguid=`.
     pub disk: Hints,
     /// `mfs.override=1`.

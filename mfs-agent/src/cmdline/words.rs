@@ -17,6 +17,7 @@ use crate::disk::Hints;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::names::{Name, NameKind};
 use crate::net::name::is_host;
+use crate::tmcd::Key;
 
 /// The values of the words that mean something here.
 #[derive(Default)]
@@ -24,7 +25,7 @@ pub(super) struct Words<'a> {
     values: [Option<&'a str>; KEYS.len()],
 }
 
-const KEYS: [&str; 30] = [
+const KEYS: [&str; 31] = [
     "mfs.job",
     "mfs.save",
     "mfs.level",
@@ -41,6 +42,7 @@ const KEYS: [&str; 30] = [
     "mfs.gid",
     "mfs.groups",
     "mfs.boss",
+    "mfs.key",
     "mfs.serial",
     "mfs.wwn",
     "mfs.diskguid",
@@ -57,7 +59,13 @@ const KEYS: [&str; 30] = [
     "BOOTIF",
 ];
 
+/// A word's value as it may be shown: of boss' key nothing is, nor of what seems to be meant for it.
+fn shown<'a>(key: &str, value: &'a str) -> &'a str {
+    if key.starts_with("mfs.key") { "…" } else { value }
+}
+
 fn wrong(key: &str, value: &str, why: impl fmt::Display) -> Failure {
+    let value = shown(key, value);
     FailureKind::CommandLine.because(format_args!("{key}={value}: {why}"))
 }
 
@@ -74,10 +82,13 @@ impl<'a> Words<'a> {
             match slot {
                 Some((_, slot)) => {
                     if let Some(earlier) = slot.replace(value) {
+                        let [value, earlier] = [value, earlier].map(|value| shown(key, value));
                         warn(format_args!("{key}= is there twice; {value} counts, {earlier} not"));
                     }
                 }
-                None if key.starts_with("mfs.") => warn(format_args!("unknown word {word}")),
+                None if key.starts_with("mfs.") => {
+                    warn(format_args!("unknown word {}", shown(key, word)));
+                }
                 None => {}
             }
         }
@@ -109,6 +120,7 @@ impl<'a> Words<'a> {
             nfs_options: self.nfs_options()?,
             credentials: self.credentials()?,
             boss: self.boss()?,
+            key: self.key()?,
             disk: self.disk()?,
             own_engine: self.own_engine()?,
             then: self
@@ -240,6 +252,11 @@ impl<'a> Words<'a> {
             }
         };
         Ok(Some(BossAddress { host: host(name).map_err(bad)?, port }))
+    }
+
+    fn key(&self) -> Result<Option<Key>> {
+        let key = self.get("mfs.key");
+        key.map(|key| Key::new(key).map_err(|why| wrong("mfs.key", key, why))).transpose()
     }
 
     fn disk(&self) -> Result<Hints> {
