@@ -6,8 +6,9 @@
 //!
 //! | Word | Meaning |
 //! |---|---|
-//! | `mfs.job=swapout`, `swapin`, `selftest` or `idle` | what to do; else boss's startup command says it. `idle` boots, does what network and mount are given for, and waits |
-//! | `mfs.save=delta`, `full`, `statistics` or `full-statistics` | what a swapout writes: what differs from the base, all that is in use, or nothing but the numbers of one of these; else `delta` |
+//! | `mfs.job=swapout`, `swapin`, `capture`, `selftest` or `idle` | what to do; else boss's startup command says it. `capture` is a swapout of all that is in use to the directory of `mfs.dir=`; `idle` boots, does what network and mount are given for, and waits |
+//! | `mfs.save=delta`, `full`, `statistics` or `full-statistics` | what a swapout writes: what differs from the base, all that is in use, or nothing but the numbers of one of these; else `delta`. A capture is `full` |
+//! | `mfs.dir=<path>` | the directory in `/proj` or `/groups` that a capture puts its files into, where `<vname>.part` is, too; only for a capture, which needs it |
 //! | `mfs.level=<0 to 9>` | how hard to compress: 0 not at all, 1 to 3 as fast as a network of 10 Gb/s, 7 to 9 small and slow; else 4, smaller than zlib's level 4 |
 //! | `mfs.load=sampled`, `converge` or `full` | how a swapin loads: after comparing the disk with the images, so that only what differs is read and written; without that, all of it; or, and else, what pays by samples of the disk |
 //! | `mfs.free=keep`, `discard` or `zero` | what a swapin does with the space that is free on the disk it loads; else `keep`. After the other two it reads as zeros: a disk that comes from another project must not show what that left |
@@ -33,6 +34,7 @@
 //!
 //! The last of several equal words counts. Other words are the kernel's and other programs'.
 
+pub mod directory;
 pub mod ip;
 mod words;
 
@@ -47,6 +49,7 @@ use crate::disk::Hints;
 use crate::failure::{FailureKind, Os, Result};
 use crate::names::Name;
 use crate::tmcd::Key;
+use directory::ServerDirectory;
 use ip::{Addressing, Mac};
 
 /// The longest command line that Linux hands to x86 programs, and some.
@@ -56,12 +59,14 @@ pub const LONGEST: usize = 4096;
 pub type Host = heapless::String<254>;
 
 /// What the agent shall do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Job {
     /// Save the disk.
     Swapout(Save),
     /// Load the disk with what was saved.
     Swapin(Load),
+    /// Save all that is in use on the disk, to this directory.
+    Capture(ServerDirectory),
     /// Show what this machine has, and whether it can be used.
     Selftest,
     /// Wait.
@@ -103,6 +108,16 @@ pub enum FreeSpace {
     Discard,
     /// It becomes zeros.
     Zero,
+}
+
+impl Job {
+    /// Whether it saves or loads the disk, for which it has to be known what node this is.
+    pub const fn is_about_the_disk(&self) -> bool {
+        match self {
+            Self::Swapout(_) | Self::Swapin(_) | Self::Capture(_) => true,
+            Self::Selftest | Self::Idle => false,
+        }
+    }
 }
 
 impl Save {
@@ -211,7 +226,7 @@ pub struct NetworkWords {
 /// The words of a command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandLine {
-    /// `mfs.job=`, and `mfs.save=` or `mfs.load=`, `mfs.free=` and `mfs.parttype=`; without them boss says what to do.
+    /// `mfs.job=`, and `mfs.save=`, `mfs.dir=` or `mfs.load=`, `mfs.free=` and `mfs.parttype=`; without them boss says what to do.
     pub job: Option<Job>,
     /// `mfs.pid=`, `mfs.eid=` and `mfs.vname=`.
     pub node: Option<Node>,

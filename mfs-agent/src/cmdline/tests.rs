@@ -46,7 +46,7 @@ fn each_fault_names_its_word() {
         (
             "mfs.job=swapout",
             "mfs.job=clone",
-            "mfs.job=clone: must be swapout, swapin, selftest or idle",
+            "mfs.job=clone: must be swapout, swapin, capture, selftest or idle",
         ),
         ("mfs.job=swapout", "mfs.save=full", "mfs.job= is missing: mfs.save= needs"),
         (
@@ -77,6 +77,28 @@ fn each_fault_names_its_word() {
         ("quiet", "mfs.parttype=linux", "mfs.parttype=linux: must be a number from 1 to 0xffff"),
         ("quiet", "mfs.parttype=0", "mfs.parttype=0: must be a number from 1 to 0xffff"),
         ("quiet", "mfs.level=fast", "mfs.level=fast: must be a number from 0 to 9"),
+        (
+            "quiet",
+            "mfs.dir=/proj/testbed/x",
+            "mfs.dir=/proj/testbed/x: is only for mfs.job=capture",
+        ),
+        ("mfs.job=swapout", "mfs.job=capture", "mfs.dir= is missing: mfs.job=capture needs"),
+        (
+            "mfs.job=swapout",
+            "mfs.job=capture mfs.dir=/proj/x/..",
+            "mfs.dir=/proj/x/..: must have no empty part and neither . nor ..",
+        ),
+        (
+            "mfs.job=swapout",
+            "mfs.job=capture mfs.dir=/etc/x",
+            "mfs.dir=/etc/x: must be a directory below /proj or /groups",
+        ),
+        (
+            "mfs.job=swapout",
+            "mfs.job=capture mfs.dir=/proj/x mfs.save=delta",
+            "mfs.save=delta: must be full, or not there, for a capture",
+        ),
+        ("mfs.job=swapout", "mfs.dir=/proj/x", "mfs.dir=/proj/x: is only for mfs.job=capture"),
         ("quiet", "mfs.key=secret1", "mfs.key=…: must be 8 to 64 letters, digits, - and _"),
         ("quiet", "mfs.boss=", "mfs.boss=: the server must be"),
         ("quiet", "mfs.boss=boss:0", "mfs.boss=boss:0: the port must be"),
@@ -126,6 +148,15 @@ fn what_a_swapin_does() {
         Load { manner: Manner::Converge, free: FreeSpace::Discard, partition_type: Some(131) };
     let words = "mfs.job=swapin mfs.load=converge mfs.free=discard mfs.parttype=131";
     assert_eq!(load(words), expected);
+}
+
+#[test]
+fn a_capture() {
+    for words in ["", "mfs.save=full"] {
+        let line = std::format!("mfs.job=capture mfs.dir=/proj/testbed/images/.capture-x/ {words}");
+        let directory = ServerDirectory::new("/proj/testbed/images/.capture-x").unwrap();
+        assert_eq!(parse(&line).0.unwrap().job, Some(Job::Capture(directory)));
+    }
 }
 
 #[test]

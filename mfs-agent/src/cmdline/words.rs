@@ -8,6 +8,7 @@ use core::time::Duration;
 use imagezip_core::codec::Level;
 use imagezip_core::pipeline::Manner;
 
+use super::directory::ServerDirectory;
 use super::ip::{Addressing, Mac};
 use super::{
     BossAddress, CommandLine, Credentials, Drill, Export, FreeSpace, Host, Job, Load, NetworkWords,
@@ -25,9 +26,10 @@ pub(super) struct Words<'a> {
     values: [Option<&'a str>; KEYS.len()],
 }
 
-const KEYS: [&str; 31] = [
+const KEYS: [&str; 32] = [
     "mfs.job",
     "mfs.save",
+    "mfs.dir",
     "mfs.level",
     "mfs.load",
     "mfs.free",
@@ -151,19 +153,35 @@ impl<'a> Words<'a> {
             }
         };
         let load = self.load()?;
-        match self.get("mfs.job") {
+        let job = self.get("mfs.job");
+        if let Some(directory) = self.get("mfs.dir").filter(|_| job != Some("capture")) {
+            return Err(wrong("mfs.dir", directory, "is only for mfs.job=capture"));
+        }
+        match job {
             Some("swapout") => Ok(Some(Job::Swapout(save))),
             Some("swapin") => Ok(Some(Job::Swapin(load))),
+            Some("capture") => self.capture().map(|directory| Some(Job::Capture(directory))),
             Some("selftest") => Ok(Some(Job::Selftest)),
             Some("idle") => Ok(Some(Job::Idle)),
             Some(other) => {
-                Err(wrong("mfs.job", other, "must be swapout, swapin, selftest or idle"))
+                let why = "must be swapout, swapin, capture, selftest or idle";
+                Err(wrong("mfs.job", other, why))
             }
             None if self.get("mfs.save").is_some() => {
                 Err(missing("mfs.job", "mfs.save= needs mfs.job=swapout"))
             }
             None => Ok(None),
         }
+    }
+
+    /// Where a capture puts its files.
+    fn capture(&self) -> Result<ServerDirectory> {
+        if let Some(save) = self.get("mfs.save").filter(|save| *save != "full") {
+            return Err(wrong("mfs.save", save, "must be full, or not there, for a capture"));
+        }
+        let why = "mfs.job=capture needs the directory that its files go to";
+        let path = self.get("mfs.dir").ok_or_else(|| missing("mfs.dir", why))?;
+        ServerDirectory::new(path).map_err(|why| wrong("mfs.dir", path, why))
     }
 
     fn load(&self) -> Result<Load> {

@@ -31,7 +31,7 @@ pub fn run(
     host: Host<'_>,
     progress: &'static Progress,
 ) -> Result<String> {
-    let session = Session::begin(line, node, host, progress)?;
+    let session = Session::begin(line, node, None, host, progress)?;
     let info = &session.info;
     session.recover()?;
     let part = info.read_part()?;

@@ -5,6 +5,7 @@
 //! said stays there. The disk, the base image and the boot image are made once for all.
 #![expect(clippy::panic_in_result_fn, reason = "a test fails by panicking")]
 
+mod capture;
 mod cutoff;
 mod disks;
 mod end;

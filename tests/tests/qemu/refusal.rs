@@ -95,7 +95,7 @@ fn a_signature_of_something_larger_is_refused() -> Result<()> {
 fn a_wrong_command_line_ends_the_machine() -> Result<()> {
     let trial = Trial::new("wrong-job")?;
     let run = trial.run("mfs.job=clone")?;
-    run.check_failed(20, "mfs.job=clone: must be swapout, swapin, selftest or idle")?;
+    run.check_failed(20, "mfs.job=clone: must be swapout, swapin, capture, selftest or idle")?;
     trial.check_previous_is_untouched()
 }
 
