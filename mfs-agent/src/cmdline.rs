@@ -6,13 +6,13 @@
 //!
 //! | Word | Meaning |
 //! |---|---|
-//! | `mfs.job=swapout`, `swapin`, `capture`, `selftest` or `idle` | what to do; else boss's startup command says it. `capture` is a swapout of all that is in use to the directory of `mfs.dir=`; `idle` boots, does what network and mount are given for, and waits |
+//! | `mfs.job=swapout`, `swapin`, `capture`, `load`, `selftest` or `idle` | what to do; else boss's startup command says it. `capture` is a swapout of all that is in use to the directory of `mfs.dir=`; `load` is a swapin of the base image alone, whatever was saved; `idle` boots, does what network and mount are given for, and waits |
 //! | `mfs.save=delta`, `full`, `statistics` or `full-statistics` | what a swapout writes: what differs from the base, all that is in use, or nothing but the numbers of one of these; else `delta`. A capture is `full` |
 //! | `mfs.dir=<path>` | the directory in `/proj` or `/groups` that a capture puts its files into, where `<vname>.part` is, too; only for a capture, which needs it |
 //! | `mfs.level=<0 to 9>` | how hard to compress: 0 not at all, 1 to 3 as fast as a network of 10 Gb/s, 7 to 9 small and slow; else 4, smaller than zlib's level 4 |
-//! | `mfs.load=sampled`, `converge` or `full` | how a swapin loads: after comparing the disk with the images, so that only what differs is read and written; without that, all of it; or, and else, what pays by samples of the disk |
-//! | `mfs.free=keep`, `discard` or `zero` | what a swapin does with the space that is free on the disk it loads; else `keep`. After the other two it reads as zeros: a disk that comes from another project must not show what that left |
-//! | `mfs.parttype=<number>` | the type that the partition which a swapin loads gets in the partition table, as a byte of an MBR, or with two more digits as sgdisk has them; such as 0x83 |
+//! | `mfs.load=sampled`, `converge` or `full` | how a swapin or a load goes: after comparing the disk with the images, so that only what differs is read and written; without that, all of it; or, and else, what pays by samples of the disk |
+//! | `mfs.free=keep`, `discard` or `zero` | what they do with the space that is free on the disk it loads; else `keep`. After the other two it reads as zeros: a disk that comes from another project must not show what that left |
+//! | `mfs.parttype=<number>` | the type that the partition which they load gets in the partition table, as a byte of an MBR, or with two more digits as sgdisk has them; such as 0x83 |
 //! | `mfs.pid=` `mfs.eid=` `mfs.vname=` | project, experiment and the node's name in it |
 //! | `mfs.proj=<server>:<export>` | what is mounted on `/proj`: the directory with the projects in it, so that `/proj/<pid>/exp/<eid>/swapinfo` exists |
 //! | `mfs.projgroups=<server>:<export>` | what is mounted on `/groups`, where the experiments of subgroups are |
@@ -67,6 +67,8 @@ pub enum Job {
     Swapin(Load),
     /// Save all that is in use on the disk, to this directory.
     Capture(ServerDirectory),
+    /// Load the disk with the base image alone.
+    Load(Load),
     /// Show what this machine has, and whether it can be used.
     Selftest,
     /// Wait.
@@ -87,7 +89,7 @@ pub enum Save {
     FullStatistics,
 }
 
-/// How a swapin loads the disk.
+/// How the disk is loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load {
     /// Whether the disk is compared first.
@@ -114,7 +116,7 @@ impl Job {
     /// Whether it saves or loads the disk, for which it has to be known what node this is.
     pub const fn is_about_the_disk(&self) -> bool {
         match self {
-            Self::Swapout(_) | Self::Swapin(_) | Self::Capture(_) => true,
+            Self::Swapout(_) | Self::Swapin(_) | Self::Capture(_) | Self::Load(_) => true,
             Self::Selftest | Self::Idle => false,
         }
     }

@@ -104,6 +104,7 @@ fn perform(line: &CommandLine) -> Result<String> {
         Job::Swapout(save) => swapout::run(line, node, *save, HOST, &PROGRESS),
         Job::Capture(directory) => swapout::capture(line, node, directory, HOST, &PROGRESS),
         Job::Swapin(load) => swapin::run(line, node, *load, HOST, &PROGRESS),
+        Job::Load(load) => swapin::run_base(line, node, *load, HOST, &PROGRESS),
         Job::Selftest | Job::Idle => idle::run(&PROGRESS),
     }
 }

@@ -46,7 +46,7 @@ fn each_fault_names_its_word() {
         (
             "mfs.job=swapout",
             "mfs.job=clone",
-            "mfs.job=clone: must be swapout, swapin, capture, selftest or idle",
+            "mfs.job=clone: must be swapout, swapin, capture, load, selftest or idle",
         ),
         ("mfs.job=swapout", "mfs.save=full", "mfs.job= is missing: mfs.save= needs"),
         (
@@ -151,12 +151,15 @@ fn what_a_swapin_does() {
 }
 
 #[test]
-fn a_capture() {
+fn a_capture_and_a_load_of_the_base() {
     for words in ["", "mfs.save=full"] {
         let line = std::format!("mfs.job=capture mfs.dir=/proj/testbed/images/.capture-x/ {words}");
         let directory = ServerDirectory::new("/proj/testbed/images/.capture-x").unwrap();
         assert_eq!(parse(&line).0.unwrap().job, Some(Job::Capture(directory)));
     }
+    let load = Load { manner: Manner::Full, free: FreeSpace::Zero, partition_type: Some(0x83) };
+    let line = parse("mfs.job=load mfs.load=full mfs.free=zero mfs.parttype=0x83").0.unwrap();
+    assert_eq!(line.job, Some(Job::Load(load)));
 }
 
 #[test]

@@ -161,10 +161,11 @@ impl<'a> Words<'a> {
             Some("swapout") => Ok(Some(Job::Swapout(save))),
             Some("swapin") => Ok(Some(Job::Swapin(load))),
             Some("capture") => self.capture().map(|directory| Some(Job::Capture(directory))),
+            Some("load") => Ok(Some(Job::Load(load))),
             Some("selftest") => Ok(Some(Job::Selftest)),
             Some("idle") => Ok(Some(Job::Idle)),
             Some(other) => {
-                let why = "must be swapout, swapin, capture, selftest or idle";
+                let why = "must be swapout, swapin, capture, load, selftest or idle";
                 Err(wrong("mfs.job", other, why))
             }
             None if self.get("mfs.save").is_some() => {

@@ -153,8 +153,8 @@ impl SwapInfo {
         let fail = |errno| {
             let hint = match errno {
                 Errno::NOENT => {
-                    "; without a signature of its base the disk can't be saved but as a full \
-                     image, for which mfs.save=full asks"
+                    "; boss makes it a link to the base image's signature, without which a disk \
+                     can only be saved as a full image (mfs.save=full)"
                 }
                 Errno::XDEV => "; the link must lead to a file on what is mounted",
                 Errno::FBIG => "; a node with more memory could use it",

@@ -10,6 +10,7 @@ mod cutoff;
 mod disks;
 mod end;
 mod full;
+mod load;
 mod mounts;
 mod own_engine;
 mod refusal;
