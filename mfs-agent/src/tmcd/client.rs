@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::time::Duration;
 
 use super::commands::Boss;
+use super::key::Key;
 use super::reply::Verdict;
 use super::request::{Request, VERSION};
 use super::transport::{Deadline, Fault, Limits, exchange};
@@ -30,6 +31,7 @@ pub struct Client {
     servers: heapless::Vec<Ipv4Addr, SERVERS>,
     ports: heapless::Vec<u16, 2>,
     version: u16,
+    key: Option<Key>,
     limits: Limits,
     resolver: Option<Resolver>,
     source: Option<Ipv4Addr>,
@@ -102,6 +104,7 @@ impl Client {
             servers,
             ports,
             version: VERSION,
+            key: None,
             limits: Limits::DEFAULT,
             resolver: None,
             source: None,
@@ -124,6 +127,13 @@ impl Client {
     #[must_use]
     pub fn with_version(mut self, version: u16) -> Self {
         self.version = version;
+        self
+    }
+
+    /// The same client, which says in each request that it is the run that boss gave `key` to.
+    #[must_use]
+    pub fn with_key(mut self, key: Option<Key>) -> Self {
+        self.key = key;
         self
     }
 
@@ -209,7 +219,7 @@ impl Client {
         judge: &mut dyn FnMut(&[u8]) -> Verdict,
     ) -> core::result::Result<(), Silence> {
         let deadline = Deadline::after(call.limit);
-        let bytes = request.encode(self.version);
+        let bytes = request.encode(self.version, self.key.as_ref());
         let mut pause = self.limits.pause;
         let mut rounds = 0_usize;
         let mut silence = Silence { server: self.server(), why: Why::Fault(Fault::NotTried) };
