@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod db;
+pub mod files;
 pub mod layout;
 pub mod names;
 pub mod swap;
