@@ -216,7 +216,8 @@ mod tests {
         assert_eq!(config.file_server(), "10.0.0.1");
         assert_eq!(config.http_url(), "http://10.0.0.1:8080");
         assert!(toml::from_str::<Config>("").is_err());
-        let error = toml::from_str::<Config>("address = '10.0.0.1'\n[limits]\nbot = 3").unwrap_err();
+        let error =
+            toml::from_str::<Config>("address = '10.0.0.1'\n[limits]\nbot = 3").unwrap_err();
         assert!(error.to_string().contains("bot"), "{error}");
     }
 }

@@ -114,7 +114,8 @@ where
 
 /// Reads a number that is smaller than the data base's numbers.
 pub(crate) fn number<T: TryFrom<i64>>(value: i64) -> sqlx::Result<T> {
-    T::try_from(value).map_err(|_| corrupt(format_args!("the number {value}, which is out of range")))
+    T::try_from(value)
+        .map_err(|_| corrupt(format_args!("the number {value}, which is out of range")))
 }
 
 /// A value of the data base that isn't what its column holds.

@@ -101,6 +101,11 @@ impl Directory {
         }
     }
 
+    /// The same directory, opened once more.
+    pub fn again(&self) -> io::Result<Self> {
+        Ok(Self { fd: self.fd.try_clone()?, path: self.path.clone() })
+    }
+
     /// Makes a directory in this one if it isn't there, and opens it; owner and mode are set in any
     /// case. Without an owner they are left alone.
     pub fn make(&self, name: &str, owner: Option<Owner>, mode: u32) -> anyhow::Result<Self> {
@@ -115,6 +120,15 @@ impl Directory {
             made.give(owner, mode)?;
         }
         Ok(made)
+    }
+
+    /// Opens a directory in this one, or makes it. One that is there keeps its owner and mode, which
+    /// an administrator may have changed.
+    pub fn make_or_open(&self, name: &str, owner: Owner, mode: u32) -> anyhow::Result<Self> {
+        match self.open_if_there(name)? {
+            Some(there) => Ok(there),
+            None => self.make(name, Some(owner), mode),
+        }
     }
 
     /// Sets whose the directory is, and who may do what.

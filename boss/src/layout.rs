@@ -114,6 +114,9 @@ mod tests {
             assert_eq!(layout.here(Path::new(out)), None, "{out}");
         }
         let name = "BASE".parse().unwrap();
-        assert_eq!((image_file(&name, 0), image_file(&name, 2)), ("BASE.ndz".into(), "BASE.ndz:2".into()));
+        assert_eq!(
+            (image_file(&name, 0), image_file(&name, 2)),
+            ("BASE.ndz".into(), "BASE.ndz:2".into())
+        );
     }
 }

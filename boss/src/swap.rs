@@ -81,14 +81,33 @@ macro_rules! names {
     };
 }
 
-names!(Kind, "no kind of swap", Swapout = "swapout", Swapin = "swapin", Load = "load", Capture = "capture");
 names!(
-    RunState, "no state of a run", Requested = "requested", Booting = "booting", InMfs = "in-mfs",
-    Working = "working", Verifying = "verifying", Stopping = "stopping", Ended = "ended",
+    Kind,
+    "no kind of swap",
+    Swapout = "swapout",
+    Swapin = "swapin",
+    Load = "load",
+    Capture = "capture"
+);
+names!(
+    RunState,
+    "no state of a run",
+    Requested = "requested",
+    Booting = "booting",
+    InMfs = "in-mfs",
+    Working = "working",
+    Verifying = "verifying",
+    Stopping = "stopping",
+    Ended = "ended",
     Released = "released"
 );
 names!(
-    Outcome, "no outcome", Done = "done", Skipped = "skipped", Failed = "failed", TimedOut = "timed-out"
+    Outcome,
+    "no outcome",
+    Done = "done",
+    Skipped = "skipped",
+    Failed = "failed",
+    TimedOut = "timed-out"
 );
 
 impl Kind {
@@ -122,7 +141,10 @@ impl RunState {
 
     /// Whether the node is at work with its file server, or about to be.
     pub const fn is_active(self) -> bool {
-        matches!(self, Self::Booting | Self::InMfs | Self::Working | Self::Verifying | Self::Stopping)
+        matches!(
+            self,
+            Self::Booting | Self::InMfs | Self::Working | Self::Verifying | Self::Stopping
+        )
     }
 
     /// Whether the node belongs to the run: a script to boot the MFS is for such nodes.

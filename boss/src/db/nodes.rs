@@ -158,7 +158,12 @@ impl Database {
     }
 
     /// Notes what a machine says of itself.
-    pub async fn note_node_state(&self, node_id: &NodeId, state: &str, at: i64) -> sqlx::Result<()> {
+    pub async fn note_node_state(
+        &self,
+        node_id: &NodeId,
+        state: &str,
+        at: i64,
+    ) -> sqlx::Result<()> {
         sqlx::query("UPDATE nodes SET event_state = $2, event_at = $3 WHERE node_id = $1")
             .bind(node_id.as_str())
             .bind(state)

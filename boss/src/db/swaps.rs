@@ -324,14 +324,12 @@ impl Database {
 
     /// The latest swaps of an experiment, the last first.
     pub async fn swaps_of(&self, id: &ExperimentId, most: u32) -> sqlx::Result<Vec<Swap>> {
-        sqlx::query_as(
-            "SELECT * FROM swaps WHERE pid = $1 AND eid = $2 ORDER BY id DESC LIMIT $3",
-        )
-        .bind(id.pid.as_str())
-        .bind(id.eid.as_str())
-        .bind(i64::from(most))
-        .fetch_all(self.pool())
-        .await
+        sqlx::query_as("SELECT * FROM swaps WHERE pid = $1 AND eid = $2 ORDER BY id DESC LIMIT $3")
+            .bind(id.pid.as_str())
+            .bind(id.eid.as_str())
+            .bind(i64::from(most))
+            .fetch_all(self.pool())
+            .await
     }
 
     /// Takes for `owner`, for so many seconds from now, the swaps that are his or nobody's; all that

@@ -47,8 +47,9 @@ impl Directory {
         mode: u32,
     ) -> anyhow::Result<()> {
         let temporary = temporary_name(&token());
-        let mut file =
-            self.create(&temporary).with_context(|| format!("making {}", self.shown(&temporary)))?;
+        let mut file = self
+            .create(&temporary)
+            .with_context(|| format!("making {}", self.shown(&temporary)))?;
         let written = file
             .write_all(bytes)
             .with_context(|| format!("writing {}", self.shown(name)))
