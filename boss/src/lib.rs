@@ -1,13 +1,20 @@
 //! The control server: it knows images, signatures and experiments, has nodes save and load their
 //! disks, and watches them.
 
+pub mod api;
+pub mod boot;
 pub mod cli;
 pub mod config;
 pub mod db;
+pub mod error;
 pub mod experiment;
 pub mod files;
 pub mod image;
 pub mod layout;
+pub mod metrics;
 pub mod names;
+pub mod power;
+pub mod server;
 pub mod swap;
 pub mod swapinfo;
+pub mod tmcd;

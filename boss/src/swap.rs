@@ -3,7 +3,14 @@
 //!
 //! [`machine`] decides, from what is known of a run, what comes next; it does nothing itself.
 
+mod actions;
+pub mod command;
+mod limits;
 pub mod machine;
+mod observe;
+pub mod request;
+pub mod supervisor;
+mod task;
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,6 +25,19 @@ pub enum Kind {
     /// A node's disk is loaded with an image while the experiment runs (`os_load`).
     Load,
     /// An image is made of a node's disk.
+    Capture,
+}
+
+/// What a node does in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Job {
+    /// What the startup command says: it saves its disk.
+    Swapout,
+    /// It loads its disk with what was saved.
+    Swapin,
+    /// It loads its disk with an image.
+    Load,
+    /// It makes an image of its disk.
     Capture,
 }
 
@@ -89,6 +109,7 @@ names!(
     Load = "load",
     Capture = "capture"
 );
+names!(Job, "no job", Swapout = "swapout", Swapin = "swapin", Load = "load", Capture = "capture");
 names!(
     RunState,
     "no state of a run",

@@ -198,6 +198,8 @@ CREATE TABLE runs (
     swap_id BIGINT NOT NULL REFERENCES swaps (id),
     node_id TEXT NOT NULL REFERENCES nodes (node_id),
     vname TEXT NOT NULL,
+    -- What the node does: swapout (what boss' startup command says), swapin, load or capture.
+    job TEXT NOT NULL,
     -- Where the node finds and leaves its files, as it sees it.
     directory TEXT NOT NULL,
     file_server TEXT NOT NULL,
@@ -236,6 +238,8 @@ CREATE TABLE runs (
     up_at BIGINT,
     failed_at BIGINT,
     startstatus TEXT,
+    -- An operator has seen that the machine is off.
+    seen_off BIGINT NOT NULL DEFAULT 0,
     UNIQUE (swap_id, vname)
 );
 CREATE INDEX runs_by_state ON runs (state);

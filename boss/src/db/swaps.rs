@@ -9,7 +9,7 @@ use sqlx::{FromRow, Row};
 
 use super::{Database, corrupt, now, number, parse};
 use crate::names::{Eid, ExperimentId, Login, NodeId, Pid, Vname};
-use crate::swap::{Kind, Outcome, RunState};
+use crate::swap::{Job, Kind, Outcome, RunState};
 
 /// Something that is done to an experiment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct Swap {
     pub ended: bool,
     /// Whether a node that fails keeps the experiment as it is.
     pub fail: bool,
-    /// What nodes run in a swapout; the image of a capture.
+    /// What nodes run in a swapout; the image of a load or a capture.
     pub command: String,
     /// Who wanted it.
     pub requested_by: Login,
@@ -53,6 +53,10 @@ pub struct Run {
     pub node_id: NodeId,
     /// Its name in the experiment.
     pub vname: Vname,
+    /// What the node does.
+    pub job: Job,
+    /// What nodes run in a swapout; the image of a load or a capture.
+    pub command: String,
     /// Where it finds and leaves its files, as it sees it.
     pub directory: String,
     /// The server of these.
@@ -126,6 +130,8 @@ pub struct Signs {
     pub failed_at: Option<i64>,
     /// `startstatus`, as it came.
     pub startstatus: Option<String>,
+    /// An operator has seen that the machine is off.
+    pub seen_off: bool,
 }
 
 /// Something that happened.
@@ -169,6 +175,8 @@ pub struct NewRun {
     pub node_id: NodeId,
     /// Its name in the experiment.
     pub vname: Vname,
+    /// What it does.
+    pub job: Job,
     /// Where its files are, as it sees it.
     pub directory: String,
     /// The server of these.
@@ -235,6 +243,7 @@ impl FromRow<'_, AnyRow> for Run {
             up_at: row.try_get("up_at")?,
             failed_at: row.try_get("failed_at")?,
             startstatus: row.try_get("startstatus")?,
+            seen_off: row.try_get::<i64, _>("seen_off")? != 0,
         };
         Ok(Self {
             id: row.try_get("id")?,
@@ -242,6 +251,8 @@ impl FromRow<'_, AnyRow> for Run {
             kind: parse(row.try_get("kind")?)?,
             node_id: parse(row.try_get("node_id")?)?,
             vname: parse(row.try_get("vname")?)?,
+            job: parse(row.try_get("job")?)?,
+            command: row.try_get("command")?,
             directory: row.try_get("directory")?,
             file_server: row.try_get("file_server")?,
             boot_limit: row.try_get("boot_limit")?,
@@ -267,8 +278,8 @@ impl FromRow<'_, AnyRow> for Event {
     }
 }
 
-/// A run's columns, and its swap's kind.
-const RUN: &str = "SELECT r.*, s.kind FROM runs r JOIN swaps s ON s.id = r.swap_id";
+/// A run's columns, and those of its swap that it needs.
+const RUN: &str = "SELECT r.*, s.kind, s.command FROM runs r JOIN swaps s ON s.id = r.swap_id";
 
 impl Database {
     /// Begins a swap; its number. Whoever supervises finds it.
@@ -293,8 +304,8 @@ impl Database {
             let [boot, work, idle] = run.limits.map(i64::from);
             sqlx::query(
                 "INSERT INTO runs (swap_id, node_id, vname, directory, file_server, boot_limit, \
-                 work_limit, idle_limit, meta_before, state, entered_at, outcome, reason) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                 work_limit, idle_limit, meta_before, state, entered_at, outcome, reason, job) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
             )
             .bind(id)
             .bind(run.node_id.as_str())
@@ -309,6 +320,7 @@ impl Database {
             .bind(at)
             .bind(skipped.then(|| Outcome::Skipped.name()))
             .bind(run.skip.as_deref().unwrap_or_default())
+            .bind(run.job.name())
             .execute(&mut *changes)
             .await?;
         }
@@ -373,7 +385,7 @@ impl Database {
         let count = |bytes: u64| i64::try_from(bytes).map_err(corrupt);
         let forget = if anew {
             ", key_digest = NULL, setup_at = NULL, up_at = NULL, failed_at = NULL, \
-             startstatus = NULL"
+             startstatus = NULL, seen_off = 0"
         } else {
             ""
         };
@@ -485,6 +497,14 @@ impl Database {
         .execute(self.pool())
         .await?;
         Ok(done.rows_affected() == 1)
+    }
+
+    /// An operator has seen that the machine of a run is off; false if it is in none.
+    pub async fn note_seen_off(&self, node_id: &NodeId) -> sqlx::Result<bool> {
+        let query = "UPDATE runs SET seen_off = 1 WHERE node_id = $1 \
+                     AND swap_id IN (SELECT id FROM swaps WHERE state = 'running')";
+        let done = sqlx::query(query).bind(node_id.as_str()).execute(self.pool()).await?;
+        Ok(done.rows_affected() > 0)
     }
 
     async fn note(&self, run_id: i64, digest: &str, set: &str, at: i64) -> sqlx::Result<bool> {

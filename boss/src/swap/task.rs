@@ -1,0 +1,141 @@
+//! What is being done for a run at the moment, and what was last heard of it.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
+
+use super::machine::{Action, ActionError};
+use super::observe::{self, Heard};
+use crate::db::swaps::Run;
+use crate::server::Boss;
+
+/// How often a node's heartbeat is read. It writes one every three seconds.
+const LOOK: Duration = Duration::from_secs(3);
+/// The pause after an action that failed; it doubles, up to the second.
+const PAUSES: [Duration; 2] = [Duration::from_secs(2), Duration::from_mins(1)];
+
+/// An action that is being done.
+#[derive(Debug)]
+struct Doing {
+    action: Action,
+    handle: JoinHandle<Result<(), ActionError>>,
+}
+
+/// What is being done for a run.
+#[derive(Debug, Default)]
+pub(super) struct Task {
+    doing: Option<Doing>,
+    failures: u32,
+    not_before: Option<Instant>,
+    look: Option<JoinHandle<Heard>>,
+    looked: Option<Instant>,
+    /// The status that was there before the node was booted, which is not its.
+    before: Option<Vec<u8>>,
+    reported: i64,
+    /// What went wrong and is tried again, to be told.
+    pub(super) trouble: Option<String>,
+}
+
+impl Task {
+    /// Whether something may be started.
+    pub(super) fn is_free(&self) -> bool {
+        self.doing.is_none() && self.not_before.is_none_or(|instant| instant <= Instant::now())
+    }
+
+    /// Starts an action.
+    pub(super) fn start(
+        &mut self,
+        action: Action,
+        work: impl Future<Output = Result<(), ActionError>> + Send + 'static,
+    ) {
+        self.doing = Some(Doing { action, handle: tokio::spawn(work) });
+    }
+
+    /// How the action ended, if it has since the last call.
+    pub(super) async fn finished(&mut self) -> Option<(Action, Result<(), ActionError>)> {
+        let doing = self.doing.take_if(|doing| doing.handle.is_finished())?;
+        let result = doing.handle.await.unwrap_or_else(|error| {
+            Err(ActionError { why: format!("a fault of boss: {error}"), is_final: false })
+        });
+        match &result {
+            Ok(()) => (self.failures, self.not_before) = (0, None),
+            Err(error) => {
+                let doubled = PAUSES[0].saturating_mul(1 << self.failures.min(5));
+                let pause = doubled.min(PAUSES[1]);
+                self.failures = self.failures.saturating_add(1);
+                self.not_before = Instant::now().checked_add(pause);
+                // The first time, and then ever more seldom.
+                if self.failures.is_power_of_two() {
+                    self.trouble = Some(format!("{}; tried again", error.why));
+                }
+            }
+        }
+        Some((doing.action, result))
+    }
+
+    /// What the node's files say, if that is new. Reading them may take as long as the file server
+    /// likes: nobody waits for it.
+    pub(super) async fn heartbeat(&mut self, boss: &Arc<Boss>, run: &Run) -> Heard {
+        let mut heard = Heard::default();
+        if let Some(look) = self.look.take_if(|look| look.is_finished()) {
+            heard = look.await.unwrap_or_default();
+        }
+        if run.signs.up_at.is_none() {
+            // Whatever is there is of an earlier run.
+            self.before.clone_from(&heard.status);
+            heard = Heard { status: heard.status, ..Heard::default() };
+        } else if heard.status.is_some() && heard.status == self.before {
+            heard = Heard::default();
+        }
+        let due = self.looked.is_none_or(|looked| looked.elapsed() >= LOOK);
+        let ended =
+            run.signs.startstatus.is_some() && self.looked.is_some() && heard.error.is_none();
+        if run.decision.state.wants_mfs() && self.look.is_none() && (due || ended) {
+            self.looked = Some(Instant::now());
+            self.look = Some(tokio::spawn(observe::look(Arc::clone(boss), run.clone())));
+        }
+        if heard.progress.as_ref() == Some(&run.decision.progress) {
+            heard.progress = None;
+        }
+        heard
+    }
+
+    /// What is to be said of how far the node is, if so many seconds have passed since the last
+    /// time.
+    pub(super) fn due_report(&mut self, run: &Run, now: i64, seconds: i64) -> Option<String> {
+        let since = self.reported.max(run.decision.entered_at);
+        if now.saturating_sub(since) < seconds {
+            return None;
+        }
+        self.reported = now;
+        let minutes = now.saturating_sub(run.signs.up_at.unwrap_or(now)) / 60;
+        let progress = &run.decision.progress;
+        let mib = |bytes: u64| bytes >> 20;
+        let still = now.saturating_sub(run.decision.progress_at.max(run.decision.entered_at));
+        let stalled = if still > seconds {
+            format!("; nothing has moved for {still} s")
+        } else {
+            String::new()
+        };
+        Some(format!(
+            "still {} after {minutes} min: {} of {} MiB read, {} MiB changed, {} MiB written{stalled}",
+            run.decision.state.describe(run.kind),
+            mib(progress.scanned),
+            mib(progress.total),
+            mib(progress.changed),
+            mib(progress.written)
+        ))
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        // Another boss has the swap now. What was begun ends by itself; a driver that is asked twice
+        // does no harm.
+        if let Some(look) = self.look.take() {
+            look.abort();
+        }
+    }
+}
