@@ -35,7 +35,10 @@ async fn versions_are_never_replaced() {
         assert_eq!(second.path, "/proj/testbed/images/BASE.ndz:1");
         let images = site.path("proj/testbed/images");
         assert_eq!(names(&images), ["BASE.ndz", "BASE.ndz:1", "sigs"]);
-        assert_eq!(fs::read(images.join("BASE.ndz")).unwrap(), fs::read(site.path("1.ndz")).unwrap());
+        assert_eq!(
+            fs::read(images.join("BASE.ndz")).unwrap(),
+            fs::read(site.path("1.ndz")).unwrap()
+        );
         assert_eq!(rights(&images), (UID, GID, 0o2770));
         for name in ["BASE.ndz", "BASE.ndz:1", "sigs/BASE.ndz.sig", "sigs/BASE.ndz:1.sig"] {
             assert_eq!(rights(&images.join(name)), (UID, GID, 0o660), "{name}");
@@ -144,7 +147,10 @@ async fn locks_and_what_crashes_leave() {
         let other = site.import(2, "testbed/OTHER").await;
         assert_eq!(other.version, 1);
         assert_eq!(fs::read(images.join("OTHER.ndz")).unwrap(), b"left");
-        assert_eq!([&held, &old, &new, &others].map(|path| path.exists()), [true, false, true, true]);
+        assert_eq!(
+            [&held, &old, &new, &others].map(|path| path.exists()),
+            [true, false, true, true]
+        );
 
         site.db.unlock_image(&image, &holder).await.unwrap();
         assert_eq!(site.import(1, "testbed/BASE").await.version, 0);
