@@ -35,9 +35,9 @@ impl Context {
     ) -> io::Result<()> {
         let mut out = io::stdout().lock();
         if self.json {
-            writeln!(out, "{value:#}")?
+            writeln!(out, "{value:#}")?;
         } else {
-            text(&mut out)?
+            text(&mut out)?;
         }
         out.flush()
     }

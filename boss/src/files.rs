@@ -115,11 +115,11 @@ impl Directory {
                 return Err(error).with_context(|| format!("making {}", self.shown(name)));
             }
         }
-        let made = self.open(name)?;
+        let directory = self.open(name)?;
         if let Some(owner) = owner {
-            made.give(owner, mode)?;
+            directory.give(owner, mode)?;
         }
-        Ok(made)
+        Ok(directory)
     }
 
     /// Opens a directory in this one, or makes it. One that is there keeps its owner and mode, which

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use super::{Directory, Owner};
 
 /// A temporary file that is older than that, and that no run holds, is one of a run that crashed.
-pub const TEMPORARY_AGE: Duration = Duration::from_secs(3600);
+pub const TEMPORARY_AGE: Duration = Duration::from_hours(1);
 
 const PREFIX: &str = ".boss-";
 const SUFFIX: &str = ".tmp";

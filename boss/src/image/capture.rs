@@ -24,7 +24,7 @@ use crate::names::{ImageId, NodeId, Vname};
 
 const PREFIX: &str = ".capture-";
 /// A node that captures writes its heartbeat every few seconds.
-const ABANDONED: Duration = Duration::from_secs(24 * 3600);
+const ABANDONED: Duration = Duration::from_hours(24);
 /// How deep a node may have made directories.
 const DEPTH: u32 = 4;
 

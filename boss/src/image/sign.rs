@@ -18,7 +18,7 @@ use crate::files::{Directory, FILE_MODE, Owner, blocking, digest};
 use crate::names::ImageId;
 
 /// A tool that needs longer than that hangs.
-const TOOL_LIMIT: Duration = Duration::from_secs(4 * 3600);
+const TOOL_LIMIT: Duration = Duration::from_hours(4);
 /// How much of what a tool says is kept.
 const ERROR_LIMIT: u64 = 4096;
 /// The image, as the tool finds it: it is its standard input.

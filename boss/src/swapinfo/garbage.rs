@@ -116,16 +116,13 @@ fn needed(
     }
     let mut known = true;
     for (name, base) in bases(directory)? {
-        match base {
-            Ok(base) => {
-                let digest = imagezip_core::digest::Sha256(base.signature_sha256);
-                needed.insert(digest.to_string());
-            }
-            Err(_) => {
-                known = false;
-                if !garbage.unreadable.contains(&name) {
-                    garbage.unreadable.push(name);
-                }
+        if let Ok(base) = base {
+            let digest = imagezip_core::digest::Sha256(base.signature_sha256);
+            needed.insert(digest.to_string());
+        } else {
+            known = false;
+            if !garbage.unreadable.contains(&name) {
+                garbage.unreadable.push(name);
             }
         }
     }
@@ -162,7 +159,7 @@ fn sweep_signatures(
                 continue;
             }
         }
-        if directory.remove(&leaving)? {
+        if directory.remove(&leaving)? && directory.look(plain)?.is_none() {
             garbage.removed.push(plain.to_owned());
         }
     }
@@ -176,7 +173,7 @@ fn sweep_logs(directory: &Directory, garbage: &mut Garbage) -> anyhow::Result<()
     for name in logs.names()? {
         // `<vname>.<utc>.log`: names in order are times in order.
         let vname = name.split('.').next().unwrap_or_default();
-        let is_log = name.ends_with(".log") && name.split('.').count() == 3;
+        let is_log = name.split('.').skip(2).eq(["log"]);
         if is_log && vname.parse::<Vname>().is_ok() {
             by_node.entry(vname.to_owned()).or_default().push(name);
         }
