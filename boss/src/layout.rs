@@ -66,6 +66,13 @@ impl Layout {
         self.group(pid, gid).join("images")
     }
 
+    /// The root that a path of boss' is below, and the way from there.
+    pub fn root_of<'a>(&self, here: &'a Path) -> Option<(&Path, &'a Path)> {
+        [&self.proj, &self.groups]
+            .into_iter()
+            .find_map(|root| here.strip_prefix(root).ok().map(|rest| (root.as_path(), rest)))
+    }
+
     /// What boss sees of a path that a node uses, if that is below `/proj` or `/groups`.
     pub fn here(&self, node: &Path) -> Option<PathBuf> {
         let below = |root: &str| node.strip_prefix(root).ok();

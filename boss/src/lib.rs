@@ -3,9 +3,13 @@
 
 pub mod api;
 pub mod boot;
+pub mod cli;
 pub mod config;
 pub mod db;
 pub mod error;
+pub mod experiment;
+pub mod files;
+pub mod image;
 pub mod layout;
 pub mod metrics;
 pub mod names;

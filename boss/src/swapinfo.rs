@@ -1,27 +1,45 @@
-//! Puts in place what a node needs to know to save its disk, `<vname>.sig` and `<vname>.part`, and
-//! what it needs to load it again, `<vname>.ndz`.
+//! What nodes need to know to save their disks and to load them again, in the `swapinfo` directory
+//! of their experiment.
+//!
+//! `<vname>.sig` is a link to the signature of the base image, whose name is its own SHA-256, so
+//! that nodes share it and a saved disk that names it keeps it. `<vname>.part` comes last: who
+//! finds it finds the signature that belongs to it.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::symlink;
+mod collect;
+mod garbage;
+mod install;
+mod saved;
+
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, ensure};
+use imagezip_core::digest::Sha256;
+use imagezip_core::partition::DiskId;
 use imagezip_core::signature::Signature;
 use imagezip_core::swapinfo::Part;
 
+pub use collect::{Collected, Outcome, Purpose, Scope, Swapinfo, Vnode};
+pub use garbage::Garbage;
+pub use saved::{Saved, saved_bases};
+
+use crate::db::images::ImageSignature;
+use crate::db::nodes::Disk;
+use crate::files::Directory;
+use crate::layout::Layout;
+
+/// The longest signature that is read.
+const SIGNATURE_LIMIT: u64 = 1 << 29;
+
 /// Gives the node `vname` the signature of its base image and the description of its partition.
 ///
-/// `directory` is the experiment's `swapinfo`. The signature is kept there under `shared`, the
-/// name that all nodes with the same image use, and `<vname>.sig` becomes a relative link to it.
-///
-/// A node that finds a `.part` finds the signature that belongs to it: the old `.part` goes first
-/// and the new one comes last, each by rename. A shared signature that is there is replaced by
-/// rename, never changed in place, since other nodes may be reading it.
+/// `directory` is the experiment's `swapinfo`, by a path that nobody else can change. The signature
+/// is kept there under `shared`, the name that all nodes with the same image use, and `<vname>.sig`
+/// becomes a relative link to it.
 ///
 /// # Errors
 /// If `signature` can't be read or is damaged, `shared` is not a plain file name, or a file can't
-/// be written. Then there is no `.part`, so the node is not saved with the wrong signature.
+/// be written. Then there is no `.part` that doesn't belong to its signature.
 pub fn install(
     directory: &Path,
     vname: &str,
@@ -33,18 +51,8 @@ pub fn install(
     ensure!(plain, "{shared:?} is not a file name");
     let bytes = fs::read(signature).with_context(|| format!("reading {}", signature.display()))?;
     Signature::read(&bytes).with_context(|| format!("{} is useless", signature.display()))?;
-
-    let part_file = directory.join(format!("{vname}.part"));
-    match fs::remove_file(&part_file) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(error).with_context(|| format!("removing {}", part_file.display()));
-        }
-        _ => {}
-    }
-    replace(&directory.join(shared), &bytes)?;
-
-    link(directory, &format!("{vname}.sig"), Path::new(shared))?;
-    replace(&part_file, part.to_string().as_bytes())
+    let files = install::Files { signature: &bytes, shared, part, base_image: None };
+    install::install(&Directory::trusted(directory)?, vname, &files, None)
 }
 
 /// Gives the node `vname` its base image: `<vname>.ndz` becomes a link to `image`, a path as nodes
@@ -53,28 +61,62 @@ pub fn install(
 /// # Errors
 /// If the link can't be made.
 pub fn link_base_image(directory: &Path, vname: &str, image: &Path) -> anyhow::Result<()> {
-    link(directory, &format!("{vname}.ndz"), image)
+    Directory::trusted(directory)?.link(&format!("{vname}.ndz"), image)
 }
 
-/// Makes a link, or replaces it by rename.
-fn link(directory: &Path, name: &str, target: &Path) -> anyhow::Result<()> {
-    let link = directory.join(name);
-    let new_link = directory.join(format!("{name}.tmp-link"));
-    let _ = fs::remove_file(&new_link);
-    symlink(target, &new_link)
-        .and_then(|()| fs::rename(&new_link, &link))
-        .with_context(|| format!("linking {}", link.display()))
+/// The bytes of an image's signature, if they are those that the data base knows.
+pub(crate) fn read_signature(layout: &Layout, row: &ImageSignature) -> anyhow::Result<Vec<u8>> {
+    let path = Path::new(&row.path);
+    let here = layout.here(path).context("its path is not below /proj or /groups")?;
+    let (Some(directory), Some(name)) = (here.parent(), path.file_name()) else {
+        anyhow::bail!("{} is no path of a file", row.path);
+    };
+    let directory = Directory::below(layout, directory)?;
+    let name = name.to_string_lossy();
+    let bytes = directory.read(&name, SIGNATURE_LIMIT)?;
+    let bytes = bytes.with_context(|| {
+        format!("{} is gone; `boss image sign-missing` makes it", directory.shown(&name))
+    })?;
+    ensure!(
+        Sha256::of(&bytes).to_string() == row.sha256,
+        "{} isn't what it was; `boss image sign-missing` makes it anew",
+        directory.shown(&name)
+    );
+    Signature::read(&bytes).with_context(|| format!("{} is useless", directory.shown(&name)))?;
+    Ok(bytes)
 }
 
-/// Writes a whole file under a temporary name, makes it durable and renames it.
-fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".tmp");
-    let temporary = path.with_file_name(name);
-    File::create(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path))
-        .with_context(|| format!("writing {}", path.display()))
+/// The description of a disk and its partitions, the one that is loaded and the one that boots.
+pub(crate) fn part_of(
+    disk: &Disk,
+    (load_partition, boot_partition): (u8, u8),
+    base_sha256: Option<[u8; 32]>,
+) -> anyhow::Result<Part> {
+    let guid = disk.disk_guid.as_deref();
+    let disk_guid = guid
+        .map(|guid| DiskId::parse(guid).with_context(|| format!("{guid:?} is no GUID of a disk")))
+        .transpose()?;
+    let part = Part {
+        disk: disk.name.clone(),
+        load_partition,
+        boot_partition,
+        serial: disk.serial.clone(),
+        wwn: disk.wwn.clone(),
+        disk_guid,
+        disk_size: disk.bytes,
+        sector_size: disk.sector_size,
+        base_sha256,
+    };
+    // The data base may hold what no node can read.
+    let read = Part::parse(part.to_string().as_bytes())
+        .with_context(|| format!("what is known of disk {:?} makes no .part", disk.name))?;
+    ensure!(read == part, "what is known of disk {:?} makes another .part", disk.name);
+    Ok(part)
+}
+
+/// The disk that a node boots from.
+pub(crate) fn boot_disk(disks: Vec<Disk>) -> anyhow::Result<Disk> {
+    disks.into_iter().find(|disk| disk.boots).context("no disk is known that it boots from")
 }
 
 #[cfg(test)]

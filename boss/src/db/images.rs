@@ -194,6 +194,86 @@ impl Database {
         Ok(())
     }
 
+    /// Notes that the file of an image isn't what it was.
+    pub async fn mark_image_stale(&self, image: &Image) -> sqlx::Result<()> {
+        let query = "UPDATE images SET stale = 1 WHERE pid = $1 AND name = $2 AND version = $3";
+        sqlx::query(query)
+            .bind(image.pid.as_str())
+            .bind(image.name.as_str())
+            .bind(i64::from(image.version))
+            .execute(self.pool())
+            .await?;
+        Ok(())
+    }
+
+    /// Images by the digest of their file, or of their signature; newest first.
+    pub async fn images_by_digest(
+        &self,
+        sha256: &str,
+        signature_sha256: &str,
+    ) -> sqlx::Result<Vec<Image>> {
+        sqlx::query_as(
+            "SELECT * FROM images WHERE sha256 = $1 OR EXISTS (SELECT 1 FROM image_signatures s \
+             WHERE s.pid = images.pid AND s.name = images.name AND s.version = images.version \
+             AND s.sha256 = $2 AND s.image_sha256 = images.sha256) \
+             ORDER BY created_at DESC, pid, name, version DESC",
+        )
+        .bind(sha256)
+        .bind(signature_sha256)
+        .fetch_all(self.pool())
+        .await
+    }
+
+    /// Who needs a version of an image: nodes that were loaded with it, and experiments that ask
+    /// for it, also those that ask for the newest if it is the only one.
+    pub async fn image_users(&self, image: &Image) -> sqlx::Result<Vec<String>> {
+        let nodes: Vec<String> = sqlx::query_scalar(
+            "SELECT DISTINCT node_id FROM partitions WHERE image_pid = $1 AND image_name = $2 \
+             AND image_version = $3 ORDER BY node_id",
+        )
+        .bind(image.pid.as_str())
+        .bind(image.name.as_str())
+        .bind(i64::from(image.version))
+        .fetch_all(self.pool())
+        .await?;
+        let experiments: Vec<String> = sqlx::query_scalar(
+            "SELECT DISTINCT pid || '/' || eid AS id FROM experiment_nodes WHERE image_pid = $1 \
+             AND image_name = $2 AND (image_version = $3 OR (image_version IS NULL AND NOT EXISTS \
+             (SELECT 1 FROM images WHERE pid = $1 AND name = $2 AND version <> $3))) ORDER BY id",
+        )
+        .bind(image.pid.as_str())
+        .bind(image.name.as_str())
+        .bind(i64::from(image.version))
+        .fetch_all(self.pool())
+        .await?;
+        let nodes = nodes.into_iter().map(|node| format!("node {node} was loaded with it"));
+        let experiments = experiments.into_iter().map(|id| format!("experiment {id} asks for it"));
+        Ok(nodes.chain(experiments).collect())
+    }
+
+    /// Forgets a version of an image and its signature, if no node was loaded with it and no
+    /// experiment asks for it by its version; false if it is still there.
+    pub async fn remove_unused_image(&self, image: &Image) -> sqlx::Result<bool> {
+        let done = sqlx::query(
+            "DELETE FROM images WHERE pid = $1 AND name = $2 AND version = $3 \
+             AND NOT EXISTS (SELECT 1 FROM partitions WHERE image_pid = $1 AND image_name = $2 \
+             AND image_version = $3) AND NOT EXISTS (SELECT 1 FROM experiment_nodes \
+             WHERE image_pid = $1 AND image_name = $2 AND image_version = $3)",
+        )
+        .bind(image.pid.as_str())
+        .bind(image.name.as_str())
+        .bind(i64::from(image.version))
+        .execute(self.pool())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Who holds locks of images.
+    pub async fn image_lock_holders(&self) -> sqlx::Result<Vec<String>> {
+        let query = sqlx::query_scalar("SELECT holder FROM image_locks WHERE expires_at >= $1");
+        query.bind(now()).fetch_all(self.pool()).await
+    }
+
     /// Takes the lock of an image for `holder` for so many seconds, or makes it last longer; false
     /// if somebody else has it.
     pub async fn lock_image(&self, id: &ImageId, holder: &str, seconds: i64) -> sqlx::Result<bool> {

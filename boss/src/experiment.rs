@@ -1,0 +1,3 @@
+//! Experiments on the file system.
+
+pub mod directories;
