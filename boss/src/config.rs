@@ -105,6 +105,9 @@ pub struct Boot {
     pub kernel: String,
     /// The initramfs there.
     pub initramfs: String,
+    /// What becomes of free space on disks that are loaded: `zero` or `discard`, after which nobody
+    /// sees what the last user had there, or `keep`.
+    pub free: String,
     /// More words of the kernel's command line, such as `console=ttyS0,115200`.
     pub words: String,
 }
@@ -178,6 +181,7 @@ impl Default for Boot {
         Self {
             kernel: "vmlinuz".to_owned(),
             initramfs: "initramfs.cpio.zst".to_owned(),
+            free: "discard".to_owned(),
             words: String::new(),
         }
     }

@@ -58,9 +58,10 @@ async fn give_nodes(
             _ => None,
         };
         let node_id = reserve(boss, &id, node, on.get(&node.vname), saved.as_ref()).await?;
-        let image = match saved.and_then(|saved| saved.base) {
-            Some(base) => base,
-            None => image(boss, &node.image).await?,
+        let image = match (saved.and_then(|saved| saved.base), &node.image) {
+            (Some(base), _) => base,
+            (None, Some(id)) => image(boss, id).await?,
+            (None, None) => continue,
         };
         boss.db.set_loaded(&node_id, &image).await?;
     }
@@ -115,7 +116,18 @@ async fn fits(boss: &Boss, node: &Node, saved: Option<&Saved>) -> Result<bool> {
 
 async fn begin_swapin(boss: &Boss, experiment: &Experiment, by: &Login) -> Result<i64> {
     let swapinfo = Swapinfo::new(&boss.db, &boss.layout);
-    let collected = swapinfo.collect(experiment, Scope::All, Purpose::Swapin).await?;
+    let (mut loaded, mut as_they_are) = (Vec::new(), Vec::new());
+    for node in boss.db.wanted_nodes(&experiment.id()).await? {
+        let is_loaded = node.image.is_some()
+            || (node.erole == "node" && swapinfo.saved(experiment, &node.vname).await?.is_some());
+        if is_loaded { loaded.push(node.vname) } else { as_they_are.push(node.vname) }
+    }
+    let scope = Scope::Nodes(&loaded);
+    let mut collected = swapinfo.collect(experiment, scope, Purpose::Swapin).await?;
+    collected.extend(as_they_are.into_iter().map(|vname| {
+        let outcome = Outcome::Skipped("it is taken with what is on its disk".to_owned());
+        Vnode { vname, node_id: None, outcome }
+    }));
     begin(boss, experiment, Kind::Swapin, String::new(), by, &collected).await
 }
 
