@@ -1,5 +1,7 @@
 //! Images: imported, captured, signed, verified, removed.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[allow(dead_code, unreachable_pub, reason = "all tests share it, and each uses a part")]
 mod support;
 

@@ -1,5 +1,7 @@
 //! The collector, and directories of experiments.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 #[allow(dead_code, unreachable_pub, reason = "all tests share it, and each uses a part")]
 mod support;
 
