@@ -63,10 +63,9 @@ pub fn needs_network(line: &CommandLine) -> bool {
 
 /// Whether the words leave something open that the job needs, or name boss to be reported to.
 pub fn needs_boss(line: &CommandLine) -> bool {
-    let open = match line.job {
+    let open = match &line.job {
         None => true,
-        Some(Job::Swapout(_) | Job::Swapin(_)) => line.node.is_none() || line.project.is_none(),
-        Some(Job::Selftest | Job::Idle) => false,
+        Some(job) => job.is_about_the_disk() && (line.node.is_none() || line.project.is_none()),
     };
     open || line.boss.is_some()
 }
@@ -93,8 +92,10 @@ pub fn find_boss(
         let candidates: Vec<_> = network.name_servers.iter().copied().chain(servers).collect();
         Client::new(&candidates, None)?
     };
+    let source = network.address;
     let (network, limit) = (network.clone(), line.network.limit);
     let resolver = move |host: &str| network.resolve(host, limit, progress).ok();
+    let client = client.with_source(source).with_key(line.key.clone());
     Ok(client.with_resolver(Box::new(resolver)))
 }
 
@@ -162,7 +163,7 @@ impl Assignment {
 
     /// Whether there may be a save as the node of the words.
     fn saves_as_told(&self) -> bool {
-        self.line.node.is_some() && !matches!(self.line.job, Some(Job::Idle | Job::Selftest))
+        self.line.node.is_some() && self.line.job.as_ref().is_none_or(Job::is_about_the_disk)
     }
 
     /// Makes sure that the words don't say that this is a node of another experiment: words that
@@ -178,9 +179,9 @@ impl Assignment {
     }
 
     fn ask_for_directories(&mut self, boss: &Boss<'_>) -> Result<()> {
-        let idle = matches!(self.line.job, Some(Job::Idle | Job::Selftest));
-        let Some(node) = self.line.node.as_ref().filter(|_| self.line.project.is_none() && !idle)
-        else {
+        let needed = self.line.project.is_none()
+            && self.line.job.as_ref().is_none_or(Job::is_about_the_disk);
+        let Some(node) = self.line.node.as_ref().filter(|_| needed) else {
             return Ok(());
         };
         let needed = boss.mounts()?.needed(node)?;
@@ -244,7 +245,7 @@ impl Assignment {
         let boss = client.boss(QUESTION, &beat);
         tell(client, State::IsUp, &beat);
         let mut login = None;
-        let job = match self.line.job {
+        let job = match self.line.job.take() {
             Some(job) => job,
             None => match boss.startup_command()? {
                 None => {
@@ -258,8 +259,9 @@ impl Assignment {
                 }
             },
         };
+        let is_about_the_disk = job.is_about_the_disk();
         self.line.job = Some(job);
-        if matches!(job, Job::Swapout(_) | Job::Swapin(_)) && self.line.credentials.is_none() {
+        if is_about_the_disk && self.line.credentials.is_none() {
             let login = match login {
                 Some(login) => login,
                 None => boss.creator()?.acting().clone(),
@@ -322,6 +324,12 @@ mod tests {
             (String::from("mfs.job=idle ip=dhcp"), true, false),
             (String::from("mfs.job=idle mfs.boss=10.0.0.1"), true, true),
             (String::from("mfs.job=swapout mfs.proj=fs:/p"), true, true),
+            (String::from("mfs.job=capture mfs.dir=/proj/x/y mfs.proj=fs:/p"), true, true),
+            (String::from("mfs.job=load mfs.proj=fs:/p mfs.key=12345678"), true, true),
+            (String::from("mfs.job=idle mfs.key=12345678"), false, false),
+            (names.replace("swapout", "load"), true, true),
+            (names.replace("swapout", "load mfs.proj=fs:/p"), true, false),
+            (names.replace("swapout", "capture mfs.dir=/proj/x/y mfs.proj=fs:/p"), true, false),
             (String::from(names), true, true),
             (alloc::format!("{names} mfs.proj=fs:/p"), true, false),
             (alloc::format!("{names} mfs.proj=fs:/p mfs.boss=boss"), true, true),

@@ -6,18 +6,20 @@
 //!
 //! | Word | Meaning |
 //! |---|---|
-//! | `mfs.job=swapout`, `swapin`, `selftest` or `idle` | what to do; else boss's startup command says it. `idle` boots, does what network and mount are given for, and waits |
-//! | `mfs.save=delta`, `full`, `statistics` or `full-statistics` | what a swapout writes: what differs from the base, all that is in use, or nothing but the numbers of one of these; else `delta` |
+//! | `mfs.job=swapout`, `swapin`, `capture`, `load`, `selftest` or `idle` | what to do; else boss's startup command says it. `capture` is a swapout of all that is in use to the directory of `mfs.dir=`; `load` is a swapin of the base image alone, whatever was saved; `idle` boots, does what network and mount are given for, and waits |
+//! | `mfs.save=delta`, `full`, `statistics` or `full-statistics` | what a swapout writes: what differs from the base, all that is in use, or nothing but the numbers of one of these; else `delta`. A capture is `full` |
+//! | `mfs.dir=<path>` | the directory in `/proj` or `/groups` that a capture puts its files into, where `<vname>.part` is, too; only for a capture, which needs it |
 //! | `mfs.level=<0 to 9>` | how hard to compress: 0 not at all, 1 to 3 as fast as a network of 10 Gb/s, 7 to 9 small and slow; else 4, smaller than zlib's level 4 |
-//! | `mfs.load=sampled`, `converge` or `full` | how a swapin loads: after comparing the disk with the images, so that only what differs is read and written; without that, all of it; or, and else, what pays by samples of the disk |
-//! | `mfs.free=keep`, `discard` or `zero` | what a swapin does with the space that is free on the disk it loads; else `keep`. After the other two it reads as zeros: a disk that comes from another project must not show what that left |
-//! | `mfs.parttype=<number>` | the type that the partition which a swapin loads gets in the partition table, as a byte of an MBR, or with two more digits as sgdisk has them; such as 0x83 |
+//! | `mfs.load=sampled`, `converge` or `full` | how a swapin or a load goes: after comparing the disk with the images, so that only what differs is read and written; without that, all of it; or, and else, what pays by samples of the disk |
+//! | `mfs.free=keep`, `discard` or `zero` | what they do with the space that is free on the disk it loads; else `keep`. After the other two it reads as zeros: a disk that comes from another project must not show what that left |
+//! | `mfs.parttype=<number>` | the type that the partition which they load gets in the partition table, as a byte of an MBR, or with two more digits as sgdisk has them; such as 0x83 |
 //! | `mfs.pid=` `mfs.eid=` `mfs.vname=` | project, experiment and the node's name in it |
 //! | `mfs.proj=<server>:<export>` | what is mounted on `/proj`: the directory with the projects in it, so that `/proj/<pid>/exp/<eid>/swapinfo` exists |
 //! | `mfs.projgroups=<server>:<export>` | what is mounted on `/groups`, where the experiments of subgroups are |
 //! | `mfs.nfs=<options>` | more options of the NFS mounts, such as `vers=4.2` or `port=2049,mountport=2049`; without `vers=` it is version 3, or 4.2, 4.1 or 4.0 if the server doesn't speak that |
 //! | `mfs.uid=` `mfs.gid=` `mfs.groups=` | as whom to use `/proj`; `mfs.groups=` is a comma list, the experiment's group is best first |
 //! | `mfs.boss=<host>[:<port>]` | where boss answers; else at the name server or the DHCP server |
+//! | `mfs.key=<key>` | the key by which boss knows this run, 8 to 64 letters, digits, `-` and `_`; it is sent before each request to boss, and the agent shows it to nobody (the kernel does, on the console without `quiet`) |
 //! | `mfs.serial=` `mfs.wwn=` `mfs.diskguid=` | which disk is meant, instead of what `.part` says of it; `%`-encoded as there |
 //! | `mfs.override=1` | the site allows a project's own `/proj/<pid>/bin/imagezip` to make the image |
 //! | `mfs.then=reboot`, `poweroff`, `halt` or `stay` | what to do at the end, whatever it is; else reboot, or stay if the job came from boss or is `selftest` |
@@ -32,6 +34,7 @@
 //!
 //! The last of several equal words counts. Other words are the kernel's and other programs'.
 
+pub mod directory;
 pub mod ip;
 mod words;
 
@@ -45,6 +48,8 @@ use imagezip_core::pipeline::Manner;
 use crate::disk::Hints;
 use crate::failure::{FailureKind, Os, Result};
 use crate::names::Name;
+use crate::tmcd::Key;
+use directory::ServerDirectory;
 use ip::{Addressing, Mac};
 
 /// The longest command line that Linux hands to x86 programs, and some.
@@ -54,12 +59,16 @@ pub const LONGEST: usize = 4096;
 pub type Host = heapless::String<254>;
 
 /// What the agent shall do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Job {
     /// Save the disk.
     Swapout(Save),
     /// Load the disk with what was saved.
     Swapin(Load),
+    /// Save all that is in use on the disk, to this directory.
+    Capture(ServerDirectory),
+    /// Load the disk with the base image alone.
+    Load(Load),
     /// Show what this machine has, and whether it can be used.
     Selftest,
     /// Wait.
@@ -80,7 +89,7 @@ pub enum Save {
     FullStatistics,
 }
 
-/// How a swapin loads the disk.
+/// How the disk is loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load {
     /// Whether the disk is compared first.
@@ -101,6 +110,16 @@ pub enum FreeSpace {
     Discard,
     /// It becomes zeros.
     Zero,
+}
+
+impl Job {
+    /// Whether it saves or loads the disk, for which it has to be known what node this is.
+    pub const fn is_about_the_disk(&self) -> bool {
+        match self {
+            Self::Swapout(_) | Self::Swapin(_) | Self::Capture(_) | Self::Load(_) => true,
+            Self::Selftest | Self::Idle => false,
+        }
+    }
 }
 
 impl Save {
@@ -209,7 +228,7 @@ pub struct NetworkWords {
 /// The words of a command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandLine {
-    /// `mfs.job=`, and `mfs.save=` or `mfs.load=`, `mfs.free=` and `mfs.parttype=`; without them boss says what to do.
+    /// `mfs.job=`, and `mfs.save=`, `mfs.dir=` or `mfs.load=`, `mfs.free=` and `mfs.parttype=`; without them boss says what to do.
     pub job: Option<Job>,
     /// `mfs.pid=`, `mfs.eid=` and `mfs.vname=`.
     pub node: Option<Node>,
@@ -223,6 +242,8 @@ pub struct CommandLine {
     pub credentials: Option<Credentials>,
     /// `mfs.boss=`.
     pub boss: Option<BossAddress>,
+    /// `mfs.key=`.
+    pub key: Option<Key>,
     /// `mfs.serial=`, `mfs.wwn=` and `mfs.diskguid=`.
     pub disk: Hints,
     /// `mfs.override=1`.

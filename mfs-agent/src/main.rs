@@ -93,12 +93,19 @@ fn run() -> Result<String> {
 }
 
 fn perform(line: &CommandLine) -> Result<String> {
-    match (line.job, &line.node) {
-        (Some(Job::Swapout(save)), Some(node)) => swapout::run(line, node, save, HOST, &PROGRESS),
-        (Some(Job::Swapin(load)), Some(node)) => swapin::run(line, node, load, HOST, &PROGRESS),
-        (Some(Job::Swapout(_) | Job::Swapin(_)), None) => Err(FailureKind::Boss
-            .because("boss: this node belongs to no experiment to save or load it for")),
-        _ => idle::run(&PROGRESS),
+    let Some(job) = line.job.as_ref().filter(|job| job.is_about_the_disk()) else {
+        idle::run(&PROGRESS)
+    };
+    let Some(node) = &line.node else {
+        return Err(FailureKind::Boss
+            .because("boss: this node belongs to no experiment to save or load it for"));
+    };
+    match job {
+        Job::Swapout(save) => swapout::run(line, node, *save, HOST, &PROGRESS),
+        Job::Capture(directory) => swapout::capture(line, node, directory, HOST, &PROGRESS),
+        Job::Swapin(load) => swapin::run(line, node, *load, HOST, &PROGRESS),
+        Job::Load(load) => swapin::run_base(line, node, *load, HOST, &PROGRESS),
+        Job::Selftest | Job::Idle => idle::run(&PROGRESS),
     }
 }
 

@@ -102,6 +102,16 @@ pub const CABLES: &[Package] = &[
     package("util-linux", "unshare"),
 ];
 
+/// What power drivers and their tests need, and what judges boss' configurations.
+pub const BOSS: &[Package] = &[
+    package("curl", "curl"),
+    package("jq", "jq"),
+    package("openssl", "openssl"),
+    package("util-linux", "flock"),
+    package("dnsmasq-base", "dnsmasq"),
+    package("systemd", "systemd-analyze"),
+];
+
 /// Package lists older than this are fetched again before something is installed.
 const LISTS_LIFETIME: Duration = Duration::from_hours(24);
 const LISTS: &str = "/var/lib/apt/lists";

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use tempfile::TempDir;
 
+use super::PowerErrorKind::{Failed, Misconfigured, Unreachable};
 use super::*;
 
 /// A directory of drivers, each a shell script.
@@ -93,7 +94,7 @@ async fn a_status_is_on_or_off_and_nothing_else() {
     assert_eq!(drivers.status(&machine("off-bare")).await, Ok(Power::Off));
     for name in ["both", "nothing", "long", "garbage", "lying", "giant", "giant-why"] {
         let error = drivers.status(&machine(name)).await.unwrap_err();
-        assert_eq!(error.kind, PowerErrorKind::Failed, "{error}");
+        assert_eq!(error.kind, Failed, "{error}");
         assert!(error.to_string().chars().count() < 500, "{name}");
         assert!(!error.to_string().contains(char::is_control), "{name}");
     }
@@ -109,7 +110,6 @@ async fn an_exit_status_says_what_is_to_be_done() {
         ("killed", "kill -KILL $$"),
         ("lacking", "exec /no/such/program"),
     ]);
-    use PowerErrorKind::{Failed, Misconfigured, Unreachable};
     for (name, kind, why) in [
         ("one", Failed, "broken"),
         ("two", Misconfigured, "no setting"),
@@ -134,7 +134,7 @@ async fn a_driver_that_is_not_there_or_no_program_is_misconfigured() {
     fs::set_permissions(&plain, fs::Permissions::from_mode(0o644)).unwrap();
     for name in ["plain", "absent"] {
         let error = drivers.on(&machine(name)).await.unwrap_err();
-        assert_eq!(error.kind, PowerErrorKind::Misconfigured, "{error}");
+        assert_eq!(error.kind, Misconfigured, "{error}");
         assert!(error.why.contains(name), "{error}");
     }
 }

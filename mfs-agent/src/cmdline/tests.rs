@@ -46,7 +46,7 @@ fn each_fault_names_its_word() {
         (
             "mfs.job=swapout",
             "mfs.job=clone",
-            "mfs.job=clone: must be swapout, swapin, selftest or idle",
+            "mfs.job=clone: must be swapout, swapin, capture, load, selftest or idle",
         ),
         ("mfs.job=swapout", "mfs.save=full", "mfs.job= is missing: mfs.save= needs"),
         (
@@ -77,6 +77,29 @@ fn each_fault_names_its_word() {
         ("quiet", "mfs.parttype=linux", "mfs.parttype=linux: must be a number from 1 to 0xffff"),
         ("quiet", "mfs.parttype=0", "mfs.parttype=0: must be a number from 1 to 0xffff"),
         ("quiet", "mfs.level=fast", "mfs.level=fast: must be a number from 0 to 9"),
+        (
+            "quiet",
+            "mfs.dir=/proj/testbed/x",
+            "mfs.dir=/proj/testbed/x: is only for mfs.job=capture",
+        ),
+        ("mfs.job=swapout", "mfs.job=capture", "mfs.dir= is missing: mfs.job=capture needs"),
+        (
+            "mfs.job=swapout",
+            "mfs.job=capture mfs.dir=/proj/x/..",
+            "mfs.dir=/proj/x/..: must have no empty part and neither . nor ..",
+        ),
+        (
+            "mfs.job=swapout",
+            "mfs.job=capture mfs.dir=/etc/x",
+            "mfs.dir=/etc/x: must be a directory below /proj or /groups",
+        ),
+        (
+            "mfs.job=swapout",
+            "mfs.job=capture mfs.dir=/proj/x mfs.save=delta",
+            "mfs.save=delta: must be full, or not there, for a capture",
+        ),
+        ("mfs.job=swapout", "mfs.dir=/proj/x", "mfs.dir=/proj/x: is only for mfs.job=capture"),
+        ("quiet", "mfs.key=secret1", "mfs.key=…: must be 8 to 64 letters, digits, - and _"),
         ("quiet", "mfs.boss=", "mfs.boss=: the server must be"),
         ("quiet", "mfs.boss=boss:0", "mfs.boss=boss:0: the port must be"),
         ("quiet", "mfs.serial=%zz", "mfs.serial=%zz: must be text with %-encoded"),
@@ -125,6 +148,32 @@ fn what_a_swapin_does() {
         Load { manner: Manner::Converge, free: FreeSpace::Discard, partition_type: Some(131) };
     let words = "mfs.job=swapin mfs.load=converge mfs.free=discard mfs.parttype=131";
     assert_eq!(load(words), expected);
+}
+
+#[test]
+fn a_capture_and_a_load_of_the_base() {
+    for words in ["", "mfs.save=full"] {
+        let line = std::format!("mfs.job=capture mfs.dir=/proj/testbed/images/.capture-x/ {words}");
+        let directory = ServerDirectory::new("/proj/testbed/images/.capture-x").unwrap();
+        assert_eq!(parse(&line).0.unwrap().job, Some(Job::Capture(directory)));
+    }
+    let load = Load { manner: Manner::Full, free: FreeSpace::Zero, partition_type: Some(0x83) };
+    let line = parse("mfs.job=load mfs.load=full mfs.free=zero mfs.parttype=0x83").0.unwrap();
+    assert_eq!(line.job, Some(Job::Load(load)));
+}
+
+#[test]
+fn the_key_is_shown_to_nobody() {
+    let line = parse("mfs.key=first-secret mfs.key=secret_2 mfs.keys=secret_3");
+    let (line, warnings) = (line.0.unwrap(), line.1);
+    assert_eq!(warnings, ["mfs.key= is there twice; … counts, … not", "unknown word …"]);
+    assert_eq!(line.key, Some(Key::new("secret_2").unwrap()));
+    assert!(!std::format!("{line:?}").contains("secret"));
+    for bad in ["secret", "secret_with_more_characters_than_there_may_be_in_a_key_whatever_it_is"] {
+        let failure = parse(&std::format!("mfs.key={bad}")).0.unwrap_err();
+        assert!(failure.message.starts_with("mfs.key=…: must be"), "{failure}");
+    }
+    assert_eq!(parse("mfs.job=idle").0.unwrap().key, None);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use core::time::Duration;
 use imagezip_core::codec::Level;
 use imagezip_core::pipeline::Manner;
 
+use super::directory::ServerDirectory;
 use super::ip::{Addressing, Mac};
 use super::{
     BossAddress, CommandLine, Credentials, Drill, Export, FreeSpace, Host, Job, Load, NetworkWords,
@@ -17,6 +18,7 @@ use crate::disk::Hints;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::names::{Name, NameKind};
 use crate::net::name::is_host;
+use crate::tmcd::Key;
 
 /// The values of the words that mean something here.
 #[derive(Default)]
@@ -24,9 +26,10 @@ pub(super) struct Words<'a> {
     values: [Option<&'a str>; KEYS.len()],
 }
 
-const KEYS: [&str; 30] = [
+const KEYS: [&str; 32] = [
     "mfs.job",
     "mfs.save",
+    "mfs.dir",
     "mfs.level",
     "mfs.load",
     "mfs.free",
@@ -41,6 +44,7 @@ const KEYS: [&str; 30] = [
     "mfs.gid",
     "mfs.groups",
     "mfs.boss",
+    "mfs.key",
     "mfs.serial",
     "mfs.wwn",
     "mfs.diskguid",
@@ -57,7 +61,13 @@ const KEYS: [&str; 30] = [
     "BOOTIF",
 ];
 
+/// A word's value as it may be shown: of boss' key nothing is, nor of what seems to be meant for it.
+fn shown<'a>(key: &str, value: &'a str) -> &'a str {
+    if key.starts_with("mfs.key") { "…" } else { value }
+}
+
 fn wrong(key: &str, value: &str, why: impl fmt::Display) -> Failure {
+    let value = shown(key, value);
     FailureKind::CommandLine.because(format_args!("{key}={value}: {why}"))
 }
 
@@ -74,10 +84,13 @@ impl<'a> Words<'a> {
             match slot {
                 Some((_, slot)) => {
                     if let Some(earlier) = slot.replace(value) {
+                        let [value, earlier] = [value, earlier].map(|value| shown(key, value));
                         warn(format_args!("{key}= is there twice; {value} counts, {earlier} not"));
                     }
                 }
-                None if key.starts_with("mfs.") => warn(format_args!("unknown word {word}")),
+                None if key.starts_with("mfs.") => {
+                    warn(format_args!("unknown word {}", shown(key, word)));
+                }
                 None => {}
             }
         }
@@ -109,6 +122,7 @@ impl<'a> Words<'a> {
             nfs_options: self.nfs_options()?,
             credentials: self.credentials()?,
             boss: self.boss()?,
+            key: self.key()?,
             disk: self.disk()?,
             own_engine: self.own_engine()?,
             then: self
@@ -139,19 +153,36 @@ impl<'a> Words<'a> {
             }
         };
         let load = self.load()?;
-        match self.get("mfs.job") {
+        let job = self.get("mfs.job");
+        if let Some(directory) = self.get("mfs.dir").filter(|_| job != Some("capture")) {
+            return Err(wrong("mfs.dir", directory, "is only for mfs.job=capture"));
+        }
+        match job {
             Some("swapout") => Ok(Some(Job::Swapout(save))),
             Some("swapin") => Ok(Some(Job::Swapin(load))),
+            Some("capture") => self.capture().map(|directory| Some(Job::Capture(directory))),
+            Some("load") => Ok(Some(Job::Load(load))),
             Some("selftest") => Ok(Some(Job::Selftest)),
             Some("idle") => Ok(Some(Job::Idle)),
             Some(other) => {
-                Err(wrong("mfs.job", other, "must be swapout, swapin, selftest or idle"))
+                let why = "must be swapout, swapin, capture, load, selftest or idle";
+                Err(wrong("mfs.job", other, why))
             }
             None if self.get("mfs.save").is_some() => {
                 Err(missing("mfs.job", "mfs.save= needs mfs.job=swapout"))
             }
             None => Ok(None),
         }
+    }
+
+    /// Where a capture puts its files.
+    fn capture(&self) -> Result<ServerDirectory> {
+        if let Some(save) = self.get("mfs.save").filter(|save| *save != "full") {
+            return Err(wrong("mfs.save", save, "must be full, or not there, for a capture"));
+        }
+        let why = "mfs.job=capture needs the directory that its files go to";
+        let path = self.get("mfs.dir").ok_or_else(|| missing("mfs.dir", why))?;
+        ServerDirectory::new(path).map_err(|why| wrong("mfs.dir", path, why))
     }
 
     fn load(&self) -> Result<Load> {
@@ -240,6 +271,11 @@ impl<'a> Words<'a> {
             }
         };
         Ok(Some(BossAddress { host: host(name).map_err(bad)?, port }))
+    }
+
+    fn key(&self) -> Result<Option<Key>> {
+        let key = self.get("mfs.key");
+        key.map(|key| Key::new(key).map_err(|why| wrong("mfs.key", key, why))).transpose()
     }
 
     fn disk(&self) -> Result<Hints> {

@@ -1,10 +1,11 @@
-//! What a swapout and a swapin have in common: the node's files, in the user's name, and signs of
+//! What all that saves or loads a disk has in common: the node's files, in the user's name, and signs of
 //! life.
 
 use alloc::sync::Arc;
 
 use imagezip_core::swapinfo::Phase;
 
+use crate::cmdline::directory::ServerDirectory;
 use crate::cmdline::{CommandLine, Credentials, Node};
 use crate::failure::{Failure, FailureKind, Os, Result};
 use crate::processes::Processes;
@@ -39,13 +40,15 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Opens the node's files and begins to write signs of life there.
+    /// Opens the node's files, those of its experiment unless another directory is given, and begins
+    /// to write signs of life there.
     ///
     /// # Errors
-    /// Those of [`SwapInfo::open`]; `ProjectFile` if another machine is at work as this node.
+    /// Those of [`SwapInfo::open`] and [`SwapInfo::open_other`]; `ProjectFile` if another machine is at work as this node.
     pub(super) fn begin(
         line: &'a CommandLine,
         node: &Node,
+        directory: Option<&ServerDirectory>,
         host: Host<'_>,
         progress: &'static Progress,
     ) -> Result<Self> {
@@ -55,7 +58,11 @@ impl<'a> Session<'a> {
         let tree = Tree::of_mounts(mount::ROOT)
             .map_err(|errno| Failure::of_project(errno, "opening the directory of mounts"))?;
         let patience = Patience::new(line.retry_limit, progress);
-        let info = Arc::new(SwapInfo::open(tree, node, patience)?);
+        let info = match directory {
+            None => SwapInfo::open(tree, node, patience)?,
+            Some(place) => SwapInfo::open_other(tree, node, place, patience)?,
+        };
+        let info = Arc::new(info);
         heartbeat::must_be_alone(&info, heartbeat::SILENCE, progress)?;
         heartbeat::start(host.threads, Arc::clone(&info), progress)?;
         #[cfg(feature = "drill")]

@@ -1,4 +1,6 @@
 //! Saving the disk: all of what is in use on it, or the delta to the image that it was loaded from.
+//!
+//! A capture is a save of all that is in use to another directory, from which boss makes an image.
 
 mod built_in;
 mod count;
@@ -7,8 +9,10 @@ mod plan;
 mod publish;
 mod statistics;
 
+use alloc::format;
 use alloc::string::String;
 
+use crate::cmdline::directory::ServerDirectory;
 use crate::cmdline::{CommandLine, Node, Save};
 use crate::disk;
 use crate::disk::device::DiskDevice;
@@ -17,6 +21,22 @@ use crate::job::base::BaseImage;
 use crate::job::session::{Host, Session};
 use crate::progress::Progress;
 use plan::Plan;
+
+/// Saves all that is in use on the disk of `node` to `directory`; the words of the result line.
+///
+/// # Errors
+/// As [`run`].
+pub fn capture(
+    line: &CommandLine,
+    node: &Node,
+    directory: &ServerDirectory,
+    host: Host<'_>,
+    progress: &'static Progress,
+) -> Result<String> {
+    let session = Session::begin(line, node, Some(directory), host, progress)?;
+    let saved = save_disk(&session, line, node, Save::Full, host, progress)?;
+    Ok(format!("captured {saved}"))
+}
 
 /// Saves the disk of `node`, or counts what that would take; the words of the result line.
 ///
@@ -29,7 +49,21 @@ pub fn run(
     host: Host<'_>,
     progress: &'static Progress,
 ) -> Result<String> {
-    let session = Session::begin(line, node, host, progress)?;
+    let session = Session::begin(line, node, None, host, progress)?;
+    let saved = save_disk(&session, line, node, save, host, progress)?;
+    let word = if save.is_statistics() { "statistics" } else { "saved" };
+    Ok(format!("{word} {saved}"))
+}
+
+/// Saves, or counts; the numbers of the result line.
+fn save_disk(
+    session: &Session<'_>,
+    line: &CommandLine,
+    node: &Node,
+    save: Save,
+    host: Host<'_>,
+    progress: &'static Progress,
+) -> Result<String> {
     let info = &session.info;
     if !save.is_statistics() {
         session.recover()?;

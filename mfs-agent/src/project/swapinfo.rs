@@ -1,4 +1,5 @@
-//! The directory `/proj/<pid>/exp/<eid>/swapinfo` and what boss left there for this node.
+//! The directory `/proj/<pid>/exp/<eid>/swapinfo`, or that of a capture, and what boss left there for
+//! this node.
 
 use alloc::format;
 use alloc::string::String;
@@ -15,6 +16,7 @@ use super::patience::Patience;
 use super::stored::StoredFile;
 use super::tree::Tree;
 use crate::cmdline::Node;
+use crate::cmdline::directory::ServerDirectory;
 use crate::failure::{Failure, FailureKind, Os, Result};
 use crate::file::read_all;
 use crate::names::Name;
@@ -40,7 +42,7 @@ pub struct BaseSignature {
 }
 
 impl SwapInfo {
-    /// Opens the directory of `node`. `patience` is that of all that is done there.
+    /// Opens the directory of `node`'s experiment. `patience` is that of all that is done there.
     ///
     /// # Errors
     /// `ProjectFile` or `ProjectReadOnly`: it isn't there or not for this user.
@@ -67,6 +69,31 @@ impl SwapInfo {
             }
         })?;
         Ok(Self { tree, directory, path, vname: vname.as_str().into(), patience })
+    }
+
+    /// Opens another directory for the files of `node`. `patience` is that of all that is done
+    /// there.
+    ///
+    /// # Errors
+    /// `ProjectFile` or `ProjectReadOnly`: it isn't there or not for this user.
+    pub fn open_other(
+        tree: Tree,
+        node: &Node,
+        place: &ServerDirectory,
+        patience: Patience,
+    ) -> Result<Self> {
+        let doing = format!("opening {place}");
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let open = || tree.open(place.as_str(), flags);
+        let directory = patience.retry(&doing, open).map_err(|errno| match errno {
+            Errno::NOENT | Errno::XDEV => FailureKind::ProjectFile.because(format_args!(
+                "{doing}: it isn't there; boss makes the directory of mfs.dir=, and mfs.proj= or \
+                 mfs.projgroups= must name what it is in"
+            )),
+            errno => Failure::of_project(errno, &doing),
+        })?;
+        let (path, vname) = (place.as_str().into(), node.vname.as_str().into());
+        Ok(Self { tree, directory, path, vname, patience })
     }
 
     /// The file servers' directories.
@@ -126,8 +153,8 @@ impl SwapInfo {
         let fail = |errno| {
             let hint = match errno {
                 Errno::NOENT => {
-                    "; without a signature of its base the disk can't be saved but as a full \
-                     image, for which mfs.save=full asks"
+                    "; boss makes it a link to the base image's signature, without which a disk \
+                     can only be saved as a full image (mfs.save=full)"
                 }
                 Errno::XDEV => "; the link must lead to a file on what is mounted",
                 Errno::FBIG => "; a node with more memory could use it",
@@ -267,6 +294,30 @@ mod tests {
             let failure = info.read_signature(1 << 20).err().unwrap();
             assert_eq!(failure.kind, FailureKind::SignatureFile, "{failure}");
         }
+    }
+
+    #[test]
+    fn a_directory_of_its_own() {
+        let (root, _, node) = fixture();
+        let open = |path: &str| {
+            let patience = Patience::new(Duration::ZERO, &PROGRESS);
+            let tree = Tree::of_directory(root.path()).unwrap();
+            SwapInfo::open_other(tree, &node, &ServerDirectory::new(path).unwrap(), patience)
+        };
+        let failure = open("/proj/testbed/images/.capture-x").err().unwrap();
+        assert_eq!(failure.kind, FailureKind::ProjectFile);
+        assert!(failure.message.contains("boss makes the directory of mfs.dir="), "{failure}");
+        let directory = root.path().join("proj/testbed/images/.capture-x");
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join("n.part"), "DISK=ad0 LOADPART=2 BOOTPART=1\n").unwrap();
+        let info = open("/proj/testbed/images/.capture-x/").unwrap();
+        assert_eq!(info.read_part().unwrap().load_partition, 2);
+        // A link stays where everything is mounted.
+        symlink("/etc", root.path().join("proj/etc")).unwrap();
+        assert!(open("/proj/etc").is_err());
+        symlink("/proj/testbed/images/.capture-x", root.path().join("proj/link")).unwrap();
+        assert!(open("/proj/link").is_ok());
+        assert!(open("/proj/testbed/images/.capture-x/n.part").is_err());
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub struct Ending {
 
 impl fmt::Display for Ending {
     /// The line of the end, in a form for programs:
-    /// `mfs-result: saved …` or `mfs-result: failed code=<code> <text>`.
+    /// `mfs-result: saved …`, `captured …`, `loaded …` or `mfs-result: failed code=<code> <text>`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.code {
             0 => write!(f, "mfs-result: {}", self.text),

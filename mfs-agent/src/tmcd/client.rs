@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::time::Duration;
 
 use super::commands::Boss;
+use super::key::Key;
 use super::reply::Verdict;
 use super::request::{Request, VERSION};
 use super::transport::{Deadline, Fault, Limits, exchange};
@@ -30,8 +31,10 @@ pub struct Client {
     servers: heapless::Vec<Ipv4Addr, SERVERS>,
     ports: heapless::Vec<u16, 2>,
     version: u16,
+    key: Option<Key>,
     limits: Limits,
     resolver: Option<Resolver>,
+    source: Option<Ipv4Addr>,
     /// Which of [`Client::endpoint`] has answered before.
     known: AtomicUsize,
     /// Whether it has said something that only boss says. To take a report says nothing: whoever
@@ -101,8 +104,10 @@ impl Client {
             servers,
             ports,
             version: VERSION,
+            key: None,
             limits: Limits::DEFAULT,
             resolver: None,
+            source: None,
             known: AtomicUsize::new(0),
             trusted: AtomicBool::new(false),
             up: AtomicBool::new(false),
@@ -125,11 +130,26 @@ impl Client {
         self
     }
 
+    /// The same client, which says in each request that it is the run that boss gave `key` to.
+    #[must_use]
+    pub fn with_key(mut self, key: Option<Key>) -> Self {
+        self.key = key;
+        self
+    }
+
     /// The same client, which finds servers that boss names (`REDIRECT=`) by `resolver`. Without
     /// one only addresses are followed.
     #[must_use]
     pub fn with_resolver(mut self, resolver: Resolver) -> Self {
         self.resolver = Some(resolver);
+        self
+    }
+
+    /// The same client, which asks from this address of the machine. Boss knows a node by its address
+    /// on the control network, and a machine can have others that lead there.
+    #[must_use]
+    pub fn with_source(mut self, source: Ipv4Addr) -> Self {
+        self.source = Some(source);
         self
     }
 
@@ -199,7 +219,7 @@ impl Client {
         judge: &mut dyn FnMut(&[u8]) -> Verdict,
     ) -> core::result::Result<(), Silence> {
         let deadline = Deadline::after(call.limit);
-        let bytes = request.encode(self.version);
+        let bytes = request.encode(self.version, self.key.as_ref());
         let mut pause = self.limits.pause;
         let mut rounds = 0_usize;
         let mut silence = Silence { server: self.server(), why: Why::Fault(Fault::NotTried) };
@@ -260,7 +280,7 @@ impl Client {
         beat: &dyn Fn(),
     ) -> core::result::Result<usize, Fault> {
         let limits = &self.limits;
-        let mut length = exchange(server, request, room, limits, deadline, beat)?;
+        let mut length = exchange(self.source, server, request, room, limits, deadline, beat)?;
         for _ in 0..REDIRECTS {
             let Some(host) = redirect(room.get(..length).unwrap_or_default()) else {
                 return Ok(length);
@@ -269,7 +289,7 @@ impl Client {
             let mut result = Err(Fault::Redirect);
             for port in &self.ports {
                 let other = SocketAddrV4::new(address, *port);
-                result = exchange(other, request, room, limits, deadline, beat);
+                result = exchange(self.source, other, request, room, limits, deadline, beat);
                 if result.is_ok() {
                     break;
                 }
@@ -305,6 +325,7 @@ fn redirect(reply: &[u8]) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read, Write};
     use std::vec::Vec;
 
     fn address(last: u8) -> Ipv4Addr {
@@ -353,5 +374,21 @@ mod tests {
         let client = client.with_resolver(Box::new(resolver));
         assert_eq!(client.resolve(b"ops"), Some(address(3)));
         assert_eq!(client.resolve(b"fs"), None);
+    }
+
+    #[test]
+    fn who_asks_is_seen_by_the_address() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = std::thread::spawn(move || {
+            let (mut stream, from) = listener.accept().unwrap();
+            stream.read_to_end(&mut std::vec::Vec::new()).unwrap();
+            stream.write_all(b"pc1\n").unwrap();
+            from.ip()
+        });
+        let client = Client::new(&[Ipv4Addr::LOCALHOST], Some(port)).unwrap();
+        let client = client.with_source(Ipv4Addr::new(127, 9, 8, 7));
+        client.boss(core::time::Duration::from_secs(5), &|| {}).node_id().unwrap();
+        assert_eq!(server.join().unwrap(), Ipv4Addr::new(127, 9, 8, 7));
     }
 }

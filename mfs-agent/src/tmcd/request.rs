@@ -4,6 +4,7 @@ use core::fmt::{self, Write};
 
 use heapless::String;
 
+use super::key::Key;
 use crate::report::console::Printable;
 
 /// The version of the protocol that is asked for: every boss since 2005 knows it, and its replies
@@ -99,10 +100,13 @@ impl Request<'_> {
         }
     }
 
-    /// The bytes on the wire.
-    pub(super) fn encode(&self, version: u16) -> String<LONGEST> {
+    /// The bytes on the wire. Only a boss that hands out keys gets one.
+    pub(super) fn encode(&self, version: u16, key: Option<&Key>) -> String<LONGEST> {
         let mut text = String::new();
-        // The longest of all but `bootlog` has 40 bytes; that one is cut.
+        // The longest of all but `bootlog` has 40 bytes, 111 with a key; that one is cut.
+        if let Some(key) = key {
+            let _ = write!(text, "IDKEY={} ", key.secret());
+        }
         let _ = write!(text, "VERSION={version} {} ", self.command());
         let _ = match self {
             Self::State(state) => write!(text, "{} ", state.name()),
@@ -161,21 +165,35 @@ mod tests {
             (Request::BootErrno(26), "VERSION=25 booterrno 26 "),
             (Request::BootLog("no disk\nsda ü"), "VERSION=25 bootlog no disk?sda ? "),
         ] {
-            assert_eq!(request.encode(VERSION), bytes);
+            assert_eq!(request.encode(VERSION, None), bytes);
+            let key = Key::new("abc-123_").unwrap();
+            let expected = std::format!("IDKEY=abc-123_ {bytes}");
+            assert_eq!(request.encode(VERSION, Some(&key)), expected.as_str());
         }
-        assert_eq!(Request::Mounts.encode(40), "VERSION=40 mounts ");
+        assert_eq!(Request::Mounts.encode(40, None), "VERSION=40 mounts ");
+        let key = Key::new(&"k".repeat(64)).unwrap();
+        let expected = std::format!("IDKEY={} VERSION=25 state TBFAILED ", "k".repeat(64));
+        assert_eq!(Request::State(State::TbFailed).encode(VERSION, Some(&key)), expected.as_str());
     }
 
     proptest! {
         #[test]
-        fn any_message_is_one_short_line(message in "\\PC{0,1500}|[\\x00-\\x7f]{0,1500}") {
-            let bytes = Request::BootLog(&message).encode(VERSION);
+        fn any_message_is_one_short_line(
+            message in "\\PC{0,1500}|[\\x00-\\x7f]{0,1500}",
+            key in prop::option::of("[A-Za-z0-9_-]{8,64}"),
+        ) {
+            let key = key.map(|key| Key::new(&key).unwrap());
+            let bytes = Request::BootLog(&message).encode(VERSION, key.as_ref());
             prop_assert!(bytes.len() <= LONGEST);
-            prop_assert!(bytes.starts_with("VERSION=25 bootlog "));
+            let before = match &key {
+                Some(key) => std::format!("IDKEY={} VERSION=25 bootlog ", key.secret()),
+                None => "VERSION=25 bootlog ".into(),
+            };
+            prop_assert!(bytes.starts_with(&before));
             prop_assert!(bytes.ends_with(' '));
             prop_assert!(bytes.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
-            let sent = message.chars().count().min(LONGEST - "VERSION=25 bootlog  ".len());
-            prop_assert_eq!(bytes.len(), "VERSION=25 bootlog  ".len() + sent);
+            let sent = message.chars().count().min(LONGEST - before.len() - 1);
+            prop_assert_eq!(bytes.len(), before.len() + 1 + sent);
         }
     }
 }

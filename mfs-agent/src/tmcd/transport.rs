@@ -3,7 +3,7 @@
 //! Allocates nothing and takes no lock, so that it works after a panic in whatever thread.
 
 use core::fmt;
-use core::net::SocketAddrV4;
+use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -11,8 +11,8 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::sockopt::socket_error;
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, connect, recv, send,
-    shutdown, socket_with,
+    AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, bind, connect, recv,
+    send, shutdown, socket_with,
 };
 
 use crate::event::{now, timespec};
@@ -117,9 +117,10 @@ impl Deadline {
     }
 }
 
-/// Sends `request` to `server` and reads the reply into `room`; its length. `beat` is called at
-/// least about every second.
+/// Sends `request` to `server` and reads the reply into `room`; its length. `source` is the address
+/// to ask from, if not the one that the system chooses. `beat` is called at least about every second.
 pub(super) fn exchange(
+    source: Option<Ipv4Addr>,
     server: SocketAddrV4,
     request: &[u8],
     room: &mut [u8],
@@ -128,7 +129,7 @@ pub(super) fn exchange(
     beat: &dyn Fn(),
 ) -> Result<usize, Fault> {
     let deadline = deadline.or_before(limits.attempt);
-    let socket = connected(server, deadline.or_before(limits.connect), beat)?;
+    let socket = connected(source, server, deadline.or_before(limits.connect), beat)?;
     // The server reads once, so all of it has to arrive at once: one call, one segment.
     match send(&socket, request, SendFlags::NOSIGNAL) {
         Ok(count) if count == request.len() => {}
@@ -140,10 +141,18 @@ pub(super) fn exchange(
     receive(&socket, room, deadline, beat)
 }
 
-fn connected(server: SocketAddrV4, deadline: Deadline, beat: &dyn Fn()) -> Result<OwnedFd, Fault> {
+fn connected(
+    source: Option<Ipv4Addr>,
+    server: SocketAddrV4,
+    deadline: Deadline,
+    beat: &dyn Fn(),
+) -> Result<OwnedFd, Fault> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)
         .map_err(Fault::Connect)?;
+    if let Some(source) = source {
+        bind(&socket, &SocketAddrV4::new(source, 0)).map_err(Fault::Connect)?;
+    }
     match connect(&socket, &server) {
         Ok(()) => return Ok(socket),
         Err(Errno::INPROGRESS | Errno::INTR) => {}
@@ -234,7 +243,7 @@ mod tests {
     fn a_server_that_was_gone_before_the_request_came_has_not_answered() {
         let (listener, address) = listener();
         let deadline = Deadline::after(LIMIT);
-        let socket = connected(address, deadline, &|| {}).unwrap();
+        let socket = connected(None, address, deadline, &|| {}).unwrap();
         drop(listener.accept().unwrap());
         // The end of the connection is there before the request goes, and then the reset.
         assert_eq!(wait(&socket, PollFlags::IN, deadline, &|| {}), Ok(true));
@@ -257,7 +266,7 @@ mod tests {
             });
             let ask = |room: &mut [u8]| {
                 let deadline = Deadline::after(LIMIT);
-                exchange(address, b"x ", room, &Limits::DEFAULT, deadline, &|| {})
+                exchange(None, address, b"x ", room, &Limits::DEFAULT, deadline, &|| {})
             };
             assert_eq!(ask(&mut [0; 5]), Ok(5));
             assert_eq!(ask(&mut [0; 4]), Err(Fault::TooLong(4)));

@@ -6,6 +6,7 @@
 #![expect(clippy::panic_in_result_fn, reason = "a test fails by panicking")]
 
 mod bios;
+mod boss;
 mod own_disk;
 mod secure_boot;
 mod site;

@@ -88,8 +88,14 @@ impl Site {
 
     /// Ends the DHCP server, if one runs, and starts another.
     pub(crate) fn serve(&mut self, name: &str, choice: Choice) -> Result<()> {
+        let text = configuration(choice, &self.files)?;
+        self.serve_text(name, &text)
+    }
+
+    /// The same with a whole configuration.
+    pub(crate) fn serve_text(&mut self, name: &str, text: &str) -> Result<()> {
         self.dnsmasq = None;
-        let mut configuration = Configuration::text(&configuration(choice, &self.files)?);
+        let mut configuration = Configuration::text(text);
         if self.has_ipv6 {
             // iPXE waits for an IPv6 router, 16 seconds if there is none.
             configuration = configuration

@@ -5,10 +5,12 @@
 //! said stays there. The disk, the base image and the boot image are made once for all.
 #![expect(clippy::panic_in_result_fn, reason = "a test fails by panicking")]
 
+mod capture;
 mod cutoff;
 mod disks;
 mod end;
 mod full;
+mod load;
 mod mounts;
 mod own_engine;
 mod refusal;

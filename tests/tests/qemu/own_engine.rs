@@ -102,6 +102,8 @@ fn a_hostile_program_gets_the_disk_to_read_and_nothing_else() -> Result<()> {
         "could not: write to the memory of PID 1: Permission denied",
         "could not: signal PID 1: Operation not permitted",
         "could not: be root among its own users: No space left on device",
+        "could not: read the kernel's words: Permission denied",
+        "could not: read the kernel's log: Operation not permitted",
         "could not: the network: Network is unreachable",
     ] {
         assert!(run.console.contains(words), "no {words:?}:\n{}", run.console);

@@ -54,8 +54,8 @@ fn a_missing_signature_is_refused() -> Result<()> {
     let trial = Trial::new("no-signature")?;
     fs::remove_file(trial.experiment.node_file(".sig"))?;
     let run = trial.run("")?;
-    let words = "swapinfo/node-a.sig: no such file or directory; without a signature of its base \
-                 the disk can't be saved but as a full image";
+    let words = "swapinfo/node-a.sig: no such file or directory; boss makes it a link to the base \
+                 image's signature, without which a disk can only be saved as a full image";
     trial.check_refused(&run, 25, words)
 }
 
@@ -95,7 +95,10 @@ fn a_signature_of_something_larger_is_refused() -> Result<()> {
 fn a_wrong_command_line_ends_the_machine() -> Result<()> {
     let trial = Trial::new("wrong-job")?;
     let run = trial.run("mfs.job=clone")?;
-    run.check_failed(20, "mfs.job=clone: must be swapout, swapin, selftest or idle")?;
+    run.check_failed(
+        20,
+        "mfs.job=clone: must be swapout, swapin, capture, load, selftest or idle",
+    )?;
     trial.check_previous_is_untouched()
 }
 

@@ -62,11 +62,14 @@ impl Loading {
     /// What was in use on the saved disk, but for the table of partitions if that has to be fitted
     /// to another size.
     pub(crate) fn in_use(&self) -> Result<Vec<Slice>> {
-        let saved = self.saved_disk();
-        let mut in_use = saved.sectors_in_use()?;
-        if fs::metadata(&self.disk)?.len() != saved.sectors * SECTOR {
+        self.in_use_of(self.saved_disk())
+    }
+
+    fn in_use_of(&self, was: &NodeDisk) -> Result<Vec<Slice>> {
+        let mut in_use = was.sectors_in_use()?;
+        if fs::metadata(&self.disk)?.len() != was.sectors * SECTOR {
             // The backup table is elsewhere, and the primary one says so.
-            in_use.retain(|slice| slice.start + 33 < saved.sectors);
+            in_use.retain(|slice| slice.start + 33 < was.sectors);
             in_use[0].start = 2;
             in_use[0].sectors -= 2;
         }
@@ -76,12 +79,16 @@ impl Loading {
     /// Fails unless all that was in use on the saved disk is on this one, but for the table of
     /// partitions if that had to be fitted to another size.
     pub(crate) fn check_restored(&self) -> Result<()> {
-        let saved = self.saved_disk();
-        compare_sectors(&saved.path, &self.disk, &self.in_use()?)?;
+        self.check_holds(self.saved_disk())
+    }
+
+    /// As [`Loading::check_restored`], of another disk with the same partitions.
+    pub(crate) fn check_holds(&self, was: &NodeDisk) -> Result<()> {
+        compare_sectors(&was.path, &self.disk, &self.in_use_of(was)?)?;
         let loaded = self.node_disk();
         loaded.check_root()?;
         let scratch = self.trial.experiment.directory.join("scratch");
-        let (was, is) = (Tree::of_disk(saved, &scratch)?, Tree::of_disk(&loaded, &scratch)?);
+        let (was, is) = (Tree::of_disk(was, &scratch)?, Tree::of_disk(&loaded, &scratch)?);
         let different = was.differences(&is);
         ensure!(different.is_empty(), "files differ: {different:?}");
         Ok(())
@@ -94,7 +101,18 @@ impl Loading {
 
     /// Fails unless the load was refused with `code` and `words`, and nothing was written.
     fn check_refused(&self, disk: Disk, code: u8, words: &str) -> Result<()> {
-        let mut node = self.trial.loading(disk, "")?.start()?;
+        self.check_job_refused("mfs.job=swapin", disk, code, words)
+    }
+
+    /// As [`Loading::check_refused`], of another job.
+    pub(crate) fn check_job_refused(
+        &self,
+        job: &str,
+        disk: Disk,
+        code: u8,
+        words: &str,
+    ) -> Result<()> {
+        let mut node = self.trial.loading(disk, job)?.start()?;
         let run = Run::of(&mut node)?;
         run.check_failed(code, words)?;
         let status = self.trial.status()?;

@@ -79,12 +79,21 @@ fn another(name: &str, table: &str) -> Result<Loading> {
 /// Loads the disk, whose partition 2 is `partition`, and returns what was there before and after,
 /// with the partition cut out.
 fn load(loading: &Loading, partition: Slice, words: &str) -> Result<[Vec<u8>; 2]> {
+    load_with(loading.saved_disk(), loading, partition, words)
+}
+
+/// As [`load`], with the root of another disk than the one that was saved.
+fn load_with(
+    saved: &NodeDisk,
+    loading: &Loading,
+    partition: Slice,
+    words: &str,
+) -> Result<[Vec<u8>; 2]> {
     let before = fs::read(&loading.disk)?;
     loading.run(words)?.check_loaded()?;
     let after = fs::read(&loading.disk)?;
 
     // What was saved is there, and what is beyond its end is as it was, or zeros.
-    let saved = loading.saved_disk();
     let was = fs::read(&saved.path)?;
     let at = |sector: u64| usize::try_from(sector * SECTOR);
     for slice in saved.sectors_in_use()? {
@@ -155,6 +164,18 @@ fn a_partition_is_loaded_into_another_of_a_gpt() -> Result<()> {
     {
         ensure!(dump.contains(place), "the table was changed: {dump}");
     }
+    Ok(())
+}
+
+#[test]
+fn a_partition_gets_the_base_image_alone() -> Result<()> {
+    let partition = Slice { start: 50_008, sectors: 212_992 };
+    let table = "label: dos\nstart=2048, size=20480, type=c\n\
+                 start=50008, size=212992, type=83\nstart=264192, size=20480, type=83\n";
+    let loading = another("partition-base", table)?;
+    let words = "mfs.job=load mfs.free=zero";
+    let [before, after] = load_with(&prepared()?.loaded_disk, &loading, partition, words)?;
+    ensure!(before == after, "something outside of the partition was written");
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use mfs_agent::progress::Progress;
 use mfs_agent::report::ending::{self, Ending};
 use mfs_agent::threads::{Body, Join, Threads};
 use mfs_agent::tmcd::reporter::{report, start};
-use mfs_agent::tmcd::{Client, State};
+use mfs_agent::tmcd::{Client, Key, State};
 use xtask::tmcd::Fault;
 
 use crate::common::{CALL, QUICK, boss, client, node, server, timed};
@@ -61,6 +61,25 @@ fn a_failure_says_why_in_order() -> Result<()> {
         assert!(boss(&late, CALL).state(State::IsUp).is_err());
         assert!(boss(&late, CALL).start_status(0).is_err());
         assert_eq!(tmcd.history().len(), 4);
+        assert_eq!(tmcd.malformed(), Vec::<String>::new());
+        Ok(())
+    })
+}
+
+#[test]
+fn all_that_is_asked_and_said_has_the_key_of_the_run() -> Result<()> {
+    timed(|| {
+        let tmcd = server(node())?;
+        let client = client(&tmcd)?.with_key(Some(Key::new("only-this_once-7")?));
+        boss(&client, CALL).status()?;
+        tell(&client, &ending(23, "no /proj"), CALL);
+        let said = ["bootlog no /proj", "booterrno 23", "state TBFAILED", "startstatus 23"];
+        assert_eq!(tmcd.history()[1..], said);
+        let records = tmcd.records();
+        let bytes: Vec<_> = records.iter().map(|it| it.bytes.escape_ascii().to_string()).collect();
+        assert_eq!(bytes[0], "IDKEY=only-this_once-7 VERSION=25 status ");
+        assert_eq!(bytes[4], "IDKEY=only-this_once-7 VERSION=25 startstatus 23 ");
+        assert!(records.iter().all(|it| it.key.as_deref() == Some("only-this_once-7")));
         assert_eq!(tmcd.malformed(), Vec::<String>::new());
         Ok(())
     })

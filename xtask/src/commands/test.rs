@@ -132,6 +132,11 @@ const QUICK: &[Step] = &[
         ],
     ),
     step(
+        "power drivers, and boss as a service",
+        5,
+        &["test", "--workspace", "--locked", "--test", "power", "--test", "service"],
+    ),
+    step(
         "files and disks inside of images",
         10,
         &["test", "--workspace", "--locked", "--test", "browse"],
@@ -198,6 +203,7 @@ impl Test {
             apt::BINARY_TOOLS,
             apt::SHELL_TOOLS,
             apt::CABLES,
+            apt::BOSS,
         ] {
             apt::ensure(packages)?;
         }

@@ -61,8 +61,13 @@ fn form_is_watched() {
     ask(&tmcd, "status");
     ask(&tmcd, "VERSION=25 status\n");
     ask(&tmcd, "VERSION=25 status");
-    assert_eq!(tmcd.malformed().len(), 3);
-    assert_eq!(tmcd.records()[0].version, 2);
+    ask(&tmcd, "VERSION=25 IDKEY=abcdefgh status ");
+    ask(&tmcd, "IDKEY=abcdefgh status ");
+    assert_eq!(ask(&tmcd, "IDKEY=abcdefgh VERSION=25 nodeid "), b"pc42\n");
+    assert_eq!(tmcd.malformed().len(), 5);
+    let records = tmcd.records();
+    assert_eq!((records[0].version, &records[0].key), (2, &None));
+    assert_eq!((records[5].version, records[5].key.as_deref()), (25, Some("abcdefgh")));
 }
 
 #[test]

@@ -143,7 +143,7 @@ proptest! {
         for words in with(&text) {
             if let Ok(line) = words.command_line() {
                 prop_assert!(line.chars().all(|c| is_plain(c) || c == ' '), "{}", line);
-                let extra = usize::from(words.more != super::tests::words().more);
+                let extra = usize::from(words.more != tests::words().more);
                 let got = keys(&line);
                 prop_assert!(got.ends_with(&meant) && got.len() <= meant.len() + extra, "{}", line);
             }

@@ -6,8 +6,9 @@ use imagezip_core::error::{CorruptKind, ErrorKind, Place};
 use imagezip_core::overlay::Patch;
 use imagezip_core::partition::edit::{fit_to_disk, set_type};
 use imagezip_core::sector::{Bytes, Sector};
-use imagezip_core::swapinfo::{Meta, Part};
+use imagezip_core::swapinfo::Part;
 
+use super::contents::Origin;
 use super::place::sector_size;
 use crate::disk::Disk;
 use crate::disk::target::TargetDisk;
@@ -22,7 +23,7 @@ use crate::failure::{Failure, Result};
 pub(super) fn fit_table(
     disk: &Disk,
     target: &TargetDisk<'_>,
-    (part, meta): (&Part, &Meta),
+    (part, origin): (&Part, Option<Origin>),
     partition_type: Option<u32>,
 ) -> Result<()> {
     let failed = |error| {
@@ -30,7 +31,8 @@ pub(super) fn fit_table(
     };
     let size = sector_size(disk)?;
     // A table that came from a disk of this size stays as it is, also if the user has damaged it.
-    if part.load_partition == 0 && meta.disk_size != disk.size {
+    let fits = origin.is_some_and(|origin| origin.disk_size == disk.size);
+    if part.load_partition == 0 && !fits {
         let patches = fit_to_disk(target, size).map_err(failed)?;
         if !patches.is_empty() {
             log::info!("the partition table is fitted to the size of disk {}", disk.name);

@@ -14,7 +14,8 @@ use imagezip_core::restore::{Part, RestoreError, RestorePlan, Signed};
 use imagezip_core::sector::Sector;
 use imagezip_core::swapinfo::Phase;
 
-use super::saved::SavedDisk;
+use super::contents::Contents;
+use super::{hints, place};
 use crate::cmdline::{FreeSpace, Load};
 use crate::disk::Disk;
 use crate::disk::target::TargetDisk;
@@ -24,7 +25,7 @@ use crate::threads::{Processors, Threads};
 
 /// What is loaded where, and how.
 pub(super) struct Loading<'a> {
-    pub(super) saved: &'a SavedDisk<'a>,
+    pub(super) contents: &'a Contents<'a>,
     pub(super) disk: &'a Disk,
     pub(super) target: &'a TargetDisk<'a>,
     pub(super) place: Placement,
@@ -61,8 +62,8 @@ impl Loading<'_> {
     /// an image has other data than its signature says; `Verification`: the disk doesn't give back
     /// what was written; errors of the disk and of images.
     pub(super) fn run(&self, threads: &dyn Threads, progress: &'static Progress) -> Result<Loaded> {
-        let SavedDisk { image, signature, base, .. } = self.saved;
-        let image = open(image, &self.saved.name)?;
+        let Contents { image, name, signature, base, .. } = self.contents;
+        let image = open(image, name)?;
         let own = Signed { image: &image, signature };
         match base {
             None => self.load(own, None, threads, progress),
@@ -82,6 +83,7 @@ impl Loading<'_> {
         threads: &dyn Threads,
         progress: &'static Progress,
     ) -> Result<Loaded> {
+        let only = base.image;
         let plan = RestorePlan::new(base, delta).map_err(|error| self.explain(&error))?;
         let (base, delta) = (plan.bytes_of(Part::Base).get(), plan.bytes_of(Part::Delta).get());
         progress.set_total(base.saturating_add(delta));
@@ -90,7 +92,10 @@ impl Loading<'_> {
              that were saved",
             plan.replaced()
         );
-        self.must_fit(plan.end())?;
+        self.must_fit(match self.contents.origin {
+            Some(_) => plan.end(),
+            None => plan.end().max(self.ask_image(only)?),
+        })?;
         progress.enter(Phase::Load);
         let workers = Processors::with_waiting(threads);
         let end = self.place.end.map_or(self.target.size(), Sector::to_bytes);
@@ -127,19 +132,34 @@ impl Loading<'_> {
         if needed <= room {
             return Ok(());
         }
-        let number = self.saved.meta.load_partition;
+        let number = self.contents.partition;
         let what = if number == 0 { String::from("it") } else { format!("partition {number}") };
         Err(FailureKind::DiskMisfit.because(format_args!(
-            "what was saved ends at byte {needed}, but disk {} is too small: {what} ends at {room}",
+            "what is to be loaded ends at byte {needed}, but disk {} is too small: {what} ends at \
+             {room}",
             self.disk
         )))
     }
 
+    /// What only the image tells, if it is a base image: where it ends, with the free space that its
+    /// partitions may have there, and whether its disk had other sectors.
+    fn ask_image(&self, image: &AnyImage<'_>) -> Result<Sector> {
+        let name = &self.contents.name;
+        let told = hints::end(image).and_then(|end| Ok((end, hints::sector_size(image)?)));
+        let (end, size) =
+            told.map_err(|error| Failure::of_core(&error, format_args!("reading {name}")))?;
+        let is_whole = self.contents.partition == 0;
+        match size.filter(|size| is_whole && *size != self.disk.sector_size) {
+            None => Ok(end),
+            Some(size) => Err(place::other_sectors(name, size, self.disk)),
+        }
+    }
+
     fn explain(&self, error: &RestoreError) -> Failure {
         let RestoreError { part, error } = error;
-        let name = match (part, &self.saved.base) {
+        let name = match (part, &self.contents.base) {
             (Part::Base, Some((base, _))) => format!("the base image of {}", base.file.name),
-            _ => self.saved.name.clone(),
+            _ => self.contents.name.clone(),
         };
         let disk = self.disk;
         match error.kind {

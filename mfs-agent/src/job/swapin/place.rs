@@ -3,25 +3,22 @@
 use imagezip_core::device::ReadAt;
 use imagezip_core::partition::{self, LogicalSectorSize};
 use imagezip_core::relocation::Placement;
-use imagezip_core::swapinfo::Meta;
 
+use super::contents::Contents;
 use crate::disk::Disk;
 use crate::failure::{Failure, FailureKind, Result};
 
-/// The place on the disk for what `meta` describes: the whole disk, or its partition.
+/// The place on the disk for what is loaded: the whole disk, or its partition.
 ///
 /// # Errors
 /// `DiskMisfit`: the disk has other sectors, or the partition's limits can't be right;
 /// `PartitionAbsent`; what the core says of the partition table.
-pub(super) fn find(meta: &Meta, disk: &Disk, device: &dyn ReadAt) -> Result<Placement> {
-    if meta.sector_size != disk.sector_size {
-        return Err(FailureKind::DiskMisfit.because(format_args!(
-            "what was saved comes from a disk with sectors of {} bytes, but disk {disk} has some \
-             of {}; partition tables and file systems would not be understood",
-            meta.sector_size, disk.sector_size
-        )));
+pub(super) fn find(contents: &Contents<'_>, disk: &Disk, device: &dyn ReadAt) -> Result<Placement> {
+    let origin = contents.origin.filter(|origin| origin.sector_size != disk.sector_size);
+    if let Some(origin) = origin {
+        return Err(other_sectors("what was saved", origin.sector_size, disk));
     }
-    let number = u32::from(meta.load_partition);
+    let number = u32::from(contents.partition);
     if number == 0 {
         return Ok(Placement::default());
     }
@@ -39,6 +36,15 @@ pub(super) fn find(meta: &Meta, disk: &Disk, device: &dyn ReadAt) -> Result<Plac
         Some(doubt) => Err(FailureKind::DiskMisfit
             .because(format_args!("partition {number} of disk {disk} {doubt}; it is not loaded"))),
     }
+}
+
+/// That `what` was made on a disk with sectors of `size` bytes, and this one has others.
+pub(super) fn other_sectors(what: &str, size: u32, disk: &Disk) -> Failure {
+    FailureKind::DiskMisfit.because(format_args!(
+        "{what} comes from a disk with sectors of {size} bytes, but disk {disk} has some of {}; \
+         partition tables and file systems would not be understood",
+        disk.sector_size
+    ))
 }
 
 /// The disk's sector size, for partition tables.

@@ -32,7 +32,7 @@ pub(super) struct Made {
     pub(super) engine: Option<Sha256>,
 }
 
-/// Makes the image the current one; the words of the result line.
+/// Makes the image the current one; the numbers of the result line.
 pub(super) fn publish(plan: &Plan<'_>, made: &Made) -> Result<String> {
     let commit = plan.info.commit();
     plan.progress.enter(Phase::Publish);
@@ -45,7 +45,7 @@ pub(super) fn publish(plan: &Plan<'_>, made: &Made) -> Result<String> {
     commit.write(Member::Meta, meta.to_string().as_bytes())?;
     commit.publish(made.inode)?;
     Ok(format!(
-        "saved bytes={} chunks={} sectors={} of={}",
+        "bytes={} chunks={} sectors={} of={}",
         made.size, meta.chunks, meta.sectors_changed, meta.sectors_in_use
     ))
 }

@@ -59,6 +59,9 @@ fn main() {
     for path in ["/init", "/dev/watchdog", "/dev/mem", "/proc/sysrq-trigger", "/dev/console"] {
         tried(path, writable(path));
     }
+    // Boss' key is among them.
+    tried("read the kernel's words", fs::read("/proc/cmdline"));
+    tried("read the kernel's log", File::open("/dev/kmsg"));
     tried("the network", TcpStream::connect("10.0.2.2:2049"));
 
     // One that stays: it has a session of its own and keeps the output open.

@@ -1,59 +1,13 @@
+use super::super::fixture::{Fixture, PROGRESS, signature};
 use super::*;
-use crate::names::{Name, NameKind};
-use crate::project::patience::Patience;
-use crate::project::tree::Tree;
-use core::time::Duration;
-use imagezip_core::digest::HashType;
-use imagezip_core::signature::HashBlockSize;
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
 use std::string::ToString;
 
-static PROGRESS: Progress = Progress::new();
-
-/// A node that was saved, as far as files go.
-struct Fixture {
-    _root: tempfile::TempDir,
-    directory: PathBuf,
-    info: SwapInfo,
-    node: Node,
-    part: Part,
-}
-
-fn signature() -> Vec<u8> {
-    let mut bytes = Vec::new();
-    Signature::new(HashType::Sha1, HashBlockSize::DEFAULT).write(&mut bytes).unwrap();
-    bytes
-}
-
 impl Fixture {
-    fn new() -> Self {
-        let root = tempfile::tempdir().unwrap();
-        let directory = root.path().join("proj/testbed/exp/exp1/swapinfo");
-        fs::create_dir_all(&directory).unwrap();
-        let name = |kind, text| Name::new(kind, text).unwrap();
-        let node = Node {
-            pid: name(NameKind::Project, "testbed"),
-            eid: name(NameKind::Experiment, "exp1"),
-            vname: name(NameKind::Node, "n"),
-        };
-        fs::write(directory.join("base.sig"), signature()).unwrap();
-        fs::write(directory.join("base.ndz"), b"an image").unwrap();
-        symlink("base.sig", directory.join("n.sig")).unwrap();
-        symlink("base.ndz", directory.join("n.ndz")).unwrap();
-        fs::write(directory.join("n-swap.ndz"), b"a delta").unwrap();
-        fs::write(directory.join("n-swap.sig"), signature()).unwrap();
-        let patience = Patience::new(Duration::ZERO, &PROGRESS);
-        let info =
-            SwapInfo::open(Tree::of_directory(root.path()).unwrap(), &node, patience).unwrap();
-        let part = Part::parse(b"DISK=sda LOADPART=0 BOOTPART=1").unwrap();
-        Self { _root: root, directory, info, node, part }
-    }
-
     /// Writes the description, changed by `change`, and reads what was saved.
-    fn read(&self, change: impl FnOnce(&mut Meta)) -> Result<SavedDisk<'_>> {
+    fn read(&self, change: impl FnOnce(&mut Meta)) -> Result<Contents<'_>> {
         let mut meta = Meta {
             pid: "testbed".into(),
             eid: "exp1".into(),
@@ -80,7 +34,7 @@ impl Fixture {
         };
         change(&mut meta);
         fs::write(self.directory.join("n-swap.meta"), meta.to_string()).unwrap();
-        SavedDisk::read(&self.info, &self.node, &self.part)
+        read(&self.info, &self.node, &self.part)
     }
 
     fn refuses(&self, kind: FailureKind, words: &str, change: impl FnOnce(&mut Meta)) {
@@ -151,14 +105,14 @@ fn what_is_damaged_is_refused() {
     fs::remove_file(fixture.directory.join("n-swap.sig")).unwrap();
     fixture.refuses(FailureKind::SignatureFile, "it isn't there", |_| {});
     fs::write(fixture.directory.join("n-swap.meta"), "PID=testbed\n").unwrap();
-    let failure = SavedDisk::read(&fixture.info, &fixture.node, &fixture.part).err().unwrap();
+    let failure = read(&fixture.info, &fixture.node, &fixture.part).err().unwrap();
     assert_eq!(failure.kind, FailureKind::WrongBase);
 }
 
 #[test]
 fn what_was_not_saved_by_an_agent_is_refused() {
     let fixture = Fixture::new();
-    let read = || SavedDisk::read(&fixture.info, &fixture.node, &fixture.part).err().unwrap();
+    let read = || read(&fixture.info, &fixture.node, &fixture.part).err().unwrap();
     let failure = read();
     assert_eq!(failure.kind, FailureKind::NothingSaved);
     assert!(failure.message.contains("n-swap.ndz is there, but no n-swap.meta"), "{failure}");

@@ -288,7 +288,7 @@ fn a_wrong_image_is_refused_with_the_sector_that_shows_it() {
 
     refused(
         fixture.run(&|_| {
-            let mode = rustix::fs::Mode::from_raw_mode(0o666);
+            let mode = Mode::from_raw_mode(0o666);
             rustix::fs::mknodat(
                 rustix::fs::CWD,
                 fixture.temporary(),
