@@ -84,6 +84,8 @@ pub struct Limits {
     pub nodes_per_file_server: u32,
     /// How many seconds a node may take from power on until it is up in the MFS.
     pub boot: u32,
+    /// How many seconds a node's own system may take to end, before its power is cut.
+    pub shutdown: u32,
     /// How often booting into the MFS is tried.
     pub boot_attempts: u32,
     /// The pause after the first attempt in seconds; it doubles each time.
@@ -162,6 +164,7 @@ impl Default for Limits {
         Self {
             nodes_per_file_server: 16,
             boot: 360,
+            shutdown: 90,
             boot_attempts: 3,
             backoff: 10,
             idle: 300,
