@@ -1,6 +1,7 @@
 //! The control server: it knows images, signatures and experiments, has nodes save and load their
 //! disks, and watches them.
 
+pub mod access;
 pub mod api;
 pub mod boot;
 pub mod cli;
@@ -18,3 +19,4 @@ pub mod server;
 pub mod swap;
 pub mod swapinfo;
 pub mod tmcd;
+pub mod view;
