@@ -1,13 +1,21 @@
 //! The command line of `boss`.
 
-pub mod exp;
+mod dhcp;
+mod exp;
+mod follow;
 pub mod image;
 mod log;
+mod node;
+mod people;
 mod serve;
+mod sitevar;
+mod swap;
 
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use clap::{Parser, Subcommand};
 use serde::Serialize;
@@ -54,6 +62,26 @@ enum Command {
     /// Images and their signatures
     #[command(subcommand)]
     Image(image::Command),
+    /// Machines, their disks and their power
+    #[command(subcommand)]
+    Node(node::Command),
+    /// Projects
+    #[command(subcommand)]
+    Project(people::ProjectCommand),
+    /// Subgroups of projects
+    #[command(subcommand)]
+    Group(people::GroupCommand),
+    /// Users, and their tokens for the REST interface
+    #[command(subcommand)]
+    User(people::UserCommand),
+    /// Site variables: what happens at swapout
+    #[command(subcommand)]
+    Sitevar(sitevar::Command),
+    /// Swaps, going on and over
+    #[command(subcommand)]
+    Swap(swap::Command),
+    /// Make dnsmasq's configuration for the nodes' network
+    Dhcp(dhcp::Dhcp),
 }
 
 /// What every command works with.
@@ -114,6 +142,16 @@ impl Context {
     async fn actor(&self) -> Result<Actor> {
         Actor::of_process(&self.db, self.actor.as_ref()).await
     }
+
+    /// The same where nobody's name is noted.
+    async fn unnamed(&self) -> Result<Actor> {
+        Actor::unnamed(&self.db, self.actor.as_ref()).await
+    }
+
+    /// Only goes on for administrators.
+    async fn needs_admin(&self) -> Result<()> {
+        self.unnamed().await?.needs_admin()
+    }
 }
 
 /// Does what the command line says.
@@ -143,12 +181,35 @@ async fn run(cli: Cli) -> Result<ExitCode> {
     let layout = Layout::new(&config);
     let context = Context { config, db, layout, json: cli.json, actor: cli.actor };
     let done = match cli.command {
-        Command::Serve(_) => Ok(ExitCode::SUCCESS),
         Command::Exp(command) => exp::run(&context, command).await,
-        Command::Image(command) => {
-            image::run(&context, command).await.map_err(Error::from).map(|()| ExitCode::SUCCESS)
-        }
+        other => others(&context, other).await.map(|()| ExitCode::SUCCESS),
     };
     context.db.close().await;
     done
+}
+
+/// What ends well, or with an error.
+async fn others(context: &Context, command: Command) -> Result<()> {
+    match command {
+        Command::Image(command) => Ok(image::run(context, command).await?),
+        Command::Node(command) => node::run(context, command).await,
+        Command::Project(command) => people::project(context, command).await,
+        Command::Group(command) => people::group(context, command).await,
+        Command::User(command) => people::user(context, command).await,
+        Command::Sitevar(command) => sitevar::run(context, command).await,
+        Command::Swap(command) => swap::run(context, command).await,
+        Command::Dhcp(options) => dhcp::run(context, &options).await,
+        Command::Serve(_) | Command::Exp(_) => Ok(()),
+    }
+}
+
+/// Two words with = between them.
+fn pair<K, V>(text: &str) -> std::result::Result<(K, V), String>
+where
+    K: FromStr<Err: Display>,
+    V: FromStr<Err: Display>,
+{
+    let (key, value) = text.split_once('=').ok_or("there is no = in it")?;
+    let key = key.parse().map_err(|error: K::Err| error.to_string())?;
+    Ok((key, value.parse().map_err(|error: V::Err| error.to_string())?))
 }

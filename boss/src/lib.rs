@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod names;
 pub mod power;
 pub mod server;
+pub mod sitevar;
 pub mod swap;
 pub mod swapinfo;
 pub mod tmcd;
