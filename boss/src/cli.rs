@@ -1,5 +1,6 @@
 //! The command line of `boss`.
 
+mod capture;
 mod dhcp;
 mod exp;
 mod follow;
@@ -182,6 +183,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
     let context = Context { config, db, layout, json: cli.json, actor: cli.actor };
     let done = match cli.command {
         Command::Exp(command) => exp::run(&context, command).await,
+        Command::Image(image::Command::Create(create)) => capture::run(&context, create).await,
         other => others(&context, other).await.map(|()| ExitCode::SUCCESS),
     };
     context.db.close().await;

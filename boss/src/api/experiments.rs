@@ -55,7 +55,7 @@ struct Wanted {
     #[schema(value_type = String)]
     vname: Vname,
     /// What is loaded on it, as `<pid>/<image>` or `<pid>/<image>:<version>`.
-    image: String,
+    image: Option<String>,
     /// What it is for: only `node` is saved.
     #[serde(default = "node")]
     role: String,
@@ -117,7 +117,8 @@ async fn create(
     Body(Create { pid, eid, gid, savedisk, firewalled, nodes }): Body<Create>,
 ) -> Result<(StatusCode, Json<Experiment>), ApiError> {
     let nodes = nodes.into_iter().map(|Wanted { vname, image, role }| {
-        let image = image.parse().map_err(|error| ErrorKind::Invalid.because(error))?;
+        let image = image.map(|image| image.parse()).transpose();
+        let image = image.map_err(|error| ErrorKind::Invalid.because(error))?;
         Ok(WantedNode { vname, erole: role, image })
     });
     let nodes = nodes.collect::<crate::error::Result<Vec<_>>>()?;

@@ -11,8 +11,8 @@ use crate::access::Actor;
 use crate::db::experiments::WantedNode;
 use crate::error::{ErrorKind, Result};
 use crate::experiment::manage::{Experiments, NewExperiment};
-use crate::names::{ExperimentId, Gid, ImageId, Vname};
-use crate::swap::request;
+use crate::names::{BadName, ExperimentId, Gid, ImageId, NodeId, Vname};
+use crate::swap::{begin, request};
 use crate::swapinfo::{Outcome, Vnode};
 use crate::view::{self, time};
 
@@ -44,6 +44,10 @@ pub(super) enum Command {
         #[arg(long)]
         detach: bool,
     },
+    /// Get nodes, and load their disks as they were saved, or with the images that are wanted
+    Swapin(Swapin),
+    /// Load a node's disk with an image; what is on it is lost
+    Load(Load),
     /// Follow a swap to its end
     Watch {
         /// Its number
@@ -71,9 +75,10 @@ pub(super) enum Command {
 pub(super) struct Create {
     /// What it is to be called, as <project>/<experiment>
     experiment: ExperimentId,
-    /// A node and its image, as <vname>=<project>/<image> or …:<version>; once for each node
-    #[arg(long = "node", value_name = "VNAME=IMAGE", required = true, value_parser = pair::<Vname, ImageId>)]
-    nodes: Vec<(Vname, ImageId)>,
+    /// A node and its image, as <vname>=<project>/<image> or …:<version>; once for each node. With
+    /// its name alone, the machine is taken with what is on its disk
+    #[arg(long = "node", value_name = "VNAME[=IMAGE]", required = true, value_parser = wanted)]
+    nodes: Vec<(Vname, Option<ImageId>)>,
     /// What a node is for, if not for the user, such as delaynode: it is not saved
     #[arg(long = "role", value_name = "VNAME=ROLE", value_parser = pair::<Vname, String>)]
     roles: Vec<(Vname, String)>,
@@ -86,6 +91,41 @@ pub(super) struct Create {
     /// It is behind a firewall: disks are never saved
     #[arg(long)]
     firewalled: bool,
+}
+
+/// Get nodes.
+#[derive(Debug, Args)]
+pub(super) struct Swapin {
+    /// The experiment, as <project>/<experiment>
+    experiment: ExperimentId,
+    /// The machine that a node gets; any that is free and fits, if it isn't said
+    #[arg(long = "on", value_name = "VNAME=NODE", value_parser = pair::<Vname, NodeId>)]
+    on: Vec<(Vname, NodeId)>,
+    /// Don't wait until it is done
+    #[arg(long)]
+    detach: bool,
+}
+
+/// Load a node's disk with an image.
+#[derive(Debug, Args)]
+pub(super) struct Load {
+    /// The experiment, as <project>/<experiment>
+    experiment: ExperimentId,
+    /// The node's name in it
+    vname: Vname,
+    /// The image, as <project>/<image> or <project>/<image>:<version>
+    image: ImageId,
+    /// Don't wait until it is done
+    #[arg(long)]
+    detach: bool,
+}
+
+/// A node's name, and its image if there is one.
+fn wanted(text: &str) -> std::result::Result<(Vname, Option<ImageId>), String> {
+    if text.contains('=') {
+        return pair(text).map(|(vname, image)| (vname, Some(image)));
+    }
+    text.parse().map(|vname| (vname, None)).map_err(|error: BadName| error.to_string())
 }
 
 /// An answer.
@@ -113,6 +153,22 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<ExitCode>
             let actor = context.actor().await?;
             actor.needs_experiment(&context.db, &experiment).await?;
             let swap = request::swapout(&context.boss(), &experiment, &actor.user.login).await?;
+            return follow::begun(context, swap, detach).await;
+        }
+        Command::Swapin(Swapin { experiment, on, detach }) => {
+            let actor = context.actor().await?;
+            actor.needs_experiment(&context.db, &experiment).await?;
+            let on = on.into_iter().collect();
+            let boss = context.boss();
+            let swap = begin::swapin(&boss, &experiment, &on, &actor.user.login).await?;
+            return follow::begun(context, swap, detach).await;
+        }
+        Command::Load(Load { experiment, vname, image, detach }) => {
+            let actor = context.actor().await?;
+            actor.needs_experiment(&context.db, &experiment).await?;
+            let boss = context.boss();
+            let by = &actor.user.login;
+            let swap = begin::load(&boss, &experiment, &vname, &image, by).await?;
             return follow::begun(context, swap, detach).await;
         }
         Command::Watch { swap } => return follow::follow(context, swap).await,
@@ -189,7 +245,8 @@ async fn show(context: &Context, id: &ExperimentId) -> Result<()> {
         writeln!(out, "made by {creator} at {made}, last swapped by {swapper}")?;
         for node in &shown.nodes {
             let machine = node.node_id.as_deref().unwrap_or("-");
-            writeln!(out, "  {:<20} {machine:<16} {:<10} {}", node.vname, node.role, node.image)?;
+            let image = node.image.as_deref().unwrap_or("as it is");
+            writeln!(out, "  {:<20} {machine:<16} {:<10} {image}", node.vname, node.role)?;
         }
         for swap in &swaps {
             let outcome = swap.outcome.as_deref().unwrap_or("is going on");

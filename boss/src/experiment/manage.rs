@@ -104,6 +104,7 @@ impl Experiments<'_> {
                 let why = format!("{vname}: the role {erole:?} must be small letters, as in node");
                 return Err(ErrorKind::Invalid.because(why));
             }
+            let Some(image) = image else { continue };
             let found = self.db.image(image).await?;
             if !found.is_some_and(|found| found.global || found.pid == *pid) {
                 let why = format!("{vname}: there is no image {image} that project {pid} may use");
