@@ -18,5 +18,6 @@ pub mod paths;
 pub mod postgres;
 pub mod process;
 pub mod qemu;
+pub mod testbed;
 pub mod tmcd;
 pub mod tools;

@@ -103,7 +103,12 @@ async fn words(boss: &Boss, run: &Run, key: Key) -> anyhow::Result<Words> {
         key: Some(key),
         then: Some(Then::Stay),
         dir: (run.job == swap::Job::Capture).then(|| run.directory.clone()),
-        more: Vec::new(),
+        more: match run.job {
+            swap::Job::Swapin | swap::Job::Load => {
+                vec![format!("mfs.free={}", boss.config.boot.free)]
+            }
+            swap::Job::Swapout | swap::Job::Capture => Vec::new(),
+        },
     })
 }
 

@@ -103,8 +103,8 @@ pub fn wanted(run: &Run, fate: Option<Fate>) -> Option<Action> {
         RunState::Ended => match fate? {
             Fate::GivenBack if decision.off_at.is_none() => Some(Action::TurnOff),
             Fate::GivenBack => Some(Action::GiveBack),
-            // It was never touched.
-            Fate::Kept if decision.off_at.is_none() => None,
+            // Its user's system runs.
+            Fate::Kept if decision.off_at.is_none() && run.kind != Kind::Swapin => None,
             Fate::Kept => Some(Action::BootDisk),
             Fate::LeftOff => None,
         },

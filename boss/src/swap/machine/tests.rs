@@ -171,6 +171,9 @@ fn what_becomes_of_nodes() {
     assert_eq!(wanted(&good, Some(GivenBack)), Some(Action::GiveBack));
     assert_eq!(wanted(&skipped, Some(Kept)), None);
     assert_eq!(wanted(&good, Some(Kept)), Some(Action::BootDisk));
+    // At a swapin, one that needs no image has to be turned on.
+    let fresh = Run { kind: Kind::Swapin, ..skipped.clone() };
+    assert_eq!(wanted(&fresh, Some(Kept)), Some(Action::BootDisk));
 }
 
 fn any_run() -> impl Strategy<Value = Run> {
