@@ -95,9 +95,8 @@ impl Fleet {
     pub fn new(plan: &Plan, config: &Config) -> Result<Self> {
         ensure!(plan.per_experiment > 0 && plan.nodes <= 50_000, "no such fleet");
         let around = Arc::new(Surroundings::new(plan.pace, config));
-        let nodes: Result<Vec<_>> = (0..plan.nodes)
-            .map(|index| SimNode::new(plan, index, &around).map(Arc::new))
-            .collect();
+        let nodes: Result<Vec<_>> =
+            (0..plan.nodes).map(|index| SimNode::new(plan, index, &around).map(Arc::new)).collect();
         let nodes: Arc<[_]> = nodes?.into();
         let power = PowerServer::start(Arc::clone(&nodes)).context("the simulated power")?;
         power::install(&config.directories.power)?;

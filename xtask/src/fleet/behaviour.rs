@@ -39,6 +39,8 @@ pub enum Behaviour {
     PowerUnreachable,
     /// It is good, with so much time between heartbeats.
     SlowHeartbeat(Duration),
+    /// Its own system doesn't end when it is asked to; the node is good.
+    IgnoresShutdown,
     /// The driver of its power hangs so many times when it is turned off; it is good.
     DriverHangs(u32),
 }
@@ -58,7 +60,9 @@ impl Behaviour {
     /// How a save of such a node must end, if boss tries so many times; within its limits.
     pub const fn outcome_of_save(self, attempts: u32) -> Outcome {
         match self {
-            Self::Good | Self::Forges | Self::SlowHeartbeat(_) => Outcome::Done,
+            Self::Good | Self::Forges | Self::IgnoresShutdown | Self::SlowHeartbeat(_) => {
+                Outcome::Done
+            }
             Self::ComesBackTwice if attempts > 1 => Outcome::Done,
             Self::PowerStuck(times) | Self::DriverHangs(times) if times < attempts => Outcome::Done,
             Self::NeverBoots | Self::HangsInMfs | Self::HangsSaving | Self::DiesSaving { .. } => {
@@ -75,7 +79,7 @@ impl Behaviour {
     }
 
     /// One of each kind that ends by itself, to be dealt out in turn.
-    pub const BAD: [Self; 17] = [
+    pub const BAD: [Self; 18] = [
         Self::NeverBoots,
         Self::HangsInMfs,
         Self::HangsSaving,
@@ -93,5 +97,6 @@ impl Behaviour {
         Self::PowerStuck(2),
         Self::PowerUnreachable,
         Self::DriverHangs(1),
+        Self::IgnoresShutdown,
     ];
 }

@@ -36,12 +36,14 @@ struct State {
     on: bool,
     /// Whether it is in the middle of a job.
     at_work: bool,
+    /// Whether its own system runs, from its disk.
+    own_system: bool,
 }
 
 impl Life {
     pub(super) fn new() -> Self {
         Self {
-            state: Mutex::new(State { on: true, at_work: false }),
+            state: Mutex::new(State { on: true, at_work: false, own_system: false }),
             ended: Condvar::new(),
             confirmed: AtomicBool::new(false),
             late_writes: AtomicU64::new(0),
@@ -69,6 +71,14 @@ impl Life {
 
     pub(super) fn work(&self, at_work: bool) {
         self.lock().at_work = at_work;
+    }
+
+    pub(super) fn run_own_system(&self) {
+        self.lock().own_system = true;
+    }
+
+    pub(super) fn runs_own_system(&self) -> bool {
+        self.lock().own_system
     }
 
     /// What a node takes its time for.

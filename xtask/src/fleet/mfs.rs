@@ -52,6 +52,7 @@ fn boot(node: &Arc<SimNode>, life: &Arc<Life>) -> Result<(), Stop> {
         match script {
             Ok(Script::Wait) => node.note(Did::ToldToWait),
             Ok(Script::Disk) => {
+                life.run_own_system();
                 node.note(Did::BootsDisk);
                 return Ok(());
             }

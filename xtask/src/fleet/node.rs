@@ -163,7 +163,9 @@ impl SimNode {
     pub fn turn_on_from_disk(&self) {
         let mut power = self.lock();
         if power.life.is_none() {
-            power.life = Some(Arc::new(Life::new()));
+            let life = Arc::new(Life::new());
+            life.run_own_system();
+            power.life = Some(life);
             self.note(Did::On);
         }
     }
@@ -190,6 +192,17 @@ impl SimNode {
             power.late_writes += life.late_writes();
             self.note(Did::Off { at_work });
         }
+    }
+
+    /// Its power button is pressed for a moment: its own system ends, if it runs and listens.
+    fn shut_down(&self) {
+        let mut power = self.lock();
+        let listens = power.behaviour != Behaviour::IgnoresShutdown;
+        let Some(life) = power.life.take_if(|life| listens && life.runs_own_system()) else {
+            return;
+        };
+        life.end();
+        self.note(Did::Off { at_work: false });
     }
 
     /// It starts again by itself, in the middle of this life.
@@ -224,6 +237,10 @@ impl SimNode {
             "on" => self.turn_on(),
             "off" => {
                 self.turn_off();
+                Ok(())
+            }
+            "shutdown" => {
+                self.shut_down();
                 Ok(())
             }
             "cycle" => {

@@ -8,8 +8,8 @@ use boss::config::Config;
 use boss::db::Database;
 use boss::db::experiments::{Experiment, ExperimentState, WantedNode};
 use boss::db::images::{Image, ImageSignature};
-use boss::db::now;
 use boss::db::nodes::{Disk, Node};
+use boss::db::now;
 use boss::db::people::{Project, User};
 use boss::experiment::directories;
 use boss::layout::Layout;
@@ -77,7 +77,7 @@ impl Fleet {
         let want = |node: &&std::sync::Arc<SimNode>| WantedNode {
             vname: node.vname().clone(),
             erole: "node".to_owned(),
-            image: latest.clone(),
+            image: Some(latest.clone()),
         };
         let wanted: Vec<_> = nodes.iter().map(want).collect();
         db.add_experiment(&experiment, &wanted).await?;

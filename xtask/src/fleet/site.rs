@@ -18,6 +18,8 @@ pub struct Limits {
     pub boot: u32,
     /// How often that is tried.
     pub attempts: u32,
+    /// Seconds that a node's own system may take to end.
+    pub shutdown: u32,
     /// The first pause between.
     pub backoff: u32,
     /// Seconds without progress. Boss looks at heartbeats every three seconds: fewer than 8 are for
@@ -28,7 +30,7 @@ pub struct Limits {
 impl Default for Limits {
     /// Short ones.
     fn default() -> Self {
-        Self { nodes: 16, boot: 5, attempts: 3, backoff: 1, idle: 8 }
+        Self { nodes: 16, boot: 5, shutdown: 2, attempts: 3, backoff: 1, idle: 8 }
     }
 }
 
@@ -61,12 +63,12 @@ impl Site {
             // Writing to a String can't fail.
             let _ = writeln!(text, "{name} = \"{at}/{name}\"");
         }
-        let Limits { nodes, boot, attempts, backoff, idle } = limits;
+        let Limits { nodes, boot, shutdown, attempts, backoff, idle } = limits;
         let _ = write!(
             text,
             "[listen]\ntmcd = [\"127.0.0.1:{tmcd}\"]\nhttp = \"127.0.0.1:{http}\"\n\
              [limits]\nnodes_per_file_server = {nodes}\nboot = {boot}\n\
-             boot_attempts = {attempts}\nbackoff = {backoff}\nidle = {idle}\n"
+             shutdown = {shutdown}\nboot_attempts = {attempts}\nbackoff = {backoff}\nidle = {idle}\n"
         );
         let path = directory.join("boss.toml");
         fs::write(&path, text)?;

@@ -27,8 +27,9 @@ fn one_of_each() {
         loop {
             assert!(Instant::now() < deadline, "{:#?}", boss.db.events(swap, 0).await.unwrap());
             let runs = boss.db.runs(swap).await.unwrap();
-            let unreachable =
-                |node: &NodeId| fleet.node(node).unwrap().behaviour() == Behaviour::PowerUnreachable;
+            let unreachable = |node: &NodeId| {
+                fleet.node(node).unwrap().behaviour() == Behaviour::PowerUnreachable
+            };
             if runs.iter().all(|run| run.decision.off_at.is_some() || unreachable(&run.node_id)) {
                 break;
             }

@@ -9,8 +9,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect as dial,
 
 /// Connects from an address of this machine; all that is done with the connection has that limit.
 pub(super) fn connect(source: Ipv4Addr, to: SocketAddr, limit: Duration) -> Result<TcpStream> {
-    let socket =
-        socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     bind(&socket, &SocketAddrV4::new(source, 0))?;
     let stream = TcpStream::from(socket);
     // Linux lets this limit the connecting, too.
