@@ -10,6 +10,7 @@ pub mod nodes;
 pub mod people;
 pub mod sitevars;
 pub mod swaps;
+mod tokens;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -101,6 +102,11 @@ impl Database {
 pub fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// Whether something of that name is there already.
+pub fn is_taken(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(error) if error.is_unique_violation())
 }
 
 /// Reads a value that is text in the data base.

@@ -30,6 +30,17 @@ pub struct Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl ErrorKind {
+    /// The name, for programs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Invalid => "invalid",
+            Self::NotFound => "not-found",
+            Self::Conflict => "conflict",
+            Self::Refused => "refused",
+        }
+    }
+
     /// The exit status of a command.
     pub const fn exit_code(self) -> u8 {
         match self {

@@ -1,3 +1,4 @@
-//! Experiments on the file system.
+//! Experiments: what may be done with them, and their directories.
 
 pub mod directories;
+pub mod manage;

@@ -1,6 +1,7 @@
 //! The control server: it knows images, signatures and experiments, has nodes save and load their
 //! disks, and watches them.
 
+pub mod access;
 pub mod api;
 pub mod boot;
 pub mod cli;
@@ -15,6 +16,8 @@ pub mod metrics;
 pub mod names;
 pub mod power;
 pub mod server;
+pub mod sitevar;
 pub mod swap;
 pub mod swapinfo;
 pub mod tmcd;
+pub mod view;

@@ -40,9 +40,14 @@ impl Boss {
     /// If it can't be opened.
     pub async fn new(config: Config) -> anyhow::Result<Self> {
         let db = Database::open(&config.database).await?;
+        Ok(Self::with(config, db))
+    }
+
+    /// With a data base that is open.
+    pub fn with(config: Config, db: Database) -> Self {
         let power = Drivers::new(&config.directories.power);
         let layout = Layout::new(&config);
-        Ok(Self { config, db, layout, power, metrics: Metrics::default(), wake: Notify::new() })
+        Self { config, db, layout, power, metrics: Metrics::default(), wake: Notify::new() }
     }
 }
 

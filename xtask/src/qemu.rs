@@ -319,7 +319,7 @@ mod tests {
                 access: Access::ReadOnly,
             });
         let mut command = Command::new(program::PROGRAM);
-        machine.arguments(&mut command);
+        machine.arguments(&mut command, &[]);
         let line = command::line(&command);
         for part in [
             "accel=tcg",
@@ -345,7 +345,7 @@ mod tests {
             .drive(drive("a"))
             .drive(drive("b"));
         let mut command = Command::new(program::PROGRAM);
-        machine.arguments(&mut command);
+        machine.arguments(&mut command, &[]);
         let line = command::line(&command);
         assert!(!line.contains("-kernel") && !line.contains("-append"), "{line}");
         assert!(line.contains("drive=disk0,serial=A,bootindex=0 "), "{line}");

@@ -9,9 +9,9 @@ mod boss;
 mod node;
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -34,6 +34,21 @@ pub const UID: u32 = 20_001;
 const PORTS: [u16; 2] = [7777, 8080];
 /// How long boss may take to answer after it was started.
 const START: Duration = Duration::from_secs(30);
+
+/// Builds boss; its program.
+///
+/// # Errors
+/// If it can't be built.
+pub fn build_boss() -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["build", "--quiet", "--locked", "--package", "boss", "--bin", "boss"]);
+    command.current_dir(crate::paths::workspace());
+    ensure!(command.status()?.success(), "boss can't be built");
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(crate::paths::target, PathBuf::from);
+    Ok(target.join("debug/boss"))
+}
 
 /// A running testbed.
 #[derive(Debug)]
@@ -229,13 +244,5 @@ impl Testbed {
     /// What a node has said on its serial port since it was added.
     pub fn console(&self, node_id: &str) -> PathBuf {
         self.directory.join("nodes").join(format!("{node_id}.console"))
-    }
-
-    /// A free port of this machine outside, for whoever needs one.
-    ///
-    /// # Errors
-    /// If there is none.
-    pub fn free_port() -> Result<u16> {
-        Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
     }
 }

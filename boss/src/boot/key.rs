@@ -48,7 +48,7 @@ impl fmt::Debug for Key {
 
 impl Digest {
     /// The digest of what somebody presents as a key.
-    fn of(presented: &str) -> Self {
+    pub fn of(presented: &str) -> Self {
         Self(Sha256::digest(presented.as_bytes()).into())
     }
 

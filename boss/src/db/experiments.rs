@@ -181,6 +181,19 @@ impl Database {
         changes.commit().await
     }
 
+    /// Forgets an experiment and the nodes that it asks for; false if it has nodes, or isn't there.
+    pub async fn remove_experiment(&self, id: &ExperimentId) -> sqlx::Result<bool> {
+        let done = sqlx::query(
+            "DELETE FROM experiments WHERE pid = $1 AND eid = $2 AND state = 'swapped' \
+             AND NOT EXISTS (SELECT 1 FROM reservations WHERE pid = $1 AND eid = $2)",
+        )
+        .bind(id.pid.as_str())
+        .bind(id.eid.as_str())
+        .execute(self.pool())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
     /// An experiment.
     pub async fn experiment(&self, id: &ExperimentId) -> sqlx::Result<Option<Experiment>> {
         sqlx::query_as("SELECT * FROM experiments WHERE pid = $1 AND eid = $2")

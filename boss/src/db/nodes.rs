@@ -123,6 +123,37 @@ impl Database {
         Ok(())
     }
 
+    /// Changes what is known of a machine; false if there is none. What it says of itself stays.
+    pub async fn change_node(&self, node: &Node) -> sqlx::Result<bool> {
+        let settings = serde_json::to_string(&node.power_settings).map_err(corrupt)?;
+        let done = sqlx::query(
+            "UPDATE nodes SET mac = $2, control_ip = $3, power_driver = $4, power_settings = $5, \
+             out_of_service = $6 WHERE node_id = $1",
+        )
+        .bind(node.node_id.as_str())
+        .bind(node.mac.to_ascii_lowercase())
+        .bind(node.control_ip.to_string())
+        .bind(node.power_driver.as_str())
+        .bind(settings)
+        .bind(node.out_of_service.as_deref())
+        .execute(self.pool())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Forgets a machine that nobody has and that was never swapped; false if it is still there.
+    pub async fn remove_node(&self, node_id: &NodeId) -> sqlx::Result<bool> {
+        let done = sqlx::query(
+            "DELETE FROM nodes WHERE node_id = $1 \
+             AND NOT EXISTS (SELECT 1 FROM reservations WHERE node_id = $1) \
+             AND NOT EXISTS (SELECT 1 FROM runs WHERE node_id = $1)",
+        )
+        .bind(node_id.as_str())
+        .execute(self.pool())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
     /// A machine.
     pub async fn node(&self, node_id: &NodeId) -> sqlx::Result<Option<Node>> {
         let query = sqlx::query_as("SELECT * FROM nodes WHERE node_id = $1").bind(node_id.as_str());

@@ -169,6 +169,14 @@ impl Database {
         Ok(())
     }
 
+    /// Whether a user is in a project, or a subgroup of it.
+    pub async fn is_member(&self, login: &Login, pid: &Pid) -> sqlx::Result<bool> {
+        let query = "SELECT COUNT(*) FROM memberships WHERE login = $1 AND pid = $2";
+        let query = sqlx::query_scalar(query).bind(login.as_str()).bind(pid.as_str());
+        let count: i64 = query.fetch_one(self.pool()).await?;
+        Ok(count > 0)
+    }
+
     /// The members of a project with the numbers of their groups in it.
     pub async fn members(&self, pid: &Pid) -> sqlx::Result<Vec<(User, Vec<u32>)>> {
         let users: Vec<User> = sqlx::query_as(

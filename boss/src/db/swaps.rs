@@ -344,6 +344,20 @@ impl Database {
             .await
     }
 
+    /// The latest swaps, the last first.
+    pub async fn swaps(&self, most: u32) -> sqlx::Result<Vec<Swap>> {
+        let query = sqlx::query_as("SELECT * FROM swaps ORDER BY id DESC LIMIT $1");
+        query.bind(i64::from(most)).fetch_all(self.pool()).await
+    }
+
+    /// Whether a boss looks after a swap that is going on.
+    pub async fn is_supervised(&self, id: i64) -> sqlx::Result<bool> {
+        let query = "SELECT COUNT(*) FROM swaps WHERE id = $1 AND lease_until >= $2";
+        let query = sqlx::query_scalar(query).bind(id).bind(now());
+        let count: i64 = query.fetch_one(self.pool()).await?;
+        Ok(count > 0)
+    }
+
     /// Takes for `owner`, for so many seconds from now, the swaps that are his or nobody's; all that
     /// are his then. Two bosses never have the same one.
     pub async fn claim_swaps(&self, owner: &str, seconds: i64) -> sqlx::Result<Vec<Swap>> {

@@ -38,7 +38,7 @@ pub(super) fn perform(
 /// The driver and settings of a node's power.
 pub(crate) async fn machine(boss: &Boss, node_id: &NodeId) -> Result<Machine, ActionError> {
     let fatal = |why: String| ActionError { why, is_final: true };
-    let node = boss.db.node(node_id).await.map_err(database)?;
+    let node = boss.db.node(node_id).await.map_err(|error| database(&error))?;
     let node = node.ok_or_else(|| fatal(format!("{node_id} is in the data base no more")))?;
     if node.power_driver.is_empty() {
         return Err(fatal(format!(
@@ -55,9 +55,9 @@ async fn boot_mfs(boss: &Boss, run: &Run) -> Result<(), ActionError> {
     if matches!(run.job, Job::Swapout | Job::Capture) && run.decision.attempt == 1 {
         end_system(boss, run, &machine).await?;
     }
-    boss.power.off(&machine).await.map_err(power)?;
-    boss.power.netboot(&machine).await.map_err(power)?;
-    boss.power.on(&machine).await.map_err(power)
+    boss.power.off(&machine).await.map_err(|error| power(&error))?;
+    boss.power.netboot(&machine).await.map_err(|error| power(&error))?;
+    boss.power.on(&machine).await.map_err(|error| power(&error))
 }
 
 /// Has the user's own system end by itself: what it has not yet written would be lost. If it can't
@@ -65,13 +65,13 @@ async fn boot_mfs(boss: &Boss, run: &Run) -> Result<(), ActionError> {
 async fn end_system(boss: &Boss, run: &Run, machine: &Machine) -> Result<(), ActionError> {
     let seconds = u64::from(boss.config.limits.shutdown);
     let deadline = Instant::now() + Duration::from_secs(seconds);
-    if boss.power.status(machine).await.map_err(power)? == Power::Off {
+    if boss.power.status(machine).await.map_err(|error| power(&error))? == Power::Off {
         return Ok(());
     }
     let why = match boss.power.shutdown(machine).await {
         Err(error) => error.to_string(),
         Ok(()) => loop {
-            if boss.power.status(machine).await.map_err(power)? == Power::Off {
+            if boss.power.status(machine).await.map_err(|error| power(&error))? == Power::Off {
                 return Ok(());
             }
             if Instant::now() >= deadline {
@@ -82,13 +82,16 @@ async fn end_system(boss: &Boss, run: &Run, machine: &Machine) -> Result<(), Act
     };
     let text =
         format!("{}: {why}; its power is cut, and what it had not written yet is lost", run.vname);
-    boss.db.add_event(run.swap_id, Some(run.id), "warning", &text).await.map_err(database)
+    boss.db
+        .add_event(run.swap_id, Some(run.id), "warning", &text)
+        .await
+        .map_err(|error| database(&error))
 }
 
 async fn boot_disk(boss: &Boss, run: &Run) -> Result<(), ActionError> {
     let machine = machine(boss, &run.node_id).await?;
-    boss.power.diskboot(&machine).await.map_err(power)?;
-    boss.power.on(&machine).await.map_err(power)
+    boss.power.diskboot(&machine).await.map_err(|error| power(&error))?;
+    boss.power.on(&machine).await.map_err(|error| power(&error))
 }
 
 async fn turn_off(boss: &Boss, run: &Run) -> Result<(), ActionError> {
@@ -104,7 +107,7 @@ async fn turn_off(boss: &Boss, run: &Run) -> Result<(), ActionError> {
         ..error
     };
     let machine = machine(boss, &run.node_id).await.map_err(hint)?;
-    boss.power.off(&machine).await.map_err(|error| hint(power(error)))
+    boss.power.off(&machine).await.map_err(|error| hint(power(&error)))
 }
 
 async fn check(boss: &Boss, swap: &Swap, run: &Run) -> Result<(), ActionError> {
@@ -122,12 +125,16 @@ async fn check(boss: &Boss, swap: &Swap, run: &Run) -> Result<(), ActionError> {
         Ok(_) => format!("made {}, with its signature", made.image.id()),
         Err(why) => format!("made {}, but no signature: {why}", made.image.id()),
     };
-    boss.db.add_event(swap.id, Some(run.id), "info", &text).await.map_err(database)
+    boss.db.add_event(swap.id, Some(run.id), "info", &text).await.map_err(|error| database(&error))
 }
 
 async fn give_back(boss: &Boss, swap: &Swap, run: &Run) -> Result<(), ActionError> {
     // False if it was done already, by a boss that could not write that down any more.
-    boss.db.release(&run.node_id, &swap.experiment()).await.map(drop).map_err(database)
+    boss.db
+        .release(&run.node_id, &swap.experiment())
+        .await
+        .map(drop)
+        .map_err(|error| database(&error))
 }
 
 /// What is left to do when a swap is over. That it can't be done changes nothing of the outcome.
@@ -158,10 +165,10 @@ async fn tidy(boss: &Boss, swap: &Swap, runs: &[Run]) -> crate::error::Result<()
     Ok(())
 }
 
-fn power(error: PowerError) -> ActionError {
+fn power(error: &PowerError) -> ActionError {
     ActionError { is_final: !error.kind.may_pass(), why: error.to_string() }
 }
 
-fn database(error: sqlx::Error) -> ActionError {
+fn database(error: &sqlx::Error) -> ActionError {
     ActionError { why: error.to_string(), is_final: false }
 }
