@@ -3,7 +3,7 @@
 use boss::db::swaps::Run;
 use boss::swap::Outcome;
 use std::time::SystemTime;
-use xtask::fleet::{Did, Fleet, SimNode, Summary};
+use xtask::fleet::{Behaviour, Did, Fleet, SimNode, Summary};
 
 /// What is wrong with how a node's run ended. A node that is good must not be disturbed, either.
 pub(super) fn run(node: &SimNode, runs: &[Run], expected: Outcome, good: bool) -> Vec<String> {
@@ -40,11 +40,15 @@ pub(super) fn given_back(node: &SimNode, runs: &[Run]) -> Option<String> {
     late.then(|| format!("{} was given back before it was off", node.node_id()))
 }
 
-/// How long it took boss, after a node had said how it ended, to look at what it has left and to
+/// How long it took boss, after a good node had said how it ended, to look at what it has left and to
 /// have it turned off.
 pub(super) fn reactions(fleet: &Fleet) -> Summary {
     let mut times = Vec::new();
     for node in fleet.nodes() {
+        // Others may have to wait for their next turn.
+        if node.behaviour() != Behaviour::Good {
+            continue;
+        }
         let events = node.events();
         for pair in events.windows(2) {
             if let [said, off] = pair

@@ -35,7 +35,7 @@ pub(super) struct Round {
     pub(super) driver_starts: u64,
     pub(super) events: usize,
     pub(super) database_mib: f64,
-    /// From a node's last word until boss has had it turned off.
+    /// From a good node's last word until boss has had it turned off.
     pub(super) reaction: Summary,
     pub(super) requests: BTreeMap<String, Summary>,
     /// What should not have been.
