@@ -113,6 +113,14 @@ pub const BOSS: &[Package] = &[
     package("systemd", "systemd-analyze"),
 ];
 
+/// What a data base server of our own needs.
+pub const POSTGRES: &[Package] = &[
+    // Not the program: it is where only PostgreSQL's own scripts look.
+    package("postgresql", "/usr/share/doc/postgresql"),
+    package("postgresql", "psql"),
+    package("util-linux", "setpriv"),
+];
+
 /// Package lists older than this are fetched again before something is installed.
 const LISTS_LIFETIME: Duration = Duration::from_hours(24);
 const LISTS: &str = "/var/lib/apt/lists";

@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod load;
 mod mfs;
 mod test;
 mod tools;
@@ -21,6 +22,7 @@ pub(crate) struct Xtask {
 enum Command {
     Bench(bench::Bench),
     Demo(demo::Demo),
+    Load(load::Load),
     Mfs(mfs::Mfs),
     Test(test::Test),
     Tools(tools::Tools),
@@ -32,6 +34,7 @@ impl Xtask {
         match self.command {
             Command::Bench(command) => command.run(),
             Command::Demo(command) => command.run(),
+            Command::Load(command) => command.run(),
             Command::Mfs(command) => command.run(),
             Command::Test(command) => command.run(),
             Command::Tools(command) => command.run(),

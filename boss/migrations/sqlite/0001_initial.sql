@@ -194,6 +194,9 @@ CREATE TABLE swaps (
     lease_until BIGINT NOT NULL DEFAULT 0
 );
 
+-- Those that go on are looked for all the time, and there are few beside those that have ended.
+CREATE INDEX swaps_by_state ON swaps (state);
+
 CREATE TABLE runs (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     swap_id BIGINT NOT NULL REFERENCES swaps (id),

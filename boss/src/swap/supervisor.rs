@@ -4,7 +4,7 @@
 //! What it keeps in memory (who does what at the moment) is nothing that the next boss needs: every
 //! action may be done again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,8 @@ use crate::server::Boss;
 
 /// How often all runs are looked at, if nothing is heard.
 const PERIOD: Duration = Duration::from_secs(1);
+/// The least time from one look to the next: when many nodes speak at once, one look is for all.
+const GAP: Duration = Duration::from_millis(100);
 /// For how many seconds a swap is this boss'. After so long without a sign of it another takes over.
 const LEASE: i64 = 30;
 /// How often "still saving" is said, in seconds.
@@ -59,6 +61,7 @@ impl Supervisor {
                 // The data base may be away for a moment; nodes go on meanwhile.
                 Err(error) => tracing::error!("supervisor: {error}"),
             }
+            tokio::time::sleep(GAP.saturating_sub(start.elapsed())).await;
         }
     }
 
@@ -70,7 +73,8 @@ impl Supervisor {
             return Ok(Vec::new());
         }
         let runs = self.boss.db.runs_of_owner(&self.owner).await?;
-        self.tasks.retain(|id, _| runs.iter().any(|run| run.id == *id));
+        let ids: HashSet<i64> = runs.iter().map(|run| run.id).collect();
+        self.tasks.retain(|id, _| ids.contains(id));
         let mut active = HashMap::new();
         for run in &runs {
             if !active.contains_key(&run.file_server) {
@@ -227,7 +231,13 @@ impl Supervisor {
                     self.boss.db.add_event(swap.id, Some(run.id), "warning", &text).await?;
                 }
                 if task.is_free() {
-                    task.start(action, actions::perform(&self.boss, swap, run, action));
+                    let work = actions::perform(&self.boss, swap, run, action);
+                    let boss = Arc::clone(&self.boss);
+                    task.start(action, async move {
+                        let result = work.await;
+                        boss.wake.notify_one();
+                        result
+                    });
                 }
             }
             // Nothing is left to do for it.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use xtask::postgres::Postgres;
 use xtask::{apt, command, paths};
 
 /// Runs all tests and lints; installs the programs that they need.
@@ -215,7 +216,10 @@ impl Test {
             }
             steps.extend(GUESTS);
         }
-        let outcomes: Vec<_> = steps.iter().map(|step| (step.name, step.run())).collect();
+        // Tests of boss use it beside SQLite.
+        let postgres = Postgres::start()?;
+        let url = postgres.url();
+        let outcomes: Vec<_> = steps.iter().map(|step| (step.name, step.run(&url))).collect();
 
         println!("\n{:-<78}", "");
         for (name, (result, time)) in &outcomes {
@@ -235,18 +239,19 @@ impl Test {
 }
 
 impl Step {
-    fn run(&self) -> (Result<()>, Duration) {
+    fn run(&self, postgres: &str) -> (Result<()>, Duration) {
         println!("\n==> {}", self.name);
         let start = Instant::now();
-        let result = self.execute();
+        let result = self.execute(postgres);
         (result, start.elapsed())
     }
 
-    fn execute(&self) -> Result<()> {
+    fn execute(&self, postgres: &str) -> Result<()> {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo
             .args(self.arguments)
             .current_dir(paths::workspace())
+            .env("BOSS_TEST_POSTGRES", postgres)
             .env("RUSTDOCFLAGS", "-D warnings");
         let line = command::line(&cargo);
         let child = cargo.spawn().with_context(|| format!("cannot run `{line}`"))?;
