@@ -47,9 +47,8 @@ pub async fn serve(boss: Arc<Boss>, listener: TcpListener) {
 /// All that is answered.
 fn router(boss: Arc<Boss>) -> Router {
     let (api, _) = documented().split_for_parts();
-    let header = |name, value| {
-        SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
-    };
+    let header =
+        |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
     let api = api
         .merge(document::router())
         .fallback(error::nothing)

@@ -1,6 +1,7 @@
 //! The command line of `boss`.
 
 mod dhcp;
+mod doctor;
 mod exp;
 mod follow;
 pub mod image;
@@ -82,6 +83,8 @@ enum Command {
     Swap(swap::Command),
     /// Make dnsmasq's configuration for the nodes' network
     Dhcp(dhcp::Dhcp),
+    /// Look whether this site is fit to save disks, and say what to do about what isn't
+    Doctor,
 }
 
 /// What every command works with.
@@ -174,8 +177,11 @@ pub fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> Result<ExitCode> {
     let config = Config::read(&cli.config)?;
-    if let Command::Serve(_) = cli.command {
-        return serve::run(config).await.map(|()| ExitCode::SUCCESS);
+    match cli.command {
+        Command::Serve(_) => return serve::run(config).await.map(|()| ExitCode::SUCCESS),
+        // Also without a data base.
+        Command::Doctor => return doctor::run(&config, cli.json).await,
+        _ => {}
     }
     let db = Database::open(&config.database).await?;
     let layout = Layout::new(&config);
@@ -199,7 +205,7 @@ async fn others(context: &Context, command: Command) -> Result<()> {
         Command::Sitevar(command) => sitevar::run(context, command).await,
         Command::Swap(command) => swap::run(context, command).await,
         Command::Dhcp(options) => dhcp::run(context, &options).await,
-        Command::Serve(_) | Command::Exp(_) => Ok(()),
+        Command::Serve(_) | Command::Doctor | Command::Exp(_) => Ok(()),
     }
 }
 

@@ -48,8 +48,8 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for At<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let path = Path::from_request_parts(parts, state).await;
-        let Path(named) = path
-            .map_err(|rejection| ApiError::request(rejection.status(), rejection.body_text()))?;
+        let Path(named) =
+            path.map_err(|rejection| ApiError::request(rejection.status(), rejection.body_text()))?;
         Ok(Self(named))
     }
 }
@@ -70,8 +70,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let body = Json::from_request(request, state).await;
-        let Json(said) = body
-            .map_err(|rejection| ApiError::request(rejection.status(), rejection.body_text()))?;
+        let Json(said) =
+            body.map_err(|rejection| ApiError::request(rejection.status(), rejection.body_text()))?;
         Ok(Self(said))
     }
 }

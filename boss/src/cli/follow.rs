@@ -28,7 +28,8 @@ const INTERRUPTED: u8 = 130;
 pub(super) async fn begun(context: &Context, swap: i64, detach: bool) -> Result<ExitCode> {
     if detach {
         let value = json!({ "swap": swap });
-        context.print(&value, |out| writeln!(out, "swap {swap}; boss exp watch {swap} shows it"))?;
+        context
+            .print(&value, |out| writeln!(out, "swap {swap}; boss exp watch {swap} shows it"))?;
         return Ok(ExitCode::SUCCESS);
     }
     follow(context, swap).await
@@ -136,8 +137,7 @@ impl Screen {
         if pace.phase != progress.phase || progress.scanned < pace.scanned {
             *pace = Pace::of(progress);
         }
-        let mut line =
-            format!("{:<16} {:<10}", run.vname, run.decision.state.describe(run.kind));
+        let mut line = format!("{:<16} {:<10}", run.vname, run.decision.state.describe(run.kind));
         if run.decision.state == RunState::Working && progress.total > 0 {
             let rate = pace.rate(progress.scanned);
             line += &how_far(progress, rate);
