@@ -84,6 +84,8 @@ pub struct Limits {
     pub nodes_per_file_server: u32,
     /// How many seconds a node may take from power on until it is up in the MFS.
     pub boot: u32,
+    /// How many seconds a node's own system may take to end, before its power is cut.
+    pub shutdown: u32,
     /// How often booting into the MFS is tried.
     pub boot_attempts: u32,
     /// The pause after the first attempt in seconds; it doubles each time.
@@ -103,6 +105,9 @@ pub struct Boot {
     pub kernel: String,
     /// The initramfs there.
     pub initramfs: String,
+    /// What becomes of free space on disks that are loaded: `zero` or `discard`, after which nobody
+    /// sees what the last user had there, or `keep`.
+    pub free: String,
     /// More words of the kernel's command line, such as `console=ttyS0,115200`.
     pub words: String,
 }
@@ -162,6 +167,7 @@ impl Default for Limits {
         Self {
             nodes_per_file_server: 16,
             boot: 360,
+            shutdown: 90,
             boot_attempts: 3,
             backoff: 10,
             idle: 300,
@@ -175,6 +181,7 @@ impl Default for Boot {
         Self {
             kernel: "vmlinuz".to_owned(),
             initramfs: "initramfs.cpio.zst".to_owned(),
+            free: "discard".to_owned(),
             words: String::new(),
         }
     }

@@ -32,6 +32,8 @@ pub enum Action {
     On,
     /// The machine is off afterwards.
     Off,
+    /// The machine's own system is asked to end.
+    Shutdown,
     /// The machine was off and is on afterwards.
     Cycle,
     /// Is it on?
@@ -48,6 +50,7 @@ impl Action {
         match self {
             Self::On => "on",
             Self::Off => "off",
+            Self::Shutdown => "shutdown",
             Self::Cycle => "cycle",
             Self::Status => "status",
             Self::Netboot => "netboot",
@@ -102,6 +105,12 @@ impl Drivers {
     /// error nothing is known, and it may still write.
     pub async fn off(&self, machine: &Machine) -> Result<(), PowerError> {
         self.run(machine, Action::Off).await.map(drop)
+    }
+
+    /// Asks the machine's own system to end, and doesn't wait for it. `Misconfigured`, if there is no
+    /// way to ask.
+    pub async fn shutdown(&self, machine: &Machine) -> Result<(), PowerError> {
+        self.run(machine, Action::Shutdown).await.map(drop)
     }
 
     /// Turns the machine off, if it is on, and on again. After an error it may be either.

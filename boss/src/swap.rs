@@ -4,6 +4,8 @@
 //! [`machine`] decides, from what is known of a run, what comes next; it does nothing itself.
 
 mod actions;
+pub mod begin;
+pub mod capture;
 pub mod command;
 mod limits;
 pub mod machine;
@@ -175,10 +177,11 @@ impl RunState {
 }
 
 impl Outcome {
-    /// The name for people, which depends on what was done.
-    pub const fn describe(self, kind: Kind) -> &'static str {
-        match self {
-            Self::Done => kind.done(),
+    /// The name for people, which depends on what was done: nothing is called saved that isn't.
+    pub fn describe(self, kind: Kind, command: &str) -> &'static str {
+        match (self, kind) {
+            (Self::Done, Kind::Swapout) if !command::Command::parse(command).saves() => "ready",
+            (Self::Done, _) => kind.done(),
             _ => self.name(),
         }
     }

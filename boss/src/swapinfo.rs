@@ -152,6 +152,17 @@ mod tests {
     }
 
     #[test]
+    fn what_fails_half_way_leaves_no_part() {
+        let scratch = tempfile::tempdir().unwrap();
+        let source = scratch.path().join("image.sig");
+        fs::write(&source, signature()).unwrap();
+        install(scratch.path(), "a", &source, "good.sig", &part()).unwrap();
+        fs::create_dir(scratch.path().join("new.sig")).unwrap();
+        assert!(install(scratch.path(), "a", &source, "new.sig", &part()).is_err());
+        assert!(!scratch.path().join("a.part").exists());
+    }
+
+    #[test]
     fn the_base_image_is_a_link() {
         let directory = tempfile::tempdir().unwrap();
         for image in ["first.ndz", "/proj/testbed/images/second.ndz"] {

@@ -11,8 +11,8 @@ use std::path::Path;
 
 use boss::image::{Capture, SignatureState};
 use boss::names::ImageId;
-use imagezip_core::digest::Sha256;
-use imagezip_core::signature::Signature;
+use imagezip_core::digest::{HashType, Sha256};
+use imagezip_core::signature::{HashBlockSize, Signature};
 use imagezip_core::swapinfo::{Meta, Part};
 use support::{GID, Site, UID, describe, rights, sites, write_script};
 
@@ -103,6 +103,19 @@ async fn without_signature_an_image_is_usable_and_an_old_signature_stays() {
         // A tool that says nothing, and leaves half a signature.
         write_script(&tool, "#!/bin/sh\nhead -c 40 /dev/zero > \"$3\"\n");
         assert!(site.images.sign_missing().await.unwrap()[0].result.is_err());
+        // One that signs something else.
+        let mut bytes = Vec::new();
+        let empty = Signature::new(HashType::Sha1, HashBlockSize::DEFAULT);
+        empty.write(&mut bytes).unwrap();
+        fs::write(site.path("empty.sig"), bytes).unwrap();
+        let script =
+            format!("#!/bin/sh\nPATH=/bin cp {} \"$3\"\n", site.path("empty.sig").display());
+        write_script(&tool, &script);
+        let error = format!(
+            "{:#}",
+            site.images.sign_missing().await.unwrap()[0].result.as_ref().unwrap_err()
+        );
+        assert!(error.contains("other sectors"), "{error}");
         write_script(&tool, &good);
         let signed = site.images.sign_missing().await.unwrap();
         assert_eq!((signed.len(), signed[0].result.is_ok()), (1, true));
@@ -153,6 +166,10 @@ async fn locks_and_what_crashes_leave() {
             [&held, &old, &new, &others].map(|path| path.exists()),
             [true, false, true, true]
         );
+
+        // So does one of which only the signature is left, which is of who knows what.
+        fs::write(images.join("sigs/THIRD.ndz.sig"), "left").unwrap();
+        assert_eq!(site.import(2, "testbed/THIRD").await.version, 1);
 
         site.db.unlock_image(&image, &holder).await.unwrap();
         assert_eq!(site.import(1, "testbed/BASE").await.version, 0);

@@ -147,6 +147,7 @@ async fn what_was_saved_keeps_its_base() {
         let experiment = site.experiment("testbed", &old, &["a"]).await;
         collect(&site, &experiment, Purpose::Save).await;
         let directory = swapinfo(&site);
+        let kept = directory.join(fs::read_link(directory.join("a.sig")).unwrap());
         save(&directory, "a", &old);
         let new = site.import(2, "testbed/BASE").await;
         let node = "pc1".parse().unwrap();
@@ -173,11 +174,30 @@ async fn what_was_saved_keeps_its_base() {
         assert!(!directory.join("a.part").exists());
         fs::rename(site.path("moved"), &file).unwrap();
         let meta = fs::read_to_string(directory.join("a-swap.meta")).unwrap();
-        for (from, to) in [("VNAME=a", "VNAME=b"), ("IMAGESIZE", "IMAGESIZ")] {
+        for (from, to) in
+            [("VNAME=a", "VNAME=b"), ("IMAGESIZE", "IMAGESIZ"), ("LOADPART=2", "LOADPART=0")]
+        {
             fs::write(directory.join("a-swap.meta"), meta.replace(from, to)).unwrap();
             failed(&collect(&site, &experiment, Purpose::Swapin).await[0]);
         }
         fs::write(directory.join("a-swap.meta"), &meta).unwrap();
+
+        // The same image, signed in another way, is no base of what was saved.
+        let path = site.path("proj/testbed/images/sigs/BASE.ndz:1.sig");
+        let other = fs::read(&path).unwrap();
+        let row = boss::db::images::ImageSignature {
+            path: "/proj/testbed/images/sigs/BASE.ndz:1.sig".to_owned(),
+            bytes: other.len() as u64,
+            sha256: Sha256::of(&other).to_string(),
+            image_sha256: old.sha256.clone(),
+            created_at: 0,
+        };
+        site.db.set_image_signature(&old, &row).await.unwrap();
+        let bytes = fs::read(&kept).unwrap();
+        fs::remove_file(&kept).unwrap();
+        let outcomes = collect(&site, &experiment, Purpose::Swapin).await;
+        assert!(failed(&outcomes[0]).contains("has another by now"), "{outcomes:?}");
+        fs::write(&kept, bytes).unwrap();
 
         // os_load puts it aside, with the signature that it needs.
         let base = collected(&collect(&site, &experiment, Purpose::Swapin).await[0])

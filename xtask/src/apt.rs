@@ -106,6 +106,7 @@ pub const CABLES: &[Package] = &[
 pub const BOSS: &[Package] = &[
     package("curl", "curl"),
     package("jq", "jq"),
+    package("socat", "socat"),
     package("openssl", "openssl"),
     package("util-linux", "flock"),
     package("dnsmasq-base", "dnsmasq"),

@@ -16,5 +16,6 @@ pub mod node_disk;
 pub mod paths;
 pub mod process;
 pub mod qemu;
+pub mod testbed;
 pub mod tmcd;
 pub mod tools;

@@ -26,7 +26,7 @@ use crate::process::{Tied, tied_command};
 use anyhow::{Context, Result};
 use hardware::{Disk, Nic};
 use network::LabNic;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -243,25 +243,42 @@ impl Machine {
         self.start_with(namespace.command(&self.program.path.to_string_lossy()))
     }
 
+    /// The command line, an argument each, for somebody else who starts the guest and does not watch
+    /// it: what it says is added to the log, its monitor is a socket.
+    ///
+    /// # Errors
+    /// If the firmware's files can't be made.
+    pub fn unwatched(&self, monitor: &Path) -> Result<Vec<OsString>> {
+        self.firmware.prepare(&self.log)?;
+        let mut command = Command::new(&self.program.path);
+        let console = format!("file,id=serial,append=on,path={}", self.log.display());
+        let monitor = format!("unix:{},server=on,wait=off", monitor.display());
+        self.arguments(&mut command, &["-chardev", &console, "-monitor", &monitor]);
+        let arguments = command.get_args().map(OsStr::to_owned);
+        Ok(std::iter::once(command.get_program().to_owned()).chain(arguments).collect())
+    }
+
     fn start_with(&self, mut command: Command) -> Result<Running> {
         self.firmware.prepare(&self.log)?;
-        self.arguments(&mut command);
+        // Control over standard input and output; the serial port, with QEMU's own complaints,
+        // over standard error. No socket is left behind and none has to be waited for.
+        let control = ["-chardev", "stdio,id=control,signal=off", "-mon", "control,mode=control"];
+        let console = ["-chardev", "file,id=serial,path=/dev/stderr"];
+        self.arguments(&mut command, &[control.as_slice(), &console].concat());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let qemu = Tied::start(command)?;
         Running::attach(qemu, &self.log)
             .with_context(|| format!("cannot start a guest; see {}", self.log.display()))
     }
 
-    fn arguments(&self, command: &mut Command) {
+    /// `ends`: where control and the serial port, `serial`, go.
+    fn arguments(&self, command: &mut Command, ends: &[&str]) {
         command.args(&self.program.arguments);
         command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
         self.firmware.arguments(self.boot, &self.log, command);
         command.args(["-cpu", "qemu64,+arat"]);
         command.args(["-smp", &self.cpus.to_string(), "-m", &format!("{}M", self.memory_mib)]);
-        // Control over standard input and output; the serial port, with QEMU's own complaints,
-        // over standard error. No socket is left behind and none has to be waited for.
-        command.args(["-chardev", "stdio,id=control,signal=off", "-mon", "control,mode=control"]);
-        command.args(["-chardev", "file,id=serial,path=/dev/stderr", "-serial", "chardev:serial"]);
+        command.args(ends).args(["-serial", "chardev:serial"]);
         if self.boot == Boot::Kernel {
             command.arg("-kernel").arg(&self.kernel).arg("-initrd").arg(&self.initramfs);
             command.args(["-append", &self.command_line]);
@@ -302,7 +319,7 @@ mod tests {
                 access: Access::ReadOnly,
             });
         let mut command = Command::new(program::PROGRAM);
-        machine.arguments(&mut command);
+        machine.arguments(&mut command, &[]);
         let line = command::line(&command);
         for part in [
             "accel=tcg",
@@ -328,7 +345,7 @@ mod tests {
             .drive(drive("a"))
             .drive(drive("b"));
         let mut command = Command::new(program::PROGRAM);
-        machine.arguments(&mut command);
+        machine.arguments(&mut command, &[]);
         let line = command::line(&command);
         assert!(!line.contains("-kernel") && !line.contains("-append"), "{line}");
         assert!(line.contains("drive=disk0,serial=A,bootindex=0 "), "{line}");

@@ -142,8 +142,9 @@ CREATE TABLE experiment_nodes (
     vname TEXT NOT NULL,
     -- node, delaynode, virthost, ...: only "node" is saved
     erole TEXT NOT NULL DEFAULT 'node',
-    image_pid TEXT NOT NULL,
-    image_name TEXT NOT NULL,
+    -- NULL: the machine is taken with what is on its disk.
+    image_pid TEXT,
+    image_name TEXT,
     -- The newest, if NULL.
     image_version BIGINT,
     PRIMARY KEY (pid, eid, vname),

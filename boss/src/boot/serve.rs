@@ -47,12 +47,11 @@ async fn boot_script(boss: &Boss, from: SocketAddr, mac: Mac) -> anyhow::Result<
     let port = NonZeroU16::new(boss.config.listen.http.port()).unwrap_or(NonZeroU16::MIN);
     let url = BossUrl::new(boss.config.address, port);
     let site = Site { url, words: boss.config.boot.words.clone() };
-    let boot = match node.filter(|node| from.ip().to_canonical() == node.control_ip) {
-        Some(node) => decide(boss, &node).await?,
-        None => {
-            tracing::warn!(%mac, %from, "a machine that is not known wants to boot");
-            Boot::Wait
-        }
+    let boot = if let Some(node) = node.filter(|node| from.ip().to_canonical() == node.control_ip) {
+        decide(boss, &node).await?
+    } else {
+        tracing::warn!(%mac, %from, "a machine that is not known wants to boot");
+        Boot::Wait
     };
     Ok(site.script(mac, &boot)?)
 }
@@ -103,13 +102,18 @@ async fn words(boss: &Boss, run: &Run, key: Key) -> anyhow::Result<Words> {
         key: Some(key),
         then: Some(Then::Stay),
         dir: (run.job == swap::Job::Capture).then(|| run.directory.clone()),
-        more: Vec::new(),
+        more: match run.job {
+            swap::Job::Swapin | swap::Job::Load => {
+                vec![format!("mfs.free={}", boss.config.boot.free)]
+            }
+            swap::Job::Swapout | swap::Job::Capture => Vec::new(),
+        },
     })
 }
 
 impl Command {
     /// The agent's job for it, if it knows the command.
-    fn save(&self) -> Option<Job> {
+    fn save(self) -> Option<Job> {
         let Self::CreateSwapimage { full, statistics } = self else { return None };
         Some(Job::Swapout(match (full, statistics) {
             (false, false) => Save::Delta,

@@ -49,8 +49,8 @@ pub struct WantedNode {
     pub vname: Vname,
     /// What it is for: only `node` is saved.
     pub erole: String,
-    /// What is loaded on it.
-    pub image: ImageId,
+    /// What is loaded on it; nothing, if the machine is taken with what is on its disk.
+    pub image: Option<ImageId>,
 }
 
 /// A machine that an experiment has.
@@ -115,15 +115,15 @@ impl FromRow<'_, AnyRow> for Experiment {
 
 impl FromRow<'_, AnyRow> for WantedNode {
     fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
-        Ok(Self {
-            vname: parse(row.try_get("vname")?)?,
-            erole: row.try_get("erole")?,
-            image: ImageId {
+        let image = match row.try_get::<Option<&str>, _>("image_name")? {
+            None => None,
+            Some(name) => Some(ImageId {
                 pid: parse(row.try_get("image_pid")?)?,
-                name: parse(row.try_get("image_name")?)?,
+                name: parse(name)?,
                 version: row.try_get::<Option<i64>, _>("image_version")?.map(number).transpose()?,
-            },
-        })
+            }),
+        };
+        Ok(Self { vname: parse(row.try_get("vname")?)?, erole: row.try_get("erole")?, image })
     }
 }
 
@@ -172,9 +172,9 @@ impl Database {
             .bind(experiment.eid.as_str())
             .bind(node.vname.as_str())
             .bind(node.erole.as_str())
-            .bind(node.image.pid.as_str())
-            .bind(node.image.name.as_str())
-            .bind(node.image.version.map(i64::from))
+            .bind(node.image.as_ref().map(|image| image.pid.as_str()))
+            .bind(node.image.as_ref().map(|image| image.name.as_str()))
+            .bind(node.image.as_ref().and_then(|image| image.version).map(i64::from))
             .execute(&mut *changes)
             .await?;
         }

@@ -1,6 +1,7 @@
 //! Signatures are made by the tool `imagehash`, and nothing it writes counts before it was checked.
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -144,11 +145,7 @@ impl Images {
                 "the file isn't what it was when the image was made; `boss image verify` tells more"
             );
             let data = file.metadata()?;
-            let (uid, gid) = (
-                std::os::unix::fs::MetadataExt::uid(&data),
-                std::os::unix::fs::MetadataExt::gid(&data),
-            );
-            Ok((directory, name, file, Owner { uid, gid }))
+            Ok((directory, name, file, Owner { uid: data.uid(), gid: data.gid() }))
         })
         .await?;
         let bytes = self.make_signature(&file).await?;

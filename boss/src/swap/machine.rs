@@ -103,8 +103,8 @@ pub fn wanted(run: &Run, fate: Option<Fate>) -> Option<Action> {
         RunState::Ended => match fate? {
             Fate::GivenBack if decision.off_at.is_none() => Some(Action::TurnOff),
             Fate::GivenBack => Some(Action::GiveBack),
-            // It was never touched.
-            Fate::Kept if decision.off_at.is_none() => None,
+            // Its user's system runs.
+            Fate::Kept if decision.off_at.is_none() && run.kind != Kind::Swapin => None,
             Fate::Kept => Some(Action::BootDisk),
             Fate::LeftOff => None,
         },
@@ -122,9 +122,8 @@ pub fn fate(kind: Kind, fail: bool, cancelled: bool, run: &Run, all: &[&Run]) ->
     let good = succeeded(all);
     Some(match kind {
         Kind::Swapout if (fail || cancelled) && !good => Fate::Kept,
-        Kind::Swapout => Fate::GivenBack,
         Kind::Swapin if good => Fate::Kept,
-        Kind::Swapin => Fate::GivenBack,
+        Kind::Swapout | Kind::Swapin => Fate::GivenBack,
         Kind::Load if run.decision.outcome == Some(Outcome::Done) => Fate::Kept,
         // Before it was booted into the MFS its disk is as it was.
         Kind::Load if run.decision.off_at.is_none() => Fate::Kept,

@@ -139,10 +139,8 @@ pub(super) async fn new_run(
 ) -> Result<NewRun> {
     let disks = boss.db.disks(&reservation.node_id).await?;
     let bytes = disks.first().and_then(|disk| disk.bytes);
-    let vname = reservation.vname.as_str().to_owned();
-    let here = place.here.clone();
-    let meta_before =
-        tokio::task::spawn_blocking(move || observe::meta_digest(&here, &vname)).await?;
+    let vname = reservation.vname.as_str();
+    let meta_before = observe::meta_digest(&boss.layout, &place.here, vname).await;
     Ok(NewRun {
         node_id: reservation.node_id.clone(),
         vname: reservation.vname.clone(),

@@ -268,7 +268,7 @@ impl Supervisor {
             db.set_swapper(&experiment, &swap.requested_by).await?;
         }
         db.end_swap(&self.owner, swap.id, outcome).await?;
-        actions::after(&self.boss, swap).await;
+        actions::after(&self.boss, swap, runs).await;
         Ok(())
     }
 
@@ -279,7 +279,7 @@ impl Supervisor {
 }
 
 fn end_text(run: &Run, outcome: Outcome, why: &str) -> (&'static str, String) {
-    let word = outcome.describe(run.kind);
+    let word = outcome.describe(run.kind, &run.command);
     match outcome {
         Outcome::Done if why.is_empty() => ("info", word.to_owned()),
         Outcome::Done | Outcome::Skipped => ("info", format!("{word}: {why}")),
@@ -293,7 +293,8 @@ fn summary(runs: &[Run]) -> String {
     let counts = outcomes.into_iter().filter_map(|outcome| {
         let these = runs.iter().filter(|run| run.decision.outcome == Some(outcome));
         let names: Vec<_> = these.map(|run| run.vname.as_str()).collect();
-        let word = outcome.describe(runs.first()?.kind);
+        let first = runs.first()?;
+        let word = outcome.describe(first.kind, &first.command);
         let listed =
             if names.len() > 8 { String::new() } else { format!(" ({})", names.join(" ")) };
         (!names.is_empty()).then(|| format!("{} {word}{listed}", names.len()))

@@ -181,7 +181,8 @@ impl Swapinfo {
         owner: Owner,
     ) -> Result<Collected, Reason> {
         let skip = |reason: &str| Err(Reason::Skip(reason.to_owned()));
-        if reservation.erole != "node" {
+        let is_node = reservation.erole == "node";
+        if purpose == Purpose::Save && !is_node {
             return skip(&format!("a {} has no disk of a user", reservation.erole));
         }
         if purpose == Purpose::Save && experiment.firewalled {
@@ -191,8 +192,8 @@ impl Swapinfo {
             return skip("the experiment doesn't ask for its disks to be saved");
         }
         let saved = match purpose {
-            Purpose::Swapin => self.saved(experiment, &reservation.vname).await?,
-            Purpose::Save | Purpose::Load => None,
+            Purpose::Swapin if is_node => self.saved(experiment, &reservation.vname).await?,
+            _ => None,
         };
         let has_saved = saved.is_some();
         let saved = saved.and_then(|saved| saved.meta.base.zip(saved.base));

@@ -129,37 +129,38 @@ fn needed(
     Ok(known.then_some(needed))
 }
 
-/// Removes signatures that nobody needs. Each is renamed first, then it is looked once more whether
-/// somebody needs it: the collector makes its link before it looks whether the signature is there.
+/// Removes signatures that nobody needs. They are renamed first, then it is looked once more whether
+/// somebody needs them: the collector makes its link before it looks whether the signature is there.
 fn sweep_signatures(
     directory: &Directory,
     names: &[String],
     garbage: &mut Garbage,
 ) -> anyhow::Result<()> {
     let before = needed(directory, garbage)?;
+    let mut leaving = BTreeSet::new();
     for name in names {
         let plain = name.strip_suffix(LEAVING).unwrap_or(name);
         let Some(digest) = digest_of_name(plain) else { continue };
         if directory.kind(name)? != Some(FileType::RegularFile) {
             continue;
         }
-        let is_needed = before.as_ref().is_none_or(|needed| needed.contains(digest));
-        let leaving = format!("{plain}{LEAVING}");
         if name == plain {
-            if is_needed {
+            if before.as_ref().is_none_or(|needed| needed.contains(digest)) {
                 continue;
             }
-            directory.rename(plain, &leaving)?;
+            directory.rename(plain, &format!("{plain}{LEAVING}"))?;
         }
-        let now = needed(directory, garbage)?;
-        if now.is_none_or(|needed| needed.contains(digest)) {
-            // It has come back by itself, or does so now.
-            if directory.look(plain)?.is_none() {
-                directory.rename(&leaving, plain)?;
-                continue;
-            }
-        }
-        if directory.remove(&leaving)? && directory.look(plain)?.is_none() {
+        // Also those that a run has left that crashed here.
+        leaving.insert(plain);
+    }
+    let now = needed(directory, garbage)?;
+    for plain in leaving {
+        let on_its_way = format!("{plain}{LEAVING}");
+        let is_there = directory.look(plain)?.is_some();
+        let digest = digest_of_name(plain).unwrap_or_default();
+        if !is_there && now.as_ref().is_none_or(|needed| needed.contains(digest)) {
+            directory.rename(&on_its_way, plain)?;
+        } else if directory.remove(&on_its_way)? && !is_there {
             garbage.removed.push(plain.to_owned());
         }
     }

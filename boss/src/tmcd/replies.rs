@@ -198,12 +198,11 @@ async fn heard_log(boss: &Boss, node: &Node, request: &Request<'_>) -> sqlx::Res
 /// Notes something that a node says with the run that it is in.
 async fn heard(boss: &Boss, node: &Node, level: &str, text: &str) -> sqlx::Result<String> {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    match boss.db.run_of_node(&node.node_id).await? {
-        Some(run) => {
-            let text = format!("{}: {text}", run.vname);
-            boss.db.add_event(run.swap_id, Some(run.id), level, &text).await?;
-        }
-        None => tracing::warn!(node = %node.node_id, "{text}"),
+    if let Some(run) = boss.db.run_of_node(&node.node_id).await? {
+        let text = format!("{}: {text}", run.vname);
+        boss.db.add_event(run.swap_id, Some(run.id), level, &text).await?;
+    } else {
+        tracing::warn!(node = %node.node_id, "{text}");
     }
     Ok(String::new())
 }

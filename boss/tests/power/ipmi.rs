@@ -63,6 +63,7 @@ case "$*" in
     [ ! -e "$dir/then-pause" ] || mv "$dir/then-pause" "$dir/pause"
     echo "Chassis Power Control: Down/Off"
     ;;
+"chassis power soft") echo off >"$dir/wanted" ;;
 "chassis bootdev"*) echo "Set Boot Device to $3" ;;
 *) echo "Invalid command: $*" >&2; exit 1 ;;
 esac
@@ -218,4 +219,14 @@ async fn the_next_start_is_from_where_it_was_asked_for() {
     assert_eq!(bmc.commands(), expected);
     let calls = fs::read_to_string(bmc.file("calls")).unwrap();
     assert!(calls.contains(" -p 6230 ") && calls.contains(" -C 17 "), "{calls}");
+}
+
+#[tokio::test]
+async fn a_system_is_asked_to_end_and_not_waited_for() {
+    let bmc = Bmc::new("on", &[]);
+    bmc.set("delay", "1");
+    bmc.drivers.shutdown(&bmc.machine).await.unwrap();
+    assert_eq!(bmc.drivers.status(&bmc.machine).await.unwrap(), Power::On);
+    assert_eq!(bmc.drivers.status(&bmc.machine).await.unwrap(), Power::Off);
+    assert!(bmc.commands().iter().any(|command| command.contains("power soft")));
 }

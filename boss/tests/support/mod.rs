@@ -141,7 +141,7 @@ impl Site {
         let wanted = vnames.iter().map(|vname| WantedNode {
             vname: vname.parse().unwrap(),
             erole: "node".to_owned(),
-            image: ImageId { version: None, ..image.id() },
+            image: Some(ImageId { version: None, ..image.id() }),
         });
         self.db.add_experiment(&experiment, &wanted.collect::<Vec<_>>()).await.unwrap();
         directories::make_experiment(&self.db, &self.layout, &experiment).await.unwrap();

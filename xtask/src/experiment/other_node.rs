@@ -110,13 +110,23 @@ impl Experiment {
     pub fn prove_boot(&self, other: &NodeDisk) -> Result<BootProof> {
         let log = self.directory.join("own-disk.log");
         let proof = boot_own_disk(self.other_drive(other), &log)?;
-        let mut words = proof.answer.split([',', ' ']).filter(|word| !word.is_empty());
+        self.prove_answer(&proof.answer)?;
+        Ok(proof)
+    }
+
+    /// Compares what a node's own init says it has read with the file on the disk that was saved;
+    /// the file's name.
+    ///
+    /// # Errors
+    /// If it has read something else.
+    pub fn prove_answer(&self, answer: &str) -> Result<String> {
+        let mut words = answer.split([',', ' ']).filter(|word| !word.is_empty());
         let (name, file, digest) = (words.next(), words.next(), words.next());
         ensure!(name == Some(VNAME), "the node calls itself {name:?}");
-        let file = file.with_context(|| format!("no file in {:?}", proof.answer))?;
+        let file = file.with_context(|| format!("no file in {answer:?}"))?;
         let expected = digest_on(&self.disk, &self.directory.join("scratch"), file)?;
         ensure!(digest == Some(&expected), "the node has read {digest:?}, not {expected}");
-        Ok(proof)
+        Ok(file.to_owned())
     }
 }
 

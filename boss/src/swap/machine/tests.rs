@@ -153,11 +153,12 @@ fn nodes_that_start_again_and_errors_that_pass() {
 
 #[test]
 fn what_becomes_of_nodes() {
+    use Fate::{GivenBack, Kept, LeftOff};
+
     let (good, skipped) = (ended(Outcome::Done, true), ended(Outcome::Skipped, false));
     let bad = ended(Outcome::TimedOut, true);
     let at_work = run(RunState::Working);
     let of = |kind, fail, run, all: &[&Run]| fate(kind, fail, false, run, all);
-    use Fate::{GivenBack, Kept, LeftOff};
     assert_eq!(of(Kind::Swapout, false, &good, &[&good, &at_work]), None);
     assert_eq!(of(Kind::Swapout, false, &good, &[&good, &bad]), Some(GivenBack));
     assert_eq!(of(Kind::Swapout, true, &good, &[&good, &bad]), Some(Kept));
@@ -171,6 +172,9 @@ fn what_becomes_of_nodes() {
     assert_eq!(wanted(&good, Some(GivenBack)), Some(Action::GiveBack));
     assert_eq!(wanted(&skipped, Some(Kept)), None);
     assert_eq!(wanted(&good, Some(Kept)), Some(Action::BootDisk));
+    // At a swapin, one that needs no image has to be turned on.
+    let fresh = Run { kind: Kind::Swapin, ..skipped.clone() };
+    assert_eq!(wanted(&fresh, Some(Kept)), Some(Action::BootDisk));
 }
 
 fn any_run() -> impl Strategy<Value = Run> {
@@ -186,13 +190,13 @@ fn any_run() -> impl Strategy<Value = Run> {
     ];
     let outcomes = [Outcome::Done, Outcome::Skipped, Outcome::Failed, Outcome::TimedOut];
     let time = || proptest::option::of(0..2000_i64);
-    let status = prop_oneof![
+    let said = prop_oneof![
         Just(None),
         Just(Some("0".to_owned())),
         Just(Some("7".to_owned())),
         "\\PC{0,4}".prop_map(Some)
     ];
-    (0..8_usize, proptest::option::of(0..4_usize), time(), time(), time(), time(), 1..5_u32, status)
+    (0..8_usize, proptest::option::of(0..4_usize), time(), time(), time(), time(), 1..5_u32, said)
         .prop_map(
             move |(state, outcome, power_at, off_at, up_at, failed_at, attempt, startstatus)| {
                 let mut run = run(states[state]);
