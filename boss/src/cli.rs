@@ -1,5 +1,6 @@
 //! The command line of `boss`.
 
+mod capture;
 mod dhcp;
 mod doctor;
 mod exp;
@@ -62,7 +63,7 @@ enum Command {
     Exp(exp::Command),
     /// Images and their signatures
     #[command(subcommand)]
-    Image(image::Command),
+    Image(ImageCommand),
     /// Machines, their disks and their power
     #[command(subcommand)]
     Node(node::Command),
@@ -85,6 +86,15 @@ enum Command {
     Dhcp(dhcp::Dhcp),
     /// Look whether this site is fit to save disks, and say what to do about what isn't
     Doctor,
+}
+
+/// What can be done with images, by boss or by nodes.
+#[derive(Debug, Subcommand)]
+enum ImageCommand {
+    #[command(flatten)]
+    Boss(image::Command),
+    /// Make an image of a node's disk; the node goes on afterwards
+    Create(image::Create),
 }
 
 /// What every command works with.
@@ -188,6 +198,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
     let context = Context { config, db, layout, json: cli.json, actor: cli.actor };
     let done = match cli.command {
         Command::Exp(command) => exp::run(&context, command).await,
+        Command::Image(ImageCommand::Create(create)) => capture::run(&context, create).await,
         other => others(&context, other).await.map(|()| ExitCode::SUCCESS),
     };
     context.db.close().await;
@@ -197,7 +208,13 @@ async fn run(cli: Cli) -> Result<ExitCode> {
 /// What ends well, or with an error.
 async fn others(context: &Context, command: Command) -> Result<()> {
     match command {
-        Command::Image(command) => Ok(image::run(context, command).await?),
+        Command::Image(ImageCommand::Boss(command)) => {
+            // It asks nobody who they are; what it changes is the operator's.
+            if !matches!(command, image::Command::List | image::Command::Verify { .. }) {
+                context.needs_admin().await?;
+            }
+            Ok(image::run(context, command).await?)
+        }
         Command::Node(command) => node::run(context, command).await,
         Command::Project(command) => people::project(context, command).await,
         Command::Group(command) => people::group(context, command).await,
@@ -205,7 +222,7 @@ async fn others(context: &Context, command: Command) -> Result<()> {
         Command::Sitevar(command) => sitevar::run(context, command).await,
         Command::Swap(command) => swap::run(context, command).await,
         Command::Dhcp(options) => dhcp::run(context, &options).await,
-        Command::Serve(_) | Command::Doctor | Command::Exp(_) => Ok(()),
+        Command::Serve(_) | Command::Doctor | Command::Exp(_) | Command::Image(_) => Ok(()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
@@ -11,7 +12,8 @@ use crate::access::Actor;
 use crate::db::experiments::WantedNode;
 use crate::error::{ErrorKind, Result};
 use crate::experiment::manage::{Experiments, NewExperiment};
-use crate::names::{ExperimentId, Gid, ImageId, Vname};
+use crate::experiment::swaps::Swaps;
+use crate::names::{BadName, ExperimentId, Gid, ImageId, NodeId, Vname};
 use crate::swap::request;
 use crate::swapinfo::{Outcome, Vnode};
 use crate::view::{self, time};
@@ -44,6 +46,29 @@ pub(super) enum Command {
         #[arg(long)]
         detach: bool,
     },
+    /// Give the experiment nodes, with its disks as they were saved, or the images it asks for
+    Swapin {
+        /// The experiment, as <project>/<experiment>
+        experiment: ExperimentId,
+        /// Which machine a node is to be, as <vname>=<node>; else any that is free
+        #[arg(long = "on", value_name = "VNAME=NODE", value_parser = pair::<Vname, NodeId>)]
+        on: Vec<(Vname, NodeId)>,
+        /// Don't wait until it is done
+        #[arg(long)]
+        detach: bool,
+    },
+    /// Load a node's disk with an image; what it had saved is put aside
+    Load {
+        /// The experiment, as <project>/<experiment>
+        experiment: ExperimentId,
+        /// The node's name in it
+        vname: Vname,
+        /// The image, as <project>/<image> or <project>/<image>:<version>
+        image: ImageId,
+        /// Don't wait until it is done
+        #[arg(long)]
+        detach: bool,
+    },
     /// Follow a swap to its end
     Watch {
         /// Its number
@@ -71,9 +96,10 @@ pub(super) enum Command {
 pub(super) struct Create {
     /// What it is to be called, as <project>/<experiment>
     experiment: ExperimentId,
-    /// A node and its image, as <vname>=<project>/<image> or …:<version>; once for each node
-    #[arg(long = "node", value_name = "VNAME=IMAGE", required = true, value_parser = pair::<Vname, ImageId>)]
-    nodes: Vec<(Vname, ImageId)>,
+    /// A node and its image, as <vname>=<project>/<image> or …:<version>, or <vname>=none if it is
+    /// taken with what is on its disk; once for each node
+    #[arg(long = "node", value_name = "VNAME=IMAGE", required = true, value_parser = pair::<Vname, Wanted>)]
+    nodes: Vec<(Vname, Wanted)>,
     /// What a node is for, if not for the user, such as delaynode: it is not saved
     #[arg(long = "role", value_name = "VNAME=ROLE", value_parser = pair::<Vname, String>)]
     roles: Vec<(Vname, String)>,
@@ -86,6 +112,18 @@ pub(super) struct Create {
     /// It is behind a firewall: disks are never saved
     #[arg(long)]
     firewalled: bool,
+}
+
+/// An image, or none.
+#[derive(Clone, Debug)]
+struct Wanted(Option<ImageId>);
+
+impl FromStr for Wanted {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> std::result::Result<Self, BadName> {
+        if text == "none" { Ok(Self(None)) } else { text.parse().map(|image| Self(Some(image))) }
+    }
 }
 
 /// An answer.
@@ -110,13 +148,28 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<ExitCode>
             print_nodes(context, &nodes, if savedisk { "are saved" } else { "are not saved" })?;
         }
         Command::Swapout { experiment, detach } => {
-            let actor = context.actor().await?;
-            actor.needs_experiment(&context.db, &experiment).await?;
-            let swap = request::swapout(&context.boss(), &experiment, &actor.user.login).await?;
+            let (boss, actor) = (context.boss(), context.actor().await?);
+            let swap = Swaps { boss: &boss, actor: &actor }.swapout(&experiment).await?;
+            return follow::begun(context, swap, detach).await;
+        }
+        Command::Swapin { experiment, on, detach } => {
+            let (boss, actor) = (context.boss(), context.actor().await?);
+            let on = on.into_iter().collect();
+            let swap = Swaps { boss: &boss, actor: &actor }.swapin(&experiment, &on).await?;
+            return follow::begun(context, swap, detach).await;
+        }
+        Command::Load { experiment, vname, image, detach } => {
+            let (boss, actor) = (context.boss(), context.actor().await?);
+            let swaps = Swaps { boss: &boss, actor: &actor };
+            let swap = swaps.load(&experiment, &vname, &image).await?;
             return follow::begun(context, swap, detach).await;
         }
         Command::Watch { swap } => return follow::follow(context, swap).await,
-        Command::Cancel { swap } => cancel(context, swap).await?,
+        Command::Cancel { swap } => {
+            let (boss, actor) = (context.boss(), context.unnamed().await?);
+            Swaps { boss: &boss, actor: &actor }.cancel(swap).await?;
+            context.done(&format!("swap {swap} stops; boss exp watch {swap} shows how"))?;
+        }
         Command::Collect { experiment } => {
             let actor = context.unnamed().await?;
             let nodes = experiments(context, &actor).collect(&experiment).await?;
@@ -142,7 +195,7 @@ fn experiments<'a>(context: &'a Context, actor: &'a Actor) -> Experiments<'a> {
 
 async fn create(context: &Context, new: Create) -> Result<()> {
     let mut roles: BTreeMap<Vname, String> = new.roles.into_iter().collect();
-    let nodes = new.nodes.into_iter().map(|(vname, image)| {
+    let nodes = new.nodes.into_iter().map(|(vname, Wanted(image))| {
         let erole = roles.remove(&vname).unwrap_or_else(|| "node".to_owned());
         WantedNode { vname, erole, image }
     });
@@ -189,7 +242,8 @@ async fn show(context: &Context, id: &ExperimentId) -> Result<()> {
         writeln!(out, "made by {creator} at {made}, last swapped by {swapper}")?;
         for node in &shown.nodes {
             let machine = node.node_id.as_deref().unwrap_or("-");
-            writeln!(out, "  {:<20} {machine:<16} {:<10} {}", node.vname, node.role, node.image)?;
+            let image = node.image.as_deref().unwrap_or("as it is");
+            writeln!(out, "  {:<20} {machine:<16} {:<10} {image}", node.vname, node.role)?;
         }
         for swap in &swaps {
             let outcome = swap.outcome.as_deref().unwrap_or("is going on");
@@ -198,15 +252,6 @@ async fn show(context: &Context, id: &ExperimentId) -> Result<()> {
         }
         Ok(())
     })
-}
-
-async fn cancel(context: &Context, id: i64) -> Result<()> {
-    let actor = context.unnamed().await?;
-    let swap = context.db.swap(id).await?;
-    let none = || ErrorKind::NotFound.because(format_args!("there is no swap {id}"));
-    actor.needs_experiment(&context.db, &swap.ok_or_else(none)?.experiment()).await?;
-    request::cancel(&context.boss(), id).await?;
-    context.done(&format!("swap {id} stops; boss exp watch {id} shows how"))
 }
 
 /// What became of nodes.

@@ -37,8 +37,9 @@ pub struct ExperimentNode {
     pub vname: String,
     /// What it is for: only `node` is saved.
     pub role: String,
-    /// What is loaded on it, as `<pid>/<image>` or `<pid>/<image>:<version>`.
-    pub image: String,
+    /// What is loaded on it, as `<pid>/<image>` or `<pid>/<image>:<version>`; nothing, if the
+    /// machine is taken with what is on its disk.
+    pub image: Option<String>,
     /// The machine, if the experiment has one.
     pub node_id: Option<String>,
 }
@@ -56,7 +57,7 @@ impl Experiment {
         let nodes = wanted.iter().map(|wanted| ExperimentNode {
             vname: wanted.vname.to_string(),
             role: wanted.erole.clone(),
-            image: wanted.image.to_string(),
+            image: wanted.image.as_ref().map(ToString::to_string),
             node_id: machine(wanted),
         });
         Ok(Self {
