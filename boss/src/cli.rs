@@ -236,3 +236,14 @@ where
     let key = key.parse().map_err(|error: K::Err| error.to_string())?;
     Ok((key, value.parse().map_err(|error: V::Err| error.to_string())?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn no_two_options_are_the_same() {
+        Cli::command().debug_assert();
+    }
+}
