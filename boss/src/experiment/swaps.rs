@@ -77,7 +77,12 @@ impl Swaps<'_> {
         }
         let image: Result<ImageId> =
             of.image.parse().map_err(|error| ErrorKind::Invalid.because(error));
-        actor.needs_project(db, &image?.pid).await?;
+        let pid = image?.pid;
+        actor.needs_project(db, &pid).await?;
+        if db.unix_gid(&pid, &of.gid).await?.is_none() {
+            let why = format!("there is no group {} in project {pid}", of.gid);
+            return Err(ErrorKind::NotFound.because(why));
+        }
         if of.global {
             actor.needs_admin()?;
         }

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// A driver of power that does nothing, and says that it has.
-const DRIVER: &str = "#!/bin/sh\n[ \"$1\" != status ] || echo off\n";
+const DRIVER: &str = "#!/bin/sh\n[ \"$2\" != status ] || echo off\n";
 
 pub(crate) struct Site {
     scratch: tempfile::TempDir,

@@ -21,7 +21,7 @@ fn an_experiment_comes_and_goes() {
     ] {
         let output = site.boss(line);
         assert_eq!(output.status.code(), Some(code), "{line}: {}", said(&output));
-        let _ = words;
+        assert!(said(&output).contains(words), "{line}: {}", said(&output));
     }
     let swapout = site.command("exp swapout testbed/trial --as mike --json").output().unwrap();
     assert_eq!(swapout.status.code(), Some(0), "{}", said(&swapout));
