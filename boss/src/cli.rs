@@ -63,7 +63,7 @@ enum Command {
     Exp(exp::Command),
     /// Images and their signatures
     #[command(subcommand)]
-    Image(ImageCommand),
+    Image(image::Command),
     /// Machines, their disks and their power
     #[command(subcommand)]
     Node(node::Command),
@@ -86,15 +86,6 @@ enum Command {
     Dhcp(dhcp::Dhcp),
     /// Look whether this site is fit to save disks, and say what to do about what isn't
     Doctor,
-}
-
-/// What can be done with images, by boss or by nodes.
-#[derive(Debug, Subcommand)]
-enum ImageCommand {
-    #[command(flatten)]
-    Boss(image::Command),
-    /// Make an image of a node's disk; the node goes on afterwards
-    Create(image::Create),
 }
 
 /// What every command works with.
@@ -198,7 +189,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
     let context = Context { config, db, layout, json: cli.json, actor: cli.actor };
     let done = match cli.command {
         Command::Exp(command) => exp::run(&context, command).await,
-        Command::Image(ImageCommand::Create(create)) => capture::run(&context, create).await,
+        Command::Image(image::Command::Create(create)) => capture::run(&context, create).await,
         other => others(&context, other).await.map(|()| ExitCode::SUCCESS),
     };
     context.db.close().await;
@@ -208,7 +199,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
 /// What ends well, or with an error.
 async fn others(context: &Context, command: Command) -> Result<()> {
     match command {
-        Command::Image(ImageCommand::Boss(command)) => {
+        Command::Image(command) => {
             // It asks nobody who they are; what it changes is the operator's.
             if !matches!(command, image::Command::List | image::Command::Verify { .. }) {
                 context.needs_admin().await?;
@@ -222,7 +213,7 @@ async fn others(context: &Context, command: Command) -> Result<()> {
         Command::Sitevar(command) => sitevar::run(context, command).await,
         Command::Swap(command) => swap::run(context, command).await,
         Command::Dhcp(options) => dhcp::run(context, &options).await,
-        Command::Serve(_) | Command::Doctor | Command::Exp(_) | Command::Image(_) => Ok(()),
+        Command::Serve(_) | Command::Doctor | Command::Exp(_) => Ok(()),
     }
 }
 

@@ -1,17 +1,18 @@
-//! `boss image create`: a node makes an image of its disk.
+//! `boss image create`: an image of a node's disk.
 
 use std::process::ExitCode;
 
-use super::{Context, follow, image};
+use super::image::Create;
+use super::{Context, follow};
 use crate::error::{ErrorKind, Result};
 use crate::experiment::swaps::Swaps;
 use crate::swap::capture::Captured;
 
-/// Asks for it, and follows it.
-pub(super) async fn run(context: &Context, create: image::Create) -> Result<ExitCode> {
-    let image::Create { image, node, slices, detach } = create;
+/// Has the node work, and follows it.
+pub(super) async fn run(context: &Context, create: Create) -> Result<ExitCode> {
+    let Create { image, node, slices, detach } = create;
     if slices.length != 1 {
-        let why = "--length: nodes make images of one slice, or of the whole disk (--partition 0)";
+        let why = "--length: a node captures one slice, or with --partition 0 the whole disk";
         return Err(ErrorKind::Invalid.because(why));
     }
     if image.version.is_some() {
@@ -19,13 +20,13 @@ pub(super) async fn run(context: &Context, create: image::Create) -> Result<Exit
         return Err(ErrorKind::Invalid.because(why));
     }
     let (boss, actor) = (context.boss(), context.actor().await?);
-    let description = slices.describe(&image, actor.user.login.clone())?;
+    let what = slices.describe(&image, actor.user.login.clone())?;
     let of = Captured {
         image: image.to_string(),
-        gid: description.gid,
-        load_partition: description.load_partition,
-        boot_partition: description.boot_partition,
-        global: description.global,
+        gid: what.gid,
+        load_partition: what.load_partition,
+        boot_partition: what.boot_partition,
+        global: what.global,
     };
     let swap = Swaps { boss: &boss, actor: &actor }.capture(&node, &of).await?;
     follow::begun(context, swap, detach).await

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
@@ -46,29 +45,10 @@ pub(super) enum Command {
         #[arg(long)]
         detach: bool,
     },
-    /// Give the experiment nodes, with its disks as they were saved, or the images it asks for
-    Swapin {
-        /// The experiment, as <project>/<experiment>
-        experiment: ExperimentId,
-        /// Which machine a node is to be, as <vname>=<node>; else any that is free
-        #[arg(long = "on", value_name = "VNAME=NODE", value_parser = pair::<Vname, NodeId>)]
-        on: Vec<(Vname, NodeId)>,
-        /// Don't wait until it is done
-        #[arg(long)]
-        detach: bool,
-    },
-    /// Load a node's disk with an image; what it had saved is put aside
-    Load {
-        /// The experiment, as <project>/<experiment>
-        experiment: ExperimentId,
-        /// The node's name in it
-        vname: Vname,
-        /// The image, as <project>/<image> or <project>/<image>:<version>
-        image: ImageId,
-        /// Don't wait until it is done
-        #[arg(long)]
-        detach: bool,
-    },
+    /// Get nodes, and load their disks as they were saved, or with the images that are wanted
+    Swapin(Swapin),
+    /// Load a node's disk with an image; what is on it is lost
+    Load(Load),
     /// Follow a swap to its end
     Watch {
         /// Its number
@@ -96,10 +76,10 @@ pub(super) enum Command {
 pub(super) struct Create {
     /// What it is to be called, as <project>/<experiment>
     experiment: ExperimentId,
-    /// A node and its image, as <vname>=<project>/<image> or …:<version>, or <vname>=none if it is
-    /// taken with what is on its disk; once for each node
-    #[arg(long = "node", value_name = "VNAME=IMAGE", required = true, value_parser = pair::<Vname, Wanted>)]
-    nodes: Vec<(Vname, Wanted)>,
+    /// A node and its image, as <vname>=<project>/<image> or …:<version>; once for each node. With
+    /// its name alone, the machine is taken with what is on its disk
+    #[arg(long = "node", value_name = "VNAME[=IMAGE]", required = true, value_parser = wanted)]
+    nodes: Vec<(Vname, Option<ImageId>)>,
     /// What a node is for, if not for the user, such as delaynode: it is not saved
     #[arg(long = "role", value_name = "VNAME=ROLE", value_parser = pair::<Vname, String>)]
     roles: Vec<(Vname, String)>,
@@ -114,16 +94,39 @@ pub(super) struct Create {
     firewalled: bool,
 }
 
-/// An image, or none.
-#[derive(Clone, Debug)]
-struct Wanted(Option<ImageId>);
+/// Get nodes.
+#[derive(Debug, Args)]
+pub(super) struct Swapin {
+    /// The experiment, as <project>/<experiment>
+    experiment: ExperimentId,
+    /// The machine that a node gets; any that is free and fits, if it isn't said
+    #[arg(long = "on", value_name = "VNAME=NODE", value_parser = pair::<Vname, NodeId>)]
+    on: Vec<(Vname, NodeId)>,
+    /// Don't wait until it is done
+    #[arg(long)]
+    detach: bool,
+}
 
-impl FromStr for Wanted {
-    type Err = BadName;
+/// Load a node's disk with an image.
+#[derive(Debug, Args)]
+pub(super) struct Load {
+    /// The experiment, as <project>/<experiment>
+    experiment: ExperimentId,
+    /// The node's name in it
+    vname: Vname,
+    /// The image, as <project>/<image> or <project>/<image>:<version>
+    image: ImageId,
+    /// Don't wait until it is done
+    #[arg(long)]
+    detach: bool,
+}
 
-    fn from_str(text: &str) -> std::result::Result<Self, BadName> {
-        if text == "none" { Ok(Self(None)) } else { text.parse().map(|image| Self(Some(image))) }
+/// A node's name, and its image if there is one.
+fn wanted(text: &str) -> std::result::Result<(Vname, Option<ImageId>), String> {
+    if text.contains('=') {
+        return pair(text).map(|(vname, image)| (vname, Some(image)));
     }
+    text.parse().map(|vname| (vname, None)).map_err(|error: BadName| error.to_string())
 }
 
 /// An answer.
@@ -152,13 +155,13 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<ExitCode>
             let swap = Swaps { boss: &boss, actor: &actor }.swapout(&experiment).await?;
             return follow::begun(context, swap, detach).await;
         }
-        Command::Swapin { experiment, on, detach } => {
+        Command::Swapin(Swapin { experiment, on, detach }) => {
             let (boss, actor) = (context.boss(), context.actor().await?);
             let on = on.into_iter().collect();
             let swap = Swaps { boss: &boss, actor: &actor }.swapin(&experiment, &on).await?;
             return follow::begun(context, swap, detach).await;
         }
-        Command::Load { experiment, vname, image, detach } => {
+        Command::Load(Load { experiment, vname, image, detach }) => {
             let (boss, actor) = (context.boss(), context.actor().await?);
             let swaps = Swaps { boss: &boss, actor: &actor };
             let swap = swaps.load(&experiment, &vname, &image).await?;
@@ -195,7 +198,7 @@ fn experiments<'a>(context: &'a Context, actor: &'a Actor) -> Experiments<'a> {
 
 async fn create(context: &Context, new: Create) -> Result<()> {
     let mut roles: BTreeMap<Vname, String> = new.roles.into_iter().collect();
-    let nodes = new.nodes.into_iter().map(|(vname, Wanted(image))| {
+    let nodes = new.nodes.into_iter().map(|(vname, image)| {
         let erole = roles.remove(&vname).unwrap_or_else(|| "node".to_owned());
         WantedNode { vname, erole, image }
     });

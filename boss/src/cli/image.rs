@@ -11,9 +11,11 @@ use crate::db::images::Image;
 use crate::image::{Description, Images, Listed, Made};
 use crate::names::{Gid, ImageId, Login, NodeId};
 
-/// What can be done with images. [`Create`] is a command of its own, since nodes have to work.
+/// What can be done with images.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Make an image of a node's disk, as the next version of an image, with its signature
+    Create(Create),
     /// Copy an image file into a project, as the next version of an image, and sign it
     Import(Import),
     /// Show all images
@@ -109,6 +111,8 @@ pub async fn run(context: &Context, command: Command) -> anyhow::Result<()> {
     let images = Images::new(&context.config, &context.db);
     match command {
         Command::Import(import) => run_import(context, &images, import).await,
+        // A node has to work for it (`super::capture`).
+        Command::Create(_) => Ok(()),
         Command::List => list(context, &images).await,
         Command::Verify { images: wanted } => verify(context, &images, wanted).await,
         Command::Rm { image } => {

@@ -37,8 +37,8 @@ pub struct ExperimentNode {
     pub vname: String,
     /// What it is for: only `node` is saved.
     pub role: String,
-    /// What is loaded on it, as `<pid>/<image>` or `<pid>/<image>:<version>`; nothing, if the
-    /// machine is taken with what is on its disk.
+    /// What is loaded on it, as `<pid>/<image>` or `<pid>/<image>:<version>`; nothing, if the machine
+    /// is taken with what is on its disk.
     pub image: Option<String>,
     /// The machine, if the experiment has one.
     pub node_id: Option<String>,

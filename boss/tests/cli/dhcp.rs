@@ -25,9 +25,9 @@ fn dnsmasq_understands_it() {
     assert!(text.contains("dhcp-host=52:54:00:00:00:01,10.0.0.11,pc1"), "{text}");
     assert_eq!(site.boss("dhcp").stdout, text.as_bytes());
     assert_eq!(site.json("dhcp")["configuration"], text);
-    let test = Command::new("/usr/sbin/dnsmasq").arg("--test").arg("-C").arg(&file).output();
-    let test = test.expect("dnsmasq is there: `cargo xtask test` installs it");
-    assert!(test.status.success(), "{}", said(&test));
+    let judge = Command::new("/usr/sbin/dnsmasq").arg("--test").arg("-C").arg(&file).output();
+    let judge = judge.expect("dnsmasq is there: `cargo xtask test` installs it");
+    assert!(judge.status.success(), "{}", said(&judge));
 }
 
 /// What can't be is refused as a whole, and the file of before stays.

@@ -45,12 +45,14 @@ fn a_good_site_has_no_errors() {
     assert!(said(&output).contains("ok       nodes: "), "{}", said(&output));
 }
 
+/// What is done to a site, whether that is an error, and what is said of it.
+type Damage<'a> = (&'a dyn Fn(&Site), bool, &'a str);
+
 #[test]
 fn what_is_wrong_is_told_and_only_that() {
     let mode = |site: &Site, name: &str, mode| {
         fs::set_permissions(site.path(name), fs::Permissions::from_mode(mode)).unwrap();
     };
-    type Damage<'a> = (&'a dyn Fn(&Site), bool, &'a str);
     let damages: [Damage<'_>; 12] = [
         (&|site| fs::remove_file(site.path("tools/imagehash")).unwrap(), true, "error tools:"),
         (&|site| mode(site, "tools/imagedump", 0o644), true, "not executable"),

@@ -44,7 +44,7 @@ impl Site {
             "project add testbed --head mike --unix-gid 60100",
             "node add pc1 --mac 52:54:00:00:00:01 --ip 127.0.0.3 --power-driver fake",
             "node disk set pc1 sda --boots --serial S1",
-            "exp create testbed/trial --node a=none --as mike",
+            "exp create testbed/trial --node a --as mike",
         ] {
             let output = site.boss(line);
             assert!(output.status.success(), "{line}: {}", said(&output));
@@ -82,8 +82,7 @@ impl Site {
     /// The same with `--json`; what isn't JSON is an error.
     pub(crate) fn json(&self, line: &str) -> Value {
         let output = self.command(line).arg("--json").output().unwrap();
-        let parsed = serde_json::from_slice(&output.stdout);
-        parsed.unwrap_or_else(|error| panic!("{line}: {error}: {}", said(&output)))
+        serde_json::from_slice(&output.stdout).expect(&format!("{line}: {}", said(&output)))
     }
 }
 

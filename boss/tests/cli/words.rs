@@ -10,16 +10,16 @@ fn exit_statuses_tell_why() {
         ("", 2, "Usage"),
         ("exp shwo", 2, "'show'"),
         ("exp set testbed/trial --savedisk maybe", 2, "possible values: yes, no"),
-        ("exp create testbed/xx --node a", 2, "there is no ="),
+        ("exp create testbed/xx --node a.b", 2, "letters, digits"),
         ("exp create testbed/xx --node a=BASE", 2, "<project>/<image>"),
-        ("exp create testbed/xx --node a=none --role b=delaynode --as mike", 2, "--node b=…"),
-        ("exp create testbed/xx --node a=none", 2, "no user root"),
-        ("exp create testbed/xx --node a=none --as lbs", 2, "no user lbs"),
-        ("exp create none/xx --node a=none --as mike", 3, "no project none"),
+        ("exp create testbed/xx --node a --role b=delaynode --as mike", 2, "--node b=…"),
+        ("exp create testbed/xx --node a", 2, "no user root"),
+        ("exp create testbed/xx --node a --as lbs", 2, "no user lbs"),
+        ("exp create none/xx --node a --as mike", 3, "no project none"),
         ("exp create testbed/xx --node a=testbed/NONE --as mike", 3, "testbed/NONE"),
         ("exp show testbed/none", 3, "boss exp list"),
         ("exp show trial", 2, "<project>/<experiment>"),
-        ("exp create testbed/trial --node a=none --as mike", 4, "already"),
+        ("exp create testbed/trial --node a --as mike", 4, "already"),
         ("exp swapout testbed/trial --as mike", 4, "must be active"),
         ("exp watch 7", 3, "no swap 7"),
         ("exp cancel 7", 3, "no swap 7"),
@@ -70,7 +70,7 @@ fn what_programs_read_is_json() {
     assert_eq!(site.json("node power status pc1")["power"], "off");
     assert_eq!(site.json("user list")[0]["full_name"], "Mike");
     assert_eq!(site.json("project list")[0]["members"][0], "mike");
-    assert_eq!(site.json("sitevar set swap/swapout_command_timeout 99")["done"].is_string(), true);
+    assert!(site.json("sitevar set swap/swapout_command_timeout 99")["done"].is_string());
     assert_eq!(site.json("sitevar get swap/swapout_command_timeout"), "99");
     assert!(site.json("sitevar unset swap/swapout_command_timeout").is_object());
     assert_eq!(site.json("sitevar get swap/swapout_command_timeout"), "120");

@@ -52,9 +52,9 @@ impl NodeSpec {
             settings.map(|(key, what)| format!("{key}={}", file(what).display())).into();
         let (mac, ip) = (self.mac(), format!("10.77.0.{}", self.number));
         let mut arguments = vec!["node", "add", self.node_id, "--mac", &mac, "--ip", &ip];
-        arguments.extend(["--power", "qemu"]);
+        arguments.extend(["--power-driver", "qemu"]);
         for setting in &settings {
-            arguments.extend(["--power-set", setting]);
+            arguments.extend(["--power", setting]);
         }
         testbed.boss(&arguments)?;
         let bytes = self.bytes.to_string();
