@@ -124,7 +124,7 @@ async fn no_route_forgets_to_ask() {
     let document = api.get(Who::Nobody, "/api/v1/openapi.json").json();
     let mut count = 0;
     for (path, item) in document["paths"].as_object().unwrap() {
-        let plain = path.replace("{id}", "1").replace('{', "").replace('}', "");
+        let plain = path.replace("{id}", "1").replace(['{', '}'], "");
         for method in item.as_object().unwrap().keys() {
             let method = method.to_uppercase();
             let body = if method == "GET" { "" } else { "{}" };

@@ -13,7 +13,7 @@ use ureq::http::Request;
 use crate::support::{Site, sites};
 
 /// For a reply.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -82,7 +82,8 @@ impl Site {
     /// The same with `--json`; what isn't JSON is an error.
     pub(crate) fn json(&self, line: &str) -> Value {
         let output = self.command(line).arg("--json").output().unwrap();
-        serde_json::from_slice(&output.stdout).expect(&format!("{line}: {}", said(&output)))
+        let text = said(&output);
+        serde_json::from_slice(&output.stdout).expect(&text)
     }
 }
 
