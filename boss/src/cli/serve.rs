@@ -12,7 +12,7 @@ use crate::server::{Boss, Server};
 pub(super) struct Serve {
     /// How the log is written
     #[arg(long, value_enum, default_value_t = LogFormat::Text, env = "BOSS_LOG_FORMAT")]
-    pub log_format: LogFormat,
+    pub(super) log_format: LogFormat,
 }
 
 /// How the log is written.
