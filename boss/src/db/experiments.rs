@@ -220,6 +220,18 @@ impl Database {
         Ok(done.rows_affected() == 1)
     }
 
+    /// Sets whether an experiment is behind a firewall; false if there is no such experiment.
+    pub async fn set_firewalled(&self, id: &ExperimentId, firewalled: bool) -> sqlx::Result<bool> {
+        let query = "UPDATE experiments SET firewalled = $3 WHERE pid = $1 AND eid = $2";
+        let done = sqlx::query(query)
+            .bind(id.pid.as_str())
+            .bind(id.eid.as_str())
+            .bind(i64::from(firewalled))
+            .execute(self.pool())
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
     /// Takes an experiment from one state to another; false if it isn't in the first.
     pub async fn move_experiment(
         &self,
