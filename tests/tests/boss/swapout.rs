@@ -46,7 +46,9 @@ fn a_node_is_not_given_back_before_it_is_known_to_be_off() {
         world.node(0).behave(Behaviour::HangsSaving);
         let swap = world.swapout().await;
         world.until(swap, || async { world.run(swap, 0).await.signs.up_at.is_some() }).await;
-        world.node(0).behave(Behaviour::PowerUnreachable);
+        let driver = world.site.config().directories.power.join("sim");
+        let works = std::fs::read(&driver).unwrap();
+        std::fs::write(&driver, "#!/bin/sh\necho no answer >&2; exit 3\n").unwrap();
         let stopping = || async {
             let run = world.run(swap, 0).await;
             let refused =
@@ -62,10 +64,13 @@ fn a_node_is_not_given_back_before_it_is_known_to_be_off() {
         // Somebody pulls the plug and says so.
         world.node(0).turn_off();
         request::is_off(&world.boss, world.node(0).node_id()).await.unwrap();
+        let released = || async { world.run(swap, 0).await.decision.off_at.is_some() };
+        world.until(swap, released).await;
+        // The other one could not be turned off either; now the driver works again.
+        std::fs::write(&driver, works).unwrap();
         world.ended(swap).await;
         assert_eq!(world.outcomes(swap).await, [TIMED_OUT, DONE]);
         assert_eq!(world.boss.db.free_nodes().await.unwrap().len(), 2);
-        world.fleet.mend();
         world
     });
 }
