@@ -2,6 +2,7 @@
 
 mod capture;
 mod dhcp;
+mod doctor;
 mod exp;
 mod follow;
 pub mod image;
@@ -83,6 +84,8 @@ enum Command {
     Swap(swap::Command),
     /// Make dnsmasq's configuration for the nodes' network
     Dhcp(dhcp::Dhcp),
+    /// Look whether this site is fit to save disks, and say what to do about what isn't
+    Doctor,
 }
 
 /// What every command works with.
@@ -175,8 +178,11 @@ pub fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> Result<ExitCode> {
     let config = Config::read(&cli.config)?;
-    if let Command::Serve(_) = cli.command {
-        return serve::run(config).await.map(|()| ExitCode::SUCCESS);
+    match cli.command {
+        Command::Serve(_) => return serve::run(config).await.map(|()| ExitCode::SUCCESS),
+        // Also without a data base.
+        Command::Doctor => return doctor::run(&config, cli.json).await,
+        _ => {}
     }
     let db = Database::open(&config.database).await?;
     let layout = Layout::new(&config);
@@ -193,7 +199,13 @@ async fn run(cli: Cli) -> Result<ExitCode> {
 /// What ends well, or with an error.
 async fn others(context: &Context, command: Command) -> Result<()> {
     match command {
-        Command::Image(command) => Ok(image::run(context, command).await?),
+        Command::Image(command) => {
+            // It asks nobody who they are; what it changes is the operator's.
+            if !matches!(command, image::Command::List | image::Command::Verify { .. }) {
+                context.needs_admin().await?;
+            }
+            Ok(image::run(context, command).await?)
+        }
         Command::Node(command) => node::run(context, command).await,
         Command::Project(command) => people::project(context, command).await,
         Command::Group(command) => people::group(context, command).await,
@@ -201,7 +213,7 @@ async fn others(context: &Context, command: Command) -> Result<()> {
         Command::Sitevar(command) => sitevar::run(context, command).await,
         Command::Swap(command) => swap::run(context, command).await,
         Command::Dhcp(options) => dhcp::run(context, &options).await,
-        Command::Serve(_) | Command::Exp(_) => Ok(()),
+        Command::Serve(_) | Command::Doctor | Command::Exp(_) => Ok(()),
     }
 }
 
@@ -214,4 +226,15 @@ where
     let (key, value) = text.split_once('=').ok_or("there is no = in it")?;
     let key = key.parse().map_err(|error: K::Err| error.to_string())?;
     Ok((key, value.parse().map_err(|error: V::Err| error.to_string())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn no_two_options_are_the_same() {
+        Cli::command().debug_assert();
+    }
 }

@@ -2,3 +2,4 @@
 
 pub mod directories;
 pub mod manage;
+pub mod swaps;

@@ -1,5 +1,6 @@
 //! Experiments.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -16,9 +17,9 @@ use crate::access::Actor;
 use crate::db::experiments::WantedNode;
 use crate::error::ErrorKind;
 use crate::experiment::manage::{Experiments, NewExperiment};
-use crate::names::{Eid, ExperimentId, Gid, Pid, Vname};
+use crate::experiment::swaps::Swaps;
+use crate::names::{Eid, ExperimentId, Gid, NodeId, Pid, Vname};
 use crate::server::Boss;
-use crate::swap::request;
 use crate::view::{Experiment, Swap};
 
 /// How many swaps are listed.
@@ -54,7 +55,8 @@ struct Wanted {
     /// Its name in the experiment.
     #[schema(value_type = String)]
     vname: Vname,
-    /// What is loaded on it, as `<pid>/<image>` or `<pid>/<image>:<version>`.
+    /// What is loaded on it, as `<pid>/<image>` or `<pid>/<image>:<version>`; nothing, if it isn't
+    /// said.
     image: Option<String>,
     /// What it is for: only `node` is saved.
     #[serde(default = "node")]
@@ -67,6 +69,17 @@ struct Wanted {
 struct Change {
     /// Whether disks are saved at swapout.
     savedisk: Option<bool>,
+}
+
+/// How an experiment gets nodes.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Swapin {
+    /// Which machine a node is to be, by its name in the experiment; any that is free, if it isn't
+    /// said. For administrators.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, String>)]
+    on: BTreeMap<Vname, NodeId>,
 }
 
 /// A swap that was begun.
@@ -85,6 +98,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<Boss>> {
         .routes(routes!(list, create))
         .routes(routes!(show, change))
         .routes(routes!(swapout))
+        .routes(routes!(swapin))
         .routes(routes!(swaps))
 }
 
@@ -188,10 +202,29 @@ async fn swapout(
     At((pid, eid)): At<(Pid, Eid)>,
 ) -> Result<(StatusCode, Json<Begun>), ApiError> {
     let id = ExperimentId { pid, eid };
-    let begun = to_its_end(async move {
-        actor.needs_experiment(&boss.db, &id).await?;
-        request::swapout(&boss, &id, &actor.user.login).await
-    });
+    let begun = to_its_end(async move { Swaps { boss: &boss, actor: &actor }.swapout(&id).await });
+    Ok((StatusCode::ACCEPTED, Json(Begun { swap: begun.await? })))
+}
+
+/// Gives the experiment nodes, with its disks as they were saved, or with the images that it asks
+/// for.
+#[utoipa::path(post, path = "/api/v1/experiments/{pid}/{eid}/swapin", operation_id = "swapin",
+    params(("pid" = String, Path), ("eid" = String, Path)), request_body = Swapin,
+    responses(
+        (status = 202, body = Begun), (status = 400, body = Problem),
+        (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 404, body = Problem), (status = 409, body = Problem)
+    )
+)]
+async fn swapin(
+    State(boss): State<Arc<Boss>>,
+    Who(actor): Who,
+    At((pid, eid)): At<(Pid, Eid)>,
+    Body(Swapin { on }): Body<Swapin>,
+) -> Result<(StatusCode, Json<Begun>), ApiError> {
+    let id = ExperimentId { pid, eid };
+    let begun =
+        to_its_end(async move { Swaps { boss: &boss, actor: &actor }.swapin(&id, &on).await });
     Ok((StatusCode::ACCEPTED, Json(Begun { swap: begun.await? })))
 }
 

@@ -1,5 +1,7 @@
 //! Images.
 
+#![expect(unused_qualifications, reason = "utoipa writes them")]
+
 use std::sync::Arc;
 
 use axum::Json;

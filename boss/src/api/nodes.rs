@@ -46,6 +46,6 @@ async fn show(
 ) -> Reply<Node> {
     actor.needs_admin()?;
     let node = boss.db.node(&node_id).await?;
-    let none = || ErrorKind::NotFound.because(format_args!("there is no node {node_id}"));
-    Ok(Json(Node::of(&boss.db, &node.ok_or_else(none)?).await?))
+    let missing = || ErrorKind::NotFound.because(format_args!("there is no node {node_id}"));
+    Ok(Json(Node::of(&boss.db, &node.ok_or_else(missing)?).await?))
 }

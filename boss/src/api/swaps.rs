@@ -1,5 +1,7 @@
 //! Swaps: how far they are, and what happened.
 
+#![expect(unused_qualifications, reason = "utoipa writes them")]
+
 use std::sync::Arc;
 
 use axum::Json;
@@ -11,11 +13,8 @@ use utoipa_axum::routes;
 
 use super::error::{Problem, Reply};
 use super::request::{At, Who, With};
-use crate::access::Actor;
-use crate::db::swaps;
-use crate::error::{ErrorKind, Result};
+use crate::experiment::swaps::Swaps;
 use crate::server::Boss;
-use crate::swap::request;
 use crate::view::{Event, Swap};
 
 /// Which events.
@@ -38,7 +37,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<Boss>> {
     )
 )]
 async fn show(State(boss): State<Arc<Boss>>, Who(actor): Who, At(id): At<i64>) -> Reply<Swap> {
-    let swap = find(&boss, &actor, id).await?;
+    let swap = Swaps { boss: &boss, actor: &actor }.find(id).await?;
     Ok(Json(Swap::of(&boss.db, &swap).await?))
 }
 
@@ -56,7 +55,7 @@ async fn events(
     At(id): At<i64>,
     With(After { after }): With<After>,
 ) -> Reply<Vec<Event>> {
-    find(&boss, &actor, id).await?;
+    Swaps { boss: &boss, actor: &actor }.find(id).await?;
     let events = boss.db.events(id, after).await?;
     Ok(Json(events.into_iter().map(Event::from).collect()))
 }
@@ -70,14 +69,8 @@ async fn events(
     )
 )]
 async fn cancel(State(boss): State<Arc<Boss>>, Who(actor): Who, At(id): At<i64>) -> Reply<Swap> {
-    find(&boss, &actor, id).await?;
-    request::cancel(&boss, id).await?;
-    let swap = find(&boss, &actor, id).await?;
+    let swaps = Swaps { boss: &boss, actor: &actor };
+    swaps.cancel(id).await?;
+    let swap = swaps.find(id).await?;
     Ok(Json(Swap::of(&boss.db, &swap).await?))
-}
-
-async fn find(boss: &Boss, actor: &Actor, id: i64) -> Result<swaps::Swap> {
-    let none = || ErrorKind::NotFound.because(format_args!("there is no swap {id}"));
-    let swap = boss.db.swap(id).await?.ok_or_else(none)?;
-    if actor.sees(&boss.db, &swap.pid).await? { Ok(swap) } else { Err(none()) }
 }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use super::image::Create;
 use super::{Context, follow};
 use crate::error::{ErrorKind, Result};
-use crate::swap::capture::{self, Captured};
+use crate::experiment::swaps::Swaps;
+use crate::swap::capture::Captured;
 
 /// Has the node work, and follows it.
 pub(super) async fn run(context: &Context, create: Create) -> Result<ExitCode> {
@@ -14,11 +15,11 @@ pub(super) async fn run(context: &Context, create: Create) -> Result<ExitCode> {
         let why = "--length: a node captures one slice, or with --partition 0 the whole disk";
         return Err(ErrorKind::Invalid.because(why));
     }
-    let actor = context.actor().await?;
-    let reservation = context.db.reservation_of(&node).await?;
-    if let Some(reservation) = reservation {
-        actor.needs_experiment(&context.db, &reservation.experiment).await?;
+    if image.version.is_some() {
+        let why = format!("{image}: it becomes the next version; say <project>/<image>");
+        return Err(ErrorKind::Invalid.because(why));
     }
+    let (boss, actor) = (context.boss(), context.actor().await?);
     let what = slices.describe(&image, actor.user.login.clone())?;
     let of = Captured {
         image: image.to_string(),
@@ -27,6 +28,6 @@ pub(super) async fn run(context: &Context, create: Create) -> Result<ExitCode> {
         boot_partition: what.boot_partition,
         global: what.global,
     };
-    let swap = capture::capture(&context.boss(), &node, &of, &actor.user.login).await?;
+    let swap = Swaps { boss: &boss, actor: &actor }.capture(&node, &of).await?;
     follow::begun(context, swap, detach).await
 }

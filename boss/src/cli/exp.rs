@@ -11,8 +11,9 @@ use crate::access::Actor;
 use crate::db::experiments::WantedNode;
 use crate::error::{ErrorKind, Result};
 use crate::experiment::manage::{Experiments, NewExperiment};
+use crate::experiment::swaps::Swaps;
 use crate::names::{BadName, ExperimentId, Gid, ImageId, NodeId, Vname};
-use crate::swap::{begin, request};
+use crate::swap::request;
 use crate::swapinfo::{Outcome, Vnode};
 use crate::view::{self, time};
 
@@ -150,29 +151,28 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<ExitCode>
             print_nodes(context, &nodes, if savedisk { "are saved" } else { "are not saved" })?;
         }
         Command::Swapout { experiment, detach } => {
-            let actor = context.actor().await?;
-            actor.needs_experiment(&context.db, &experiment).await?;
-            let swap = request::swapout(&context.boss(), &experiment, &actor.user.login).await?;
+            let (boss, actor) = (context.boss(), context.actor().await?);
+            let swap = Swaps { boss: &boss, actor: &actor }.swapout(&experiment).await?;
             return follow::begun(context, swap, detach).await;
         }
         Command::Swapin(Swapin { experiment, on, detach }) => {
-            let actor = context.actor().await?;
-            actor.needs_experiment(&context.db, &experiment).await?;
+            let (boss, actor) = (context.boss(), context.actor().await?);
             let on = on.into_iter().collect();
-            let boss = context.boss();
-            let swap = begin::swapin(&boss, &experiment, &on, &actor.user.login).await?;
+            let swap = Swaps { boss: &boss, actor: &actor }.swapin(&experiment, &on).await?;
             return follow::begun(context, swap, detach).await;
         }
         Command::Load(Load { experiment, vname, image, detach }) => {
-            let actor = context.actor().await?;
-            actor.needs_experiment(&context.db, &experiment).await?;
-            let boss = context.boss();
-            let by = &actor.user.login;
-            let swap = begin::load(&boss, &experiment, &vname, &image, by).await?;
+            let (boss, actor) = (context.boss(), context.actor().await?);
+            let swaps = Swaps { boss: &boss, actor: &actor };
+            let swap = swaps.load(&experiment, &vname, &image).await?;
             return follow::begun(context, swap, detach).await;
         }
         Command::Watch { swap } => return follow::follow(context, swap).await,
-        Command::Cancel { swap } => cancel(context, swap).await?,
+        Command::Cancel { swap } => {
+            let (boss, actor) = (context.boss(), context.unnamed().await?);
+            Swaps { boss: &boss, actor: &actor }.cancel(swap).await?;
+            context.done(&format!("swap {swap} stops; boss exp watch {swap} shows how"))?;
+        }
         Command::Collect { experiment } => {
             let actor = context.unnamed().await?;
             let nodes = experiments(context, &actor).collect(&experiment).await?;
@@ -255,15 +255,6 @@ async fn show(context: &Context, id: &ExperimentId) -> Result<()> {
         }
         Ok(())
     })
-}
-
-async fn cancel(context: &Context, id: i64) -> Result<()> {
-    let actor = context.unnamed().await?;
-    let swap = context.db.swap(id).await?;
-    let none = || ErrorKind::NotFound.because(format_args!("there is no swap {id}"));
-    actor.needs_experiment(&context.db, &swap.ok_or_else(none)?.experiment()).await?;
-    request::cancel(&context.boss(), id).await?;
-    context.done(&format!("swap {id} stops; boss exp watch {id} shows how"))
 }
 
 /// What became of nodes.

@@ -165,8 +165,7 @@ fn how_far(progress: &Progress, rate: u64) -> String {
     let Progress { phase, scanned, total, written, .. } = progress;
     let percent = scanned.saturating_mul(100).checked_div(*total).unwrap_or_default().min(100);
     let mut text = format!(" {phase:<10} {percent:>3} %  {} MB written", written / 1_000_000);
-    if rate > 0 {
-        let left = total.saturating_sub(*scanned) / rate;
+    if let Some(left) = total.saturating_sub(*scanned).checked_div(rate) {
         // Writing to a String can't fail.
         let _ = write!(text, "  {} MB/s", rate / 1_000_000);
         let _ = write!(text, "  {}:{:02} left", left / 60, left % 60);

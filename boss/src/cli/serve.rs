@@ -9,15 +9,15 @@ use crate::server::{Boss, Server};
 
 /// Options of the server.
 #[derive(Clone, Copy, Debug, Args)]
-pub struct Serve {
+pub(super) struct Serve {
     /// How the log is written
     #[arg(long, value_enum, default_value_t = LogFormat::Text, env = "BOSS_LOG_FORMAT")]
-    pub log_format: LogFormat,
+    pub(super) log_format: LogFormat,
 }
 
 /// How the log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
+pub(super) enum LogFormat {
     /// Lines for people
     Text,
     /// One object a line
@@ -28,7 +28,7 @@ pub enum LogFormat {
 ///
 /// # Errors
 /// If it can't begin, or a part of it fails.
-pub async fn run(config: Config) -> Result<()> {
+pub(super) async fn run(config: Config) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut server = Server::start(Boss::new(config).await?).await?;

@@ -14,12 +14,12 @@ pub(super) enum Command {
     List,
     /// Show what counts of one
     Get {
-        /// Such as swap/swapout_command
+        /// Such as `swap/swapout_command`
         name: String,
     },
     /// Set one; an empty text is a value, too
     Set {
-        /// Such as swap/swapout_command
+        /// Such as `swap/swapout_command`
         name: String,
         /// What it is to be
         #[arg(allow_hyphen_values = true)]
@@ -27,7 +27,7 @@ pub(super) enum Command {
     },
     /// Have the default count again
     Unset {
-        /// Such as swap/swapout_command
+        /// Such as `swap/swapout_command`
         name: String,
     },
 }

@@ -8,7 +8,7 @@ use crate::db::{Database, is_taken, now};
 use crate::error::{ErrorKind, Result};
 use crate::experiment::directories;
 use crate::layout::Layout;
-use crate::names::{Eid, ExperimentId, Gid, Pid, Vname};
+use crate::names::{Eid, ExperimentId, Gid, ImageId, Pid, Vname};
 use crate::swapinfo::{Purpose, Scope, Swapinfo, Vnode};
 
 /// More nodes than that are a typing error.
@@ -29,6 +29,19 @@ pub struct NewExperiment {
     pub firewalled: bool,
     /// The nodes that it asks for.
     pub nodes: Vec<WantedNode>,
+}
+
+/// Whether nodes of a project may be loaded with an image.
+///
+/// # Errors
+/// `NotFound`: there is none, or it is another project's.
+pub async fn may_use(db: &Database, pid: &Pid, vname: &Vname, image: &ImageId) -> Result<()> {
+    let found = db.image(image).await?;
+    if found.is_some_and(|found| found.global || found.pid == *pid) {
+        return Ok(());
+    }
+    let why = format!("{vname}: there is no image {image} that project {pid} may use");
+    Err(ErrorKind::NotFound.because(why))
 }
 
 /// Experiments of this site, and who wants something of them.
@@ -104,11 +117,8 @@ impl Experiments<'_> {
                 let why = format!("{vname}: the role {erole:?} must be small letters, as in node");
                 return Err(ErrorKind::Invalid.because(why));
             }
-            let Some(image) = image else { continue };
-            let found = self.db.image(image).await?;
-            if !found.is_some_and(|found| found.global || found.pid == *pid) {
-                let why = format!("{vname}: there is no image {image} that project {pid} may use");
-                return Err(ErrorKind::NotFound.because(why));
+            if let Some(image) = image {
+                may_use(self.db, pid, vname, image).await?;
             }
         }
         Ok(())

@@ -81,8 +81,10 @@ impl Task {
                 let pause = doubled.min(PAUSES[1]);
                 self.failures = self.failures.saturating_add(1);
                 self.not_before = Instant::now().checked_add(pause);
-                // The first time, and then ever more seldom.
-                if self.failures.is_power_of_two() {
+                // The first time, and then ever more seldom; what a node says by tmcd is often in its
+                // files only some seconds later.
+                let patience = if doing.action == Action::Check { 4 } else { 1 };
+                if self.failures >= patience && self.failures.is_power_of_two() {
                     self.trouble = Some(format!("{}; tried again", error.why));
                 }
             }

@@ -51,7 +51,7 @@ pub(super) fn wait_for_answer(testbed: &Testbed, node_id: &str) -> Result<String
 /// Waits until a node has turned itself off.
 pub(super) fn wait_until_off(testbed: &Testbed, node_id: &str) -> Result<()> {
     let deadline = Instant::now() + LIMIT;
-    while testbed.boss(&["node", "power", node_id, "status"])?.text.trim() != "off" {
+    while !testbed.boss(&["node", "power", "status", node_id])?.text.trim().ends_with("is off") {
         ensure!(Instant::now() < deadline, "{node_id} does not turn itself off");
         thread::sleep(Duration::from_millis(200));
     }

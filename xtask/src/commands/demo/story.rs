@@ -68,7 +68,7 @@ impl Story {
         let drive = Drive { path, serial: SERIAL.to_owned(), access: Access::ReadWrite };
         testbed.add_node(&NodeSpec {
             node_id: "pc1",
-            number: 1,
+            number: 11,
             disk: Disk::from(drive),
             disk_name: "vda",
             serial: SERIAL.to_owned(),
@@ -117,7 +117,7 @@ impl Story {
         let drive = self.experiment.other_drive(&other);
         self.testbed.add_node(&NodeSpec {
             node_id: "pc2",
-            number: 2,
+            number: 12,
             disk: drive,
             disk_name: "sda",
             serial: OTHER_SERIAL.to_owned(),

@@ -1,0 +1,100 @@
+//! Asking for swaps: who may, and then [`swap`](crate::swap) says what there is to do.
+
+use std::collections::BTreeMap;
+
+use crate::access::Actor;
+use crate::db::swaps::Swap;
+use crate::error::{ErrorKind, Result};
+use crate::experiment::manage::may_use;
+use crate::names::{ExperimentId, ImageId, NodeId, Vname};
+use crate::server::Boss;
+use crate::swap::capture::Captured;
+use crate::swap::{begin, capture, request};
+
+/// Swaps of this site, and who wants something of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Swaps<'a> {
+    /// What does it.
+    pub boss: &'a Boss,
+    /// Who wants it.
+    pub actor: &'a Actor,
+}
+
+impl Swaps<'_> {
+    /// A swap that the actor may know of.
+    ///
+    /// # Errors
+    /// `NotFound`
+    pub async fn find(&self, id: i64) -> Result<Swap> {
+        let none = || ErrorKind::NotFound.because(format_args!("there is no swap {id}"));
+        let swap = self.boss.db.swap(id).await?.ok_or_else(none)?;
+        if self.actor.sees(&self.boss.db, &swap.pid).await? { Ok(swap) } else { Err(none()) }
+    }
+
+    /// Saves the disks, if they are to be saved, and gives the nodes back.
+    ///
+    /// # Errors
+    /// `NotFound`, `Conflict`
+    pub async fn swapout(&self, id: &ExperimentId) -> Result<i64> {
+        self.actor.needs_experiment(&self.boss.db, id).await?;
+        request::swapout(self.boss, id, &self.actor.user.login).await
+    }
+
+    /// Gives the experiment nodes, and has their disks loaded. Which nodes exactly is for
+    /// administrators to say: only they know all.
+    ///
+    /// # Errors
+    /// `NotFound`, `Conflict`, `Refused`
+    pub async fn swapin(&self, id: &ExperimentId, on: &BTreeMap<Vname, NodeId>) -> Result<i64> {
+        self.actor.needs_experiment(&self.boss.db, id).await?;
+        if !on.is_empty() {
+            self.actor.needs_admin()?;
+        }
+        begin::swapin(self.boss, id, on, &self.actor.user.login).await
+    }
+
+    /// Has a node's disk loaded with an image that the project may use.
+    ///
+    /// # Errors
+    /// `NotFound`, `Conflict`
+    pub async fn load(&self, id: &ExperimentId, vname: &Vname, image: &ImageId) -> Result<i64> {
+        let db = &self.boss.db;
+        self.actor.needs_experiment(db, id).await?;
+        may_use(db, &id.pid, vname, image).await?;
+        begin::load(self.boss, id, vname, image, &self.actor.user.login).await
+    }
+
+    /// Has a node make an image of its disk, in a project that the actor is in. For everybody it
+    /// can be made by administrators.
+    ///
+    /// # Errors
+    /// `NotFound`, `Conflict`, `Refused`, `Invalid`
+    pub async fn capture(&self, node_id: &NodeId, of: &Captured) -> Result<i64> {
+        let (db, actor) = (&self.boss.db, self.actor);
+        let held = db.reservation_of(node_id).await?;
+        if let Some(held) = held {
+            actor.needs_experiment(db, &held.experiment).await?;
+        }
+        let image: Result<ImageId> =
+            of.image.parse().map_err(|error| ErrorKind::Invalid.because(error));
+        let pid = image?.pid;
+        actor.needs_project(db, &pid).await?;
+        if db.unix_gid(&pid, &of.gid).await?.is_none() {
+            let why = format!("there is no group {} in project {pid}", of.gid);
+            return Err(ErrorKind::NotFound.because(why));
+        }
+        if of.global {
+            actor.needs_admin()?;
+        }
+        capture::capture(self.boss, node_id, of, &actor.user.login).await
+    }
+
+    /// Asks for a swap to stop.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict`: it is over.
+    pub async fn cancel(&self, id: i64) -> Result<()> {
+        self.find(id).await?;
+        request::cancel(self.boss, id).await
+    }
+}
