@@ -83,7 +83,7 @@ impl Task {
                 self.not_before = Instant::now().checked_add(pause);
                 // The first time, and then ever more seldom; what a node says by tmcd is often in its
                 // files only some seconds later.
-                let patience = if doing.action == Action::Check { 4 } else { 1 };
+                let patience = if action == Action::Check { 4 } else { 1 };
                 if self.failures >= patience && self.failures.is_power_of_two() {
                     self.trouble = Some(format!("{}; tried again", error.why));
                 }
