@@ -16,7 +16,7 @@ use crate::{apt, command};
 /// It refuses to run as root.
 const USER: &str = "postgres";
 /// How long it may take to start.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 /// How often it is asked whether it is there.
 const LOOK: Duration = Duration::from_millis(50);
 

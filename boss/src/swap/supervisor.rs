@@ -133,7 +133,7 @@ impl Supervisor {
         turn: bool,
     ) -> sqlx::Result<Option<RunState>> {
         let task = self.tasks.entry(run.id).or_default();
-        let acted = task.finished().await;
+        let acted = task.finished();
         let heard = task.heartbeat(&self.boss, run).await;
         let seen = Seen {
             now: now(),
@@ -232,12 +232,7 @@ impl Supervisor {
                 }
                 if task.is_free() {
                     let work = actions::perform(&self.boss, swap, run, action);
-                    let boss = Arc::clone(&self.boss);
-                    task.start(action, async move {
-                        let result = work.await;
-                        boss.wake.notify_one();
-                        result
-                    });
+                    task.start(&self.boss, action, work);
                 }
             }
             // Nothing is left to do for it.

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::task::JoinHandle;
 
 use super::machine::{Action, ActionError};
@@ -20,7 +21,7 @@ const PAUSES: [Duration; 2] = [Duration::from_secs(2), Duration::from_mins(1)];
 #[derive(Debug)]
 struct Doing {
     action: Action,
-    handle: JoinHandle<Result<(), ActionError>>,
+    result: oneshot::Receiver<Result<(), ActionError>>,
 }
 
 /// What is being done for a run.
@@ -44,21 +45,35 @@ impl Task {
         self.doing.is_none() && self.not_before.is_none_or(|instant| instant <= Instant::now())
     }
 
-    /// Starts an action.
+    /// Starts an action. Boss is woken when it has ended.
     pub(super) fn start(
         &mut self,
+        boss: &Arc<Boss>,
         action: Action,
         work: impl Future<Output = Result<(), ActionError>> + Send + 'static,
     ) {
-        self.doing = Some(Doing { action, handle: tokio::spawn(work) });
+        let (end, result) = oneshot::channel();
+        let boss = Arc::clone(boss);
+        tokio::spawn(async move {
+            // Nobody listens, if another boss has the swap now. Whoever is woken must find it there.
+            let _ = end.send(work.await);
+            boss.wake.notify_one();
+        });
+        self.doing = Some(Doing { action, result });
     }
 
     /// How the action ended, if it has since the last call.
-    pub(super) async fn finished(&mut self) -> Option<(Action, Result<(), ActionError>)> {
-        let doing = self.doing.take_if(|doing| doing.handle.is_finished())?;
-        let result = doing.handle.await.unwrap_or_else(|error| {
-            Err(ActionError { why: format!("a fault of boss: {error}"), is_final: false })
-        });
+    pub(super) fn finished(&mut self) -> Option<(Action, Result<(), ActionError>)> {
+        let doing = self.doing.as_mut()?;
+        let action = doing.action;
+        let result = match doing.result.try_recv() {
+            Ok(result) => result,
+            Err(TryRecvError::Empty) => return None,
+            Err(TryRecvError::Closed) => {
+                Err(ActionError { why: "a fault of boss".to_owned(), is_final: false })
+            }
+        };
+        self.doing = None;
         match &result {
             Ok(()) => (self.failures, self.not_before) = (0, None),
             Err(error) => {
@@ -68,13 +83,13 @@ impl Task {
                 self.not_before = Instant::now().checked_add(pause);
                 // The first time, and then ever more seldom; what a node says by tmcd is often in its
                 // files only some seconds later.
-                let patience = if doing.action == Action::Check { 4 } else { 1 };
+                let patience = if action == Action::Check { 4 } else { 1 };
                 if self.failures >= patience && self.failures.is_power_of_two() {
                     self.trouble = Some(format!("{}; tried again", error.why));
                 }
             }
         }
-        Some((doing.action, result))
+        Some((action, result))
     }
 
     /// What the node's files say, if that is new. Reading them may take as long as the file server

@@ -87,7 +87,7 @@ impl Load {
             let boss = Boss::new(site.config().clone()).await?;
             let pace = Pace {
                 boot: Duration::from_millis(500),
-                beat: Duration::from_millis(1000),
+                beat: Duration::from_secs(1),
                 ..Pace::default()
             };
             let plan =
@@ -122,9 +122,9 @@ impl Load {
         let json = serde_json::to_string_pretty(&report)?;
         fs::write(target.join("report.json"), &json)?;
         if self.json {
-            println!("{json}")
+            println!("{json}");
         } else {
-            print!("{report}")
+            print!("{report}");
         }
         report.judge()
     }

@@ -138,6 +138,23 @@ const QUICK: &[Step] = &[
         &["test", "--workspace", "--locked", "--test", "power", "--test", "service"],
     ),
     step(
+        "boss' images, swap information and interfaces, with SQLite and PostgreSQL",
+        10,
+        &[
+            "test",
+            "--workspace",
+            "--locked",
+            "--test",
+            "image",
+            "--test",
+            "swapinfo",
+            "--test",
+            "api",
+            "--test",
+            "cli",
+        ],
+    ),
+    step(
         "files and disks inside of images",
         10,
         &["test", "--workspace", "--locked", "--test", "browse"],

@@ -154,26 +154,26 @@ impl Work<'_> {
             error: Some(why.to_owned()),
             ..Status::default()
         };
-        self.write(status)?;
+        self.write(&status)?;
         Ok(End::Code(code))
     }
 
     fn done(&self) -> Result<(), Stop> {
-        self.write(Status { result: Some(0), ..status(Phase::Done, 100) })
+        self.write(&Status { result: Some(0), ..status(Phase::Done, 100) })
     }
 
     /// A heartbeat, and the time until the next one.
     fn beat(&self, phase: Phase, percent: u64) -> Result<(), Stop> {
-        self.write(status(phase, percent))?;
+        self.write(&status(phase, percent))?;
         self.mfs.life.pause(match self.mfs.node.behaviour() {
             Behaviour::SlowHeartbeat(pause) => pause,
             _ => self.mfs.node.around.pace.beat,
         })
     }
 
-    fn write(&self, status: Status) -> Result<(), Stop> {
+    fn write(&self, status: &Status) -> Result<(), Stop> {
         let phase = status.phase;
-        self.files.write_status(&status)?;
+        self.files.write_status(status)?;
         self.mfs.node.note(Did::Status(phase));
         Ok(())
     }

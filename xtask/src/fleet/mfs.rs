@@ -39,10 +39,14 @@ fn boot(node: &Arc<SimNode>, life: &Arc<Life>) -> Result<(), Stop> {
     let pace = node.around.pace;
     life.pause(pace.boot)?;
     let restarted = node.interrupted.load(Ordering::Relaxed) > 0;
-    match node.behaviour() {
-        Behaviour::NeverBoots => return silence(node),
-        Behaviour::DiesSaving { returns: false } if restarted => return silence(node),
-        _ => {}
+    let boots = match node.behaviour() {
+        Behaviour::NeverBoots => false,
+        Behaviour::DiesSaving { returns: false } => !restarted,
+        _ => true,
+    };
+    if !boots {
+        node.note(Did::Silent);
+        return Ok(());
     }
     loop {
         let start = Instant::now();
@@ -66,11 +70,6 @@ fn boot(node: &Arc<SimNode>, life: &Arc<Life>) -> Result<(), Stop> {
         }
         life.pause(pace.again)?;
     }
-}
-
-fn silence(node: &SimNode) -> Result<(), Stop> {
-    node.note(Did::Silent);
-    Ok(())
 }
 
 /// A node in the MFS.
@@ -97,7 +96,7 @@ impl<'a> Mfs<'a> {
         let (host, port) = boss.split_once(':').context("mfs.boss= has no port")?;
         let (host, port): (Ipv4Addr, u16) = (host.parse()?, port.parse()?);
         let key = Key::new(words.need("mfs.key")?).map_err(|fault| anyhow!("mfs.key= {fault}"))?;
-        let client = Client::new(&[host], Some(port)).map_err(failed)?;
+        let client = Client::new(&[host], Some(port)).map_err(|failure| failed(&failure))?;
         let client = client.with_source(node.address()).with_key(Some(key));
         let tmcd = SocketAddr::new(IpAddr::V4(host), port);
         Ok(Self { node, life, words, client, tmcd })
@@ -113,7 +112,8 @@ impl<'a> Mfs<'a> {
             }
         };
         if self.node.behaviour() == Behaviour::HangsInMfs {
-            return silence(self.node);
+            self.node.note(Did::Silent);
+            return Ok(());
         }
         let (job, save) = self.job()?;
         if self.node.behaviour() == Behaviour::Forges {
@@ -124,7 +124,10 @@ impl<'a> Mfs<'a> {
         match end {
             End::Code(code) => self.report(code),
             End::Garbage(text) => self.forge(text, Some(self.words.need("mfs.key")?)),
-            End::Nothing => silence(self.node),
+            End::Nothing => {
+                self.node.note(Did::Silent);
+                Ok(())
+            }
         }
     }
 
@@ -202,7 +205,7 @@ impl<'a> Mfs<'a> {
         let answer = ask();
         self.node.around.samples.note(command, start.elapsed(), answer.is_ok());
         self.life.go_on()?;
-        answer.map_err(|failure| failed(failure).into())
+        answer.map_err(|failure| failed(&failure).into())
     }
 }
 
@@ -217,7 +220,7 @@ fn post(node: &SimNode, tmcd: SocketAddr, text: &str, key: Option<&str>) -> Resu
     Ok(())
 }
 
-fn failed(failure: Failure) -> anyhow::Error {
+fn failed(failure: &Failure) -> anyhow::Error {
     anyhow!("{}", failure.message)
 }
 

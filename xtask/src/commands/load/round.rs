@@ -182,15 +182,11 @@ impl Stand<'_> {
             let name = run.decision.outcome.map_or("none", Outcome::name);
             *outcomes.entry(name.to_owned()).or_default() += 1;
         }
-        let database_mib = match self.postgres {
-            Some(server) => {
-                let bytes: f64 = server.sql("SELECT pg_database_size('boss')")?.parse()?;
-                bytes / 1_048_576.0
-            }
-            None => {
-                let path = self.boss.config.database.trim_start_matches("sqlite://");
-                file_size(path.as_ref())
-            }
+        let database_mib = if let Some(server) = self.postgres {
+            let bytes: f64 = server.sql("SELECT pg_database_size('boss')")?.parse()?;
+            bytes / 1_048_576.0
+        } else {
+            file_size(self.boss.config.database.trim_start_matches("sqlite://").as_ref())
         };
         Ok(Round {
             seconds,
