@@ -198,7 +198,15 @@ fn work(run: &Run, seen: &Seen, policy: Policy) -> Step {
         return match checked {
             Ok(()) => Step::Stop(Outcome::Done, String::new()),
             Err(error) if error.is_final => Step::Stop(Outcome::Failed, error.why.clone()),
-            Err(_) => Step::Stay,
+            Err(error) => {
+                // The file server may be away for a while; not for ever.
+                let late = seen.now.saturating_sub(decision.entered_at) > run.work_limit;
+                if !late && !seen.cancelled {
+                    return Step::Stay;
+                }
+                let why = format!("what it has done could not be looked at: {}", error.why);
+                Step::Stop(Outcome::Failed, why)
+            }
         };
     }
     match status(run) {

@@ -43,7 +43,8 @@ impl Supervisor {
     pub fn new(boss: Arc<Boss>) -> Self {
         let limits = &boss.config.limits;
         let policy = Policy { attempts: limits.boot_attempts.max(1), backoff: limits.backoff };
-        let owner = format!("{}-{:016x}", std::process::id(), rand::random::<u64>());
+        // Only one process at a time can listen there: what its predecessor had is its own at once.
+        let owner = format!("{}:{}", boss.config.address, boss.config.listen.http.port());
         Self { boss, owner, policy, tasks: HashMap::new() }
     }
 

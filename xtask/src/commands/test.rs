@@ -169,6 +169,12 @@ const QUICK: &[Step] = &[
         4,
         &["test", "--workspace", "--locked", "--test", "tmcd"],
     ),
+    // They mostly wait.
+    step(
+        "boss and nodes that misbehave, on SQLite and PostgreSQL",
+        10,
+        &["test", "--workspace", "--locked", "--test", "boss", "--", "--test-threads=8"],
+    ),
     step(
         "golden files of the reference programs",
         20,

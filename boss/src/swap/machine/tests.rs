@@ -86,6 +86,13 @@ fn a_save_from_request_to_end() {
     );
     let seen = Seen { acted: Some((Action::Check, Ok(()))), ..at(50) };
     assert_eq!(step(&run, &seen, POLICY), Step::Stop(Outcome::Done, String::new()));
+    // A file server that is away for a while, and for ever.
+    let error = ActionError { why: "no answer".to_owned(), is_final: false };
+    let unread = |now| Seen { acted: Some((Action::Check, Err(error.clone()))), ..at(now) };
+    assert_eq!(step(&run, &unread(1000), POLICY), Step::Stay);
+    assert!(matches!(step(&run, &unread(1001), POLICY), Step::Stop(Outcome::Failed, _)));
+    let cancelled = Seen { cancelled: true, ..unread(60) };
+    assert!(matches!(step(&run, &cancelled, POLICY), Step::Stop(Outcome::Failed, _)));
     run.decision.state = RunState::Stopping;
     run.decision.outcome = Some(Outcome::Done);
     assert_eq!(wanted(&run, None), Some(Action::TurnOff));
