@@ -97,6 +97,12 @@ impl Postgres {
         format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port)
     }
 
+    /// The same by the server's socket, which is there in other networks of this machine, too.
+    pub fn socket_url_of(&self, database: &str) -> String {
+        let directory = self.directory.path().display();
+        format!("postgres://{USER}@localhost:{}/{database}?host={directory}", self.port)
+    }
+
     /// Makes a data base; where it is.
     ///
     /// # Errors

@@ -1,4 +1,5 @@
 //! `boss image`: images and their signatures.
+#![allow(rustdoc::invalid_html_tags, reason = "clap shows these texts as they are")]
 
 use std::path::PathBuf;
 

@@ -72,7 +72,7 @@ impl Bossed {
 
 fn idle() -> Result<Boot> {
     Ok(Boot::Mfs(Box::new(Words {
-        job: Job::Idle,
+        job: Some(Job::Idle),
         pid: "testbed".parse()?,
         eid: "trial".parse()?,
         vname: "node1".parse()?,

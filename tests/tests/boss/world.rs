@@ -12,7 +12,7 @@ use boss::swap::{Outcome, request};
 use xtask::fleet::{Fleet, LOGIN, Limits, Plan, SimNode, Site};
 
 /// How long anything may take.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 /// How often something is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 

@@ -11,9 +11,10 @@ use std::fs;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use xtask::mfs::{Image, Manifest};
 use xtask::node_disk::Sizes;
+use xtask::postgres::Postgres;
 use xtask::{apt, mfs, paths, testbed, tools};
 
 use story::Story;
@@ -28,9 +29,19 @@ const SIZES: Sizes = Sizes { esp: 48, root: 768, swap: 64, files: 320 };
 /// target/demo.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
+    /// Boss' data base: a file, or a server of `PostgreSQL` that is started for it.
+    #[arg(long, value_enum, default_value_t = Kind::Sqlite)]
+    database: Kind,
     /// Keep the disks, too (about 4 GB); else only the results stay.
     #[arg(long)]
     keep: bool,
+}
+
+/// Data bases that boss can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    Sqlite,
+    Postgres,
 }
 
 impl Demo {
@@ -47,7 +58,15 @@ impl Demo {
         print_image(&image);
 
         let directory = paths::target().join("demo");
-        let story = Story::begin(&directory, &boss, &image, SIZES)?;
+        let postgres = match self.database {
+            Kind::Sqlite => None,
+            Kind::Postgres => Some(Postgres::start()?),
+        };
+        if let Some(postgres) = &postgres {
+            postgres.create("demo")?;
+        }
+        let database = postgres.as_ref().map(|postgres| postgres.socket_url_of("demo"));
+        let story = Story::begin(&directory, &boss, &image, database.as_deref(), SIZES)?;
         let told = story.tell()?;
         summary::print(&told)?;
         println!();

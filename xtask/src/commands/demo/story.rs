@@ -53,11 +53,12 @@ impl Story {
         directory: &Path,
         boss: &Path,
         image: &Image,
+        database: Option<&str>,
         sizes: Sizes,
     ) -> Result<Self> {
         step("starting a testbed: a control network, boss, DHCP as boss configures it, NFS");
         let more = "[limits]\nshutdown = 60\n";
-        let mut testbed = Testbed::start(directory, boss, image, None, more)?;
+        let mut testbed = Testbed::start(directory, boss, image, database, more)?;
         let directory = testbed.directory().to_owned();
         let scratch = directory.join("scratch");
         fs::create_dir_all(&scratch)?;
