@@ -1,5 +1,5 @@
 //! Looks at all runs of this boss' swaps every second, or when something is heard: writes down what
-//! [`machine`](super::machine) decides, starts what that needs done, and never waits for a node.
+//! [`machine`] decides, starts what that needs done, and never waits for a node.
 //!
 //! What it keeps in memory (who does what at the moment) is nothing that the next boss needs: every
 //! action may be done again.

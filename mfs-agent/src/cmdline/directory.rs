@@ -14,7 +14,7 @@ pub struct ServerDirectory(String);
 /// Why a path is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DirectoryFault {
-    /// Longer than [`LONGEST`].
+    /// Longer than it may be.
     Length,
     /// Neither in `/proj` nor in `/groups`.
     Elsewhere,

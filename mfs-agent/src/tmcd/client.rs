@@ -382,13 +382,13 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let server = std::thread::spawn(move || {
             let (mut stream, from) = listener.accept().unwrap();
-            stream.read_to_end(&mut std::vec::Vec::new()).unwrap();
+            stream.read_to_end(&mut Vec::new()).unwrap();
             stream.write_all(b"pc1\n").unwrap();
             from.ip()
         });
         let client = Client::new(&[Ipv4Addr::LOCALHOST], Some(port)).unwrap();
         let client = client.with_source(Ipv4Addr::new(127, 9, 8, 7));
-        client.boss(core::time::Duration::from_secs(5), &|| {}).node_id().unwrap();
+        client.boss(Duration::from_secs(5), &|| {}).node_id().unwrap();
         assert_eq!(server.join().unwrap(), Ipv4Addr::new(127, 9, 8, 7));
     }
 }
