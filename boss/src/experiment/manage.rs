@@ -7,9 +7,10 @@ use crate::db::experiments::{Experiment, ExperimentState, WantedNode};
 use crate::db::{Database, is_taken, now};
 use crate::error::{ErrorKind, Result};
 use crate::experiment::directories;
+use crate::files::blocking;
 use crate::layout::Layout;
 use crate::names::{Eid, ExperimentId, Gid, ImageId, Pid, Vname};
-use crate::swapinfo::{Purpose, Scope, Swapinfo, Vnode};
+use crate::swapinfo::{Purpose, Scope, Swapinfo, Vnode, saved_nodes};
 
 /// More nodes than that are a typing error.
 const MOST_NODES: usize = 1000;
@@ -90,6 +91,7 @@ impl Experiments<'_> {
             created_at: now(),
         };
         let id = experiment.id();
+        self.check_nothing_is_saved(&experiment).await?;
         db.add_experiment(&experiment, &new.nodes).await.map_err(|error| {
             let why = format!("there is an experiment {id} already");
             if is_taken(&error) { ErrorKind::Conflict.because(why) } else { error.into() }
@@ -99,6 +101,24 @@ impl Experiments<'_> {
             return Err(error.into());
         }
         Ok(experiment)
+    }
+
+    /// Disks of an earlier experiment of that name are not this one's: they would come back at its
+    /// first swapin.
+    async fn check_nothing_is_saved(&self, experiment: &Experiment) -> Result<()> {
+        let (layout, of) = (self.layout.clone(), experiment.clone());
+        let saved = blocking(move || saved_nodes(&layout, &of)).await?;
+        if saved.is_empty() {
+            return Ok(());
+        }
+        let Experiment { pid, gid, eid, .. } = experiment;
+        let place = self.layout.swapinfo(pid, gid, eid).here;
+        Err(ErrorKind::Conflict.because(format_args!(
+            "{} has saved disks ({}) of an earlier experiment of that name; move them away, or \
+             take another name",
+            place.display(),
+            saved.join(" ")
+        )))
     }
 
     /// Nodes with names of their own, and images that the project may use.

@@ -41,6 +41,8 @@ pub struct Seen {
     pub progress: Option<Progress>,
     /// The error that it tells of.
     pub error: Option<String>,
+    /// Whether that is known, or won't be.
+    pub error_is_known: bool,
 }
 
 /// What is to be done for a run. All of them may be done again.
@@ -212,6 +214,8 @@ fn work(run: &Run, seen: &Seen, policy: Policy) -> Step {
     match status(run) {
         Some(Status::Success) if decision.state == RunState::Verifying => return Step::Stay,
         Some(Status::Success) => return Step::Enter(RunState::Verifying),
+        // What happened is said in the node's files, some moments later.
+        Some(Status::Code(_)) if !seen.error_is_known => return Step::Stay,
         Some(Status::Code(code)) => {
             let why = failure(code, seen.error.as_deref());
             return if is_transient(code) {

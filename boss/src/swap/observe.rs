@@ -24,6 +24,8 @@ pub(super) struct Heard {
     pub(super) progress: Option<Progress>,
     /// The error that it says the run ended with.
     pub(super) error: Option<String>,
+    /// Whether there is nothing more to be waited for of that.
+    pub(super) has_error_or_never: bool,
 }
 
 /// Reads what there is.
@@ -43,11 +45,11 @@ fn heard(directory: &Directory, vname: &str) -> anyhow::Result<Heard> {
             written,
             ..Progress::default()
         });
-        return Ok(Heard { status, progress, error: None });
+        return Ok(Heard { status, progress, ..Heard::default() });
     };
     let Status { phase, scanned, total, changed, written, error, .. } = parsed;
     let progress = Progress { phase: phase.name().to_owned(), scanned, total, changed, written };
-    Ok(Heard { status, progress: Some(progress), error })
+    Ok(Heard { status, progress: Some(progress), error, ..Heard::default() })
 }
 
 /// The size of the image that is being written.

@@ -143,6 +143,7 @@ impl Supervisor {
             acted,
             progress: heard.progress,
             error: heard.error,
+            error_is_known: heard.has_error_or_never,
         };
         let before = run.clone();
         if let Some(progress) = &seen.progress {

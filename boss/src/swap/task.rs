@@ -14,6 +14,9 @@ use crate::server::Boss;
 
 /// How often a node's heartbeat is read. It writes one every three seconds.
 const LOOK: Duration = Duration::from_secs(3);
+/// How long the error is waited for that a node writes to its status when it has said by tmcd that
+/// it failed.
+const LAST_WORDS: Duration = Duration::from_secs(8);
 /// The pause after an action that failed; it doubles, up to the second.
 const PAUSES: [Duration; 2] = [Duration::from_secs(2), Duration::from_mins(1)];
 
@@ -32,6 +35,8 @@ pub(super) struct Task {
     not_before: Option<Instant>,
     look: Option<JoinHandle<Heard>>,
     looked: Option<Instant>,
+    /// When the node was heard to have ended.
+    said_at: Option<Instant>,
     /// The status that was there before the node was booted, which is not its.
     before: Option<Vec<u8>>,
     reported: i64,
@@ -98,18 +103,22 @@ impl Task {
         let mut heard = Heard::default();
         if let Some(look) = self.look.take_if(|look| look.is_finished()) {
             heard = look.await.unwrap_or_default();
+            if run.signs.up_at.is_none() {
+                // Whatever is there is of an earlier run.
+                self.before = heard.status.take();
+                heard = Heard::default();
+            } else if heard.status.is_some() && heard.status == self.before {
+                heard = Heard::default();
+            }
         }
-        if run.signs.up_at.is_none() {
-            // Whatever is there is of an earlier run.
-            self.before.clone_from(&heard.status);
-            heard = Heard { status: heard.status, ..Heard::default() };
-        } else if heard.status.is_some() && heard.status == self.before {
-            heard = Heard::default();
-        }
-        let due = self.looked.is_none_or(|looked| looked.elapsed() >= LOOK);
-        let ended =
-            run.signs.startstatus.is_some() && self.looked.is_some() && heard.error.is_none();
-        if run.decision.state.wants_mfs() && self.look.is_none() && (due || ended) {
+        let said = run.signs.startstatus.is_some();
+        let said_at = said.then(|| *self.said_at.get_or_insert_with(Instant::now));
+        self.said_at = said_at;
+        let waited = said_at.is_some_and(|at| at.elapsed() >= LAST_WORDS);
+        heard.has_error_or_never = heard.error.is_some() || waited;
+        let pause = if said { LOOK / 6 } else { LOOK };
+        let due = self.looked.is_none_or(|looked| looked.elapsed() >= pause);
+        if run.decision.state.wants_mfs() && self.look.is_none() && due {
             self.looked = Some(Instant::now());
             self.look = Some(tokio::spawn(observe::look(Arc::clone(boss), run.clone())));
         }

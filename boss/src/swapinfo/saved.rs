@@ -127,6 +127,21 @@ pub fn saved_bases(
     bases(&Directory::below(layout, &place.here)?)
 }
 
+/// The nodes of which an experiment's directory has saved disks.
+///
+/// # Errors
+/// If the directory is there and can't be read.
+pub fn saved_nodes(layout: &Layout, experiment: &Experiment) -> anyhow::Result<Vec<String>> {
+    let Experiment { pid, gid, eid, .. } = experiment;
+    let place = layout.swapinfo(pid, gid, eid);
+    if !place.here.try_exists().unwrap_or(true) {
+        return Ok(Vec::new());
+    }
+    let names = Directory::below(layout, &place.here)?.names()?;
+    let nodes = names.iter().filter_map(|name| name.strip_suffix("-swap.meta"));
+    Ok(nodes.map(str::to_owned).collect())
+}
+
 /// Puts what a node has saved aside, unless its base has this signature: it is no state of what is
 /// loaded now. What was put aside before is gone then.
 pub(super) fn put_aside(

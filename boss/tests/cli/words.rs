@@ -81,6 +81,20 @@ fn what_programs_read_is_json() {
     assert_eq!(site.json("exp list"), serde_json::json!([]));
 }
 
+/// Another experiment of the same name would get them at its first swapin.
+#[test]
+fn saved_disks_of_an_earlier_experiment_are_in_the_way() {
+    let site = Site::with_experiment();
+    let swapinfo = site.path("proj/testbed/exp/trial/swapinfo");
+    std::fs::write(swapinfo.join("a-swap.meta"), "VNAME=a\n").unwrap();
+    assert!(site.boss("exp rm testbed/trial").status.success());
+    let output = site.boss("exp create testbed/trial --node a --as mike");
+    assert_eq!(output.status.code(), Some(4), "{}", said(&output));
+    assert!(said(&output).contains("saved disks (a)"), "{}", said(&output));
+    std::fs::remove_file(swapinfo.join("a-swap.meta")).unwrap();
+    assert!(site.boss("exp create testbed/trial --node a --as mike").status.success());
+}
+
 /// What isn't said of a machine or a disk stays.
 #[test]
 fn machines_change_as_far_as_is_said() {

@@ -39,7 +39,7 @@ fn run(state: RunState) -> Run {
 }
 
 fn at(now: i64) -> Seen {
-    Seen { now, ..Seen::default() }
+    Seen { now, error_is_known: true, ..Seen::default() }
 }
 
 fn up(state: RunState) -> Run {
@@ -122,6 +122,17 @@ fn only_zero_is_success() {
         assert!(why.contains(word), "{why}");
         assert_eq!(wanted(&run, None), None);
     }
+}
+
+#[test]
+fn a_failure_is_told_with_its_reason() {
+    let mut run = up(RunState::Working);
+    run.signs.startstatus = Some("26".to_owned());
+    let early = Seen { error_is_known: false, ..at(20) };
+    assert_eq!(step(&run, &early, POLICY), Step::Stay);
+    let seen = Seen { error: Some("no disk sda".to_owned()), ..at(21) };
+    let Step::Stop(Outcome::Failed, why) = step(&run, &seen, POLICY) else { panic!("no end") };
+    assert_eq!(why, "exit status 26: no disk sda");
 }
 
 #[test]
