@@ -152,6 +152,8 @@ const QUICK: &[Step] = &[
             "api",
             "--test",
             "cli",
+            "--test",
+            "answers",
         ],
     ),
     step(
