@@ -7,6 +7,8 @@ mod actions;
 pub mod begin;
 pub mod capture;
 pub mod command;
+#[cfg(test)]
+mod fixture;
 mod limits;
 pub mod machine;
 mod observe;

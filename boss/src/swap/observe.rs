@@ -171,3 +171,40 @@ fn check_saved(directory: &Directory, run: &Run) -> Result<(), Wrong> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn what_nodes_say_of_progress() {
+        let scratch = tempfile::tempdir().unwrap();
+        let at = |name: &str| scratch.path().join(name);
+        let heard = || heard(&Directory::trusted(scratch.path()).unwrap(), "a");
+        assert_eq!(heard().unwrap().progress, None);
+        // Another MFS than ours: only its image can be seen, which grows.
+        for bytes in [1000, 3000] {
+            fs::write(at("a-swap.ndz"), vec![0; bytes]).unwrap();
+            let progress = heard().unwrap().progress.unwrap();
+            assert_eq!((progress.phase.as_str(), progress.written), ("save", bytes as u64));
+        }
+        fs::write(at("a-swap.ndz.tmp"), "new").unwrap();
+        assert_eq!(heard().unwrap().progress.unwrap().written, 3);
+        // A status says more, if it is one.
+        fs::write(at("a-swap.status"), "PHASE=").unwrap();
+        assert_eq!(heard().unwrap().progress.unwrap().written, 3);
+        let status = Status { scanned: 7, total: 9, written: 5, ..Status::default() };
+        fs::write(at("a-swap.status"), status.to_string()).unwrap();
+        let progress = heard().unwrap().progress.unwrap();
+        assert_eq!((progress.scanned, progress.total, progress.written), (7, 9, 5));
+        // What a user puts in its place is not read.
+        fs::remove_file(at("a-swap.status")).unwrap();
+        symlink("/etc/passwd", at("a-swap.status")).unwrap();
+        assert!(heard().is_err());
+        fs::remove_file(at("a-swap.status")).unwrap();
+        fs::write(at("a-swap.status"), vec![b'X'; 1 << 20]).unwrap();
+        assert!(heard().is_err());
+    }
+}

@@ -165,3 +165,28 @@ impl Drop for Task {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::swaps::Progress;
+    use crate::swap::RunState;
+    use crate::swap::fixture::run;
+
+    #[test]
+    fn how_far_it_is_is_said_every_minute() {
+        let mut run = run(RunState::Working);
+        run.signs.up_at = Some(0);
+        (run.decision.entered_at, run.decision.progress_at) = (10, 130);
+        let (scanned, total, changed, written) = (5 << 20, 9 << 20, 2 << 20, 1 << 20);
+        let phase = "save".to_owned();
+        run.decision.progress = Progress { phase, scanned, total, changed, written };
+        let mut task = Task::default();
+        assert_eq!(task.due_report(&run, 69, 60), None);
+        let text = task.due_report(&run, 130, 60).unwrap();
+        assert_eq!(text, "still saving after 2 min: 5 of 9 MiB read, 2 MiB changed, 1 MiB written");
+        assert_eq!(task.due_report(&run, 189, 60), None);
+        let text = task.due_report(&run, 195, 60).unwrap();
+        assert!(text.ends_with("nothing has moved for 65 s"), "{text}");
+    }
+}

@@ -3,40 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::db::swaps::{Decision, Signs};
+use crate::db::swaps::Signs;
+use crate::swap::fixture::run;
 
 const POLICY: Policy = Policy { attempts: 3, backoff: 10 };
-
-fn run(state: RunState) -> Run {
-    Run {
-        id: 1,
-        swap_id: 1,
-        kind: Kind::Swapout,
-        node_id: "pc1".parse().unwrap(),
-        vname: "node-a".parse().unwrap(),
-        job: crate::swap::Job::Swapout,
-        command: "create-swapimage".to_owned(),
-        directory: "/proj/testbed/exp/trial/swapinfo".to_owned(),
-        file_server: "fs".to_owned(),
-        boot_limit: 300,
-        work_limit: 1000,
-        idle_limit: 100,
-        meta_before: String::new(),
-        decision: Decision {
-            state,
-            entered_at: 0,
-            outcome: None,
-            reason: String::new(),
-            attempt: 1,
-            not_before: 0,
-            power_at: None,
-            off_at: None,
-            progress: Progress::default(),
-            progress_at: 0,
-        },
-        signs: Signs::default(),
-    }
-}
 
 fn at(now: i64) -> Seen {
     Seen { now, error_is_known: true, ..Seen::default() }
