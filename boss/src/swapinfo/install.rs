@@ -40,6 +40,8 @@ pub(super) fn install(
     files: &Files<'_>,
     owner: Option<Owner>,
 ) -> anyhow::Result<()> {
+    // Without an owner nobody else could read what only root and its group may.
+    let mode = if owner.is_some() { FILE_MODE } else { 0o644 };
     let part = format!("{vname}.part");
     directory.remove(&part)?;
     // The link comes before what it leads to: from here on, nobody who looks for signatures that
@@ -50,7 +52,7 @@ pub(super) fn install(
         found.ok().flatten().is_some_and(|bytes| Sha256::of(&bytes) == wanted)
     };
     if !is_there(directory.read(files.shared, SIGNATURE_LIMIT)) {
-        directory.replace(files.shared, files.signature, owner, FILE_MODE)?;
+        directory.replace(files.shared, files.signature, owner, mode)?;
         ensure!(
             is_there(directory.read(files.shared, SIGNATURE_LIMIT)),
             "{} doesn't hold what was written to it",
@@ -60,7 +62,7 @@ pub(super) fn install(
     if let Some(image) = files.base_image {
         directory.link(&format!("{vname}.ndz"), image)?;
     }
-    directory.replace(&part, files.part.to_string().as_bytes(), owner, FILE_MODE)?;
+    directory.replace(&part, files.part.to_string().as_bytes(), owner, mode)?;
     directory.sync()
 }
 
