@@ -124,6 +124,7 @@ mod tests {
     use super::*;
     use imagezip_core::digest::HashType;
     use imagezip_core::signature::HashBlockSize;
+    use std::os::unix::fs::PermissionsExt;
 
     fn part() -> Part {
         Part::parse(b"DISK=sda LOADPART=0 BOOTPART=2").unwrap()
@@ -148,6 +149,11 @@ mod tests {
             assert_eq!(fs::read(directory.join("node-a.sig")).unwrap(), signature());
             let line = fs::read(directory.join("node-a.part")).unwrap();
             assert_eq!(line, b"DISK=sda LOADPART=0 BOOTPART=2\n");
+            // Nodes read them in their user's name.
+            for name in [shared, "node-a.part"] {
+                let mode = fs::metadata(directory.join(name)).unwrap().permissions().mode();
+                assert_eq!(mode & 0o777, 0o644, "{name}");
+            }
         }
     }
 
