@@ -165,12 +165,8 @@ impl Testbed {
         Ok(())
     }
 
-    /// Starts boss; nodes go on whether it runs or not.
-    ///
-    /// # Errors
-    /// If it does not answer.
-    pub fn start_boss(&mut self) -> Result<()> {
-        self.server = None;
+    /// Starts boss, and waits until it answers.
+    fn start_boss(&mut self) -> Result<()> {
         self.server = Some(self.room.serve(&self.program, &self.directory)?);
         let deadline = Instant::now() + START;
         loop {
@@ -190,11 +186,6 @@ impl Testbed {
             ensure!(Instant::now() < deadline, "boss does not answer:\n{}", log());
             std::thread::sleep(Duration::from_millis(50));
         }
-    }
-
-    /// Kills boss, as a crash would.
-    pub fn kill_boss(&mut self) {
-        self.server = None;
     }
 
     /// Adds a node: to boss, and as a machine that boss can turn on.

@@ -44,8 +44,6 @@ CREATE TABLE nodes (
     -- What the node has last said of itself, and when.
     event_state TEXT NOT NULL DEFAULT '',
     event_at BIGINT NOT NULL DEFAULT 0,
-    boot_errno BIGINT NOT NULL DEFAULT 0,
-    boot_log TEXT NOT NULL DEFAULT '',
     -- May not be given out.
     out_of_service TEXT
 );

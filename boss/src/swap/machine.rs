@@ -143,6 +143,10 @@ pub fn succeeded(runs: &[&Run]) -> bool {
 pub fn step(run: &Run, seen: &Seen, policy: Policy) -> Step {
     let decision = &run.decision;
     match decision.state {
+        // It may still be in the MFS, and at work.
+        RunState::Requested if seen.cancelled && decision.attempt > 1 => {
+            Step::Stop(Outcome::Failed, "cancelled before another attempt".to_owned())
+        }
         RunState::Requested if seen.cancelled => {
             Step::End(Outcome::Failed, "cancelled before it began".to_owned())
         }

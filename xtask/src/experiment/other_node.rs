@@ -70,15 +70,6 @@ impl Experiment {
         Disk::from(Drive { path, serial, access: Access::ReadWrite }).on(Bus::Ahci)
     }
 
-    /// Gives the node the `.part` of the other node's disk, as boss does when the experiment gets
-    /// that node.
-    ///
-    /// # Errors
-    /// If a file can't be written.
-    pub fn install_other_part(&self) -> Result<()> {
-        self.install_part(&format!("DISK=sda LOADPART=0 BOOTPART=2 SERIAL={OTHER_SERIAL}"))
-    }
-
     /// Compares a disk that this experiment was loaded onto with the one that was saved.
     ///
     /// # Errors

@@ -140,6 +140,16 @@ fn nodes_that_start_again_and_errors_that_pass() {
 }
 
 #[test]
+fn who_was_at_work_is_turned_off_when_it_is_cancelled() {
+    let mut run = run(RunState::Requested);
+    let cancelled = Seen { cancelled: true, ..at(5) };
+    assert!(matches!(step(&run, &cancelled, POLICY), Step::End(Outcome::Failed, _)));
+    // It waits for another attempt, and is in the MFS.
+    run.decision.attempt = 2;
+    assert!(matches!(step(&run, &cancelled, POLICY), Step::Stop(Outcome::Failed, _)));
+}
+
+#[test]
 fn what_becomes_of_nodes() {
     use Fate::{GivenBack, Kept, LeftOff};
 
@@ -221,10 +231,12 @@ proptest! {
             Step::Stop(outcome, _) => {
                 let checked = matches!(seen.acted, Some((Action::Check, Ok(()))));
                 prop_assert!(outcome != Outcome::Done || checked);
-                prop_assert!(run.decision.state.wants_mfs());
+                let again = run.decision.attempt > 1 && run.decision.state == RunState::Requested;
+                prop_assert!(run.decision.state.wants_mfs() || again);
             }
             Step::End(outcome, _) => {
                 prop_assert_eq!(run.decision.state, RunState::Requested);
+                prop_assert_eq!(run.decision.attempt, 1, "it was touched, and may be at work");
                 prop_assert!(outcome != Outcome::Done);
             }
             Step::Enter(RunState::Ended) => {
