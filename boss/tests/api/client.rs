@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use boss::access::Trust;
 use boss::boot::Key;
 use boss::db::experiments::Experiment;
 use boss::db::people::User;
@@ -89,7 +90,7 @@ impl Api {
             site.db.add_user(&user).await.unwrap();
             if matches!(who, Who::Member | Who::Studly) {
                 let (pid, gid) = ("testbed".parse().unwrap(), "testbed".parse().unwrap());
-                site.db.set_membership(&login, &pid, &gid, "local_root").await.unwrap();
+                site.db.set_membership(&login, &pid, &gid, Trust::LocalRoot).await.unwrap();
             }
             let key = Key::generate().unwrap();
             site.db.add_token(&key, &login, None, "test").await.unwrap();
