@@ -39,6 +39,8 @@ pub(crate) fn router() -> Router<Arc<Boss>> {
     let header =
         |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
     api.merge(document::router())
+        .route("/api", any(error::nothing))
+        .route("/api/", any(error::nothing))
         .route("/api/{*rest}", any(error::nothing))
         .method_not_allowed_fallback(error::not_so)
         .layer(DefaultBodyLimit::max(LARGEST))

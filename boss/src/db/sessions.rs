@@ -115,7 +115,7 @@ impl Database {
         stays: Option<&Session>,
     ) -> sqlx::Result<bool> {
         let mut changes = self.begin().await?;
-        let changed = sqlx::query("UPDATE users SET password = $2 WHERE login = $1")
+        let set = sqlx::query("UPDATE users SET password = $2 WHERE login = $1")
             .bind(login.as_str())
             .bind(hash)
             .execute(&mut *changes)
@@ -126,7 +126,7 @@ impl Database {
             .execute(&mut *changes)
             .await?;
         changes.commit().await?;
-        Ok(changed.rows_affected() > 0)
+        Ok(set.rows_affected() > 0)
     }
 
     /// Sets the time zone that a user sees times in; empty: the browser's.
