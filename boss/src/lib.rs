@@ -16,6 +16,7 @@ pub mod layout;
 pub mod metrics;
 pub mod names;
 pub mod power;
+pub mod saved_disk;
 pub mod server;
 pub mod sitevar;
 pub mod swap;
