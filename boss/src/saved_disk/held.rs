@@ -191,3 +191,6 @@ pub(super) fn signed(file: &File, limit: u64) -> anyhow::Result<ExtentSet> {
     }
     Ok(extents)
 }
+
+#[cfg(test)]
+mod tests;

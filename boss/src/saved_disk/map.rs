@@ -13,6 +13,8 @@ const MAX_DRAWN: usize = 8;
 /// How many cells all drawings have together, and each.
 const ALL_CELLS: u64 = 2048;
 const MOST_CELLS: u64 = 768;
+/// How many cells an area has in which all is as in the base: there's little to see.
+const FEW_CELLS: u64 = 120;
 /// The smallest part of a disk that is a cell: 64 KiB, a hash block.
 const LEAST_CELL: u64 = 128;
 
@@ -157,9 +159,9 @@ impl DiskMap {
             self.areas.iter_mut().filter(|area| !area.usage.is_untouched()).collect();
         // The newest data first: a small partition that changed says more than a large one.
         let weight = |area: &Area| {
-            let part = |category| area.usage.sectors(category);
-            let saved = part(Category::Changed).saturating_add(part(Category::New));
-            (saved > 0, area.usage.in_use().get())
+            let differs = [Category::Changed, Category::New, Category::Gone];
+            let differs = differs.iter().any(|one| area.usage.sectors(*one) > 0);
+            (differs, area.usage.in_use().get())
         };
         chosen.sort_by_key(|area| std::cmp::Reverse(weight(area)));
         chosen.truncate(MAX_DRAWN);
@@ -167,6 +169,7 @@ impl DiskMap {
         let room = (ALL_CELLS / count).min(MOST_CELLS);
         for area in chosen {
             let sectors = area.range.len().get();
+            let room = if weight(area).0 { room } else { room.min(FEW_CELLS) };
             let cell = sectors.div_ceil(room).max(LEAST_CELL);
             let cell = cell.checked_next_power_of_two().unwrap_or(sectors).max(1);
             area.cell = SectorCount::new(cell).unwrap_or(area.range.len());

@@ -12,7 +12,7 @@ use super::sets::{Category, Usage};
 use super::words::{name, size};
 
 /// Cells in a row.
-const COLUMNS: usize = 48;
+const COLUMNS: usize = 40;
 /// From one cell to the next. Patterns are repeated as often, so all is drawn at multiples of it.
 const PITCH: usize = 10;
 /// The free space at both sides.
@@ -153,7 +153,7 @@ impl Drawing<'_> {
         if !bars.is_empty() {
             let _ = write!(self.body, "<path class=\"map-partition\" d=\"{bars}\"/>{numbers}");
         }
-        self.y += 20;
+        self.y += 30;
     }
 
     /// An area with its cells.
@@ -234,9 +234,9 @@ impl Drawing<'_> {
                 .find(|look| (look.some_changed, look.some_new) == (some_changed, some_new))
         };
         let corners = [
-            (with(true, false), "a corner: less than the rest, but some of it changed"),
-            (with(false, true), "a dot: less than the rest, but some of it is new"),
-            (with(true, true), "both"),
+            (with(true, false), "with a corner: a little of it changed"),
+            (with(false, true), "with a dot: a little of it is new"),
+            (with(true, true), "with both: a little of it changed, a little is new"),
         ];
         for (look, words) in corners {
             if let Some(look) = look {

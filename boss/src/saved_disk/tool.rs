@@ -109,4 +109,41 @@ mod tests {
         lines(text.as_bytes(), each).await.unwrap();
         assert_eq!(found, ["a", "b"]);
     }
+
+    fn script(directory: &std::path::Path, text: &str) -> Imagefs {
+        use std::os::unix::fs::PermissionsExt;
+        let program = directory.join("imagefs");
+        std::fs::write(&program, text).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        Imagefs { program, limit: Duration::from_millis(500) }
+    }
+
+    #[tokio::test]
+    async fn a_tool_that_hangs_is_stopped() {
+        let scratch = tempfile::tempdir().unwrap();
+        let id = scratch.path().join("id");
+        let text = format!("#!/bin/sh\necho $$ > {}\nexec sleep 1000\n", id.display());
+        let error = script(scratch.path(), &text).run(&[], |_| {}).await.unwrap_err();
+        assert!(error.to_string().contains("was stopped"), "{error}");
+        let id: u32 = std::fs::read_to_string(id).unwrap().trim().parse().unwrap();
+        // Of a process that has ended and nobody has taken note of, there is nothing there, either.
+        let command = || std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        for _ in 0..100 {
+            if command().is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{}", String::from_utf8_lossy(&command()));
+    }
+
+    #[tokio::test]
+    async fn a_tool_that_fails_is_quoted_and_has_a_limit_to_its_memory() {
+        let scratch = tempfile::tempdir().unwrap();
+        let text = "#!/bin/sh\necho one\nsleep 0.1\nulimit -v >&2\nexit 3\n";
+        let mut lines = 0;
+        let tool = script(scratch.path(), text);
+        let said = tool.run(&[], |_| lines += 1).await.unwrap().unwrap_err();
+        assert_eq!((lines, said), (1, (MEMORY / 1024).to_string()));
+    }
 }

@@ -10,7 +10,7 @@ use super::sets::{Category, Usage};
 /// How many partitions a description tells of.
 const DESCRIBED: usize = 16;
 
-/// A size as people read it: three digits, rounded down, but never to nothing.
+/// A size as people read it: three digits, rounded down.
 pub fn size(bytes: Bytes) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     let bytes = bytes.get();
@@ -28,6 +28,7 @@ pub fn size(bytes: Bytes) -> String {
     let whole = bytes / unit;
     let rest = bytes % unit;
     match whole {
+        _ if rest == 0 => format!("{whole} {name}"),
         0..10 => format!("{whole}.{:02} {name}", scaled(rest, 100, unit)),
         10..100 => format!("{whole}.{} {name}", scaled(rest, 10, unit)),
         _ => format!("{whole} {name}"),
@@ -90,18 +91,24 @@ impl DiskMap {
     /// What is in some part of it.
     pub fn contents(&self, usage: &Usage) -> String {
         if usage.is_untouched() {
-            return "nothing of it is in an image".to_owned();
+            return "nothing of it was saved".to_owned();
         }
         let of = |category| size(usage.bytes(category));
         if !self.has_base {
             return format!("{} saved", of(Category::Allocated));
         }
-        let mut text = format!(
-            "{} in use, of that {} changed and {} new",
-            size(usage.in_use()),
-            of(Category::Changed),
-            of(Category::New)
-        );
+        let mut text = format!("{} in use", size(usage.in_use()));
+        let saved = [(Category::Changed, "changed"), (Category::New, "new")];
+        let mut separator = ": ";
+        for (category, word) in saved {
+            if usage.sectors(category) > 0 {
+                let _ = write!(text, "{separator}{} {word}", of(category));
+                separator = ", ";
+            }
+        }
+        if separator == ": " {
+            text.push_str(", as in the base image");
+        }
         if usage.sectors(Category::Gone) > 0 {
             let _ = write!(text, "; {} freed", of(Category::Gone));
         }
@@ -118,9 +125,11 @@ mod tests {
         let shown = [
             (0, "0 bytes"),
             (512, "512 bytes"),
-            (1024, "1.00 KiB"),
+            (1024, "1 KiB"),
+            (1034, "1.00 KiB"),
             (1_572_863, "1.49 MiB"),
-            (10 << 20, "10.0 MiB"),
+            (10 << 20, "10 MiB"),
+            ((10 << 20) + 1, "10.0 MiB"),
             ((1 << 30) - 1, "1023 MiB"),
             (4_000_000_000_000, "3.63 TiB"),
             (u64::MAX, "15.9 EiB"),

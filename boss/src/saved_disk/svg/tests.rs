@@ -110,9 +110,7 @@ fn every_look_has_its_pattern_and_no_style() {
     assert!(svg.contains("node &lt;node&gt;") && svg.contains("&quot;A&quot; &amp; B."));
     assert!(svg.contains("changed since the base image: 19.5 MiB"), "{svg}");
     // The words are the numbers.
-    assert!(
-        svg.contains("78.0 MiB in use, of that 19.5 MiB changed and 29.2 MiB new; 64.0 KiB freed")
-    );
+    assert!(svg.contains("78.0 MiB in use: 19.5 MiB changed, 29.2 MiB new; 64 KiB freed"));
     // Every class has a rule.
     let css = include_str!("../../../static/map.css");
     for class in values(&svg, "class").iter().flat_map(|classes| classes.split(' ')) {
