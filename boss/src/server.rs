@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::db::Database;
+use crate::jobs::Jobs;
 use crate::layout::Layout;
 use crate::metrics::Metrics;
 use crate::power::Drivers;
@@ -34,6 +35,8 @@ pub struct Boss {
     pub wake: Notify,
     /// Who tries passwords.
     pub limits: Limits,
+    /// What goes on beside requests and swaps.
+    pub jobs: Jobs,
 }
 
 impl Boss {
@@ -58,6 +61,7 @@ impl Boss {
             metrics: Metrics::default(),
             wake: Notify::new(),
             limits: Limits::default(),
+            jobs: Jobs::default(),
         }
     }
 }
