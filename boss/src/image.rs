@@ -116,7 +116,7 @@ impl Description {
 
 /// There is none, or none that somebody may know of.
 fn no_image(id: &ImageId) -> Error {
-    ErrorKind::NotFound.because(format_args!("there is no image {id}; boss image list shows all"))
+    ErrorKind::NotFound.because(format_args!("there is no image {id}; the list of images (boss image list) has all"))
 }
 
 /// A group's directories for images and for their signatures.

@@ -2,7 +2,7 @@
 //!
 //! What is known of it is this process': a restart ends it, and forgets it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Semaphore, watch};
@@ -39,11 +39,25 @@ impl Job {
 pub struct Jobs {
     known: Arc<Mutex<BTreeMap<String, Job>>>,
     turns: Arc<Semaphore>,
+    alone: Arc<Mutex<BTreeSet<String>>>,
+}
+
+/// That nobody else does something with what was named, as long as it lives.
+#[derive(Debug)]
+pub struct Alone {
+    all: Arc<Mutex<BTreeSet<String>>>,
+    key: String,
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
 }
 
 impl Default for Jobs {
     fn default() -> Self {
-        Self { known: Arc::default(), turns: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { known: Arc::default(), turns: Arc::new(Semaphore::new(AT_ONCE)), alone: Arc::default() }
     }
 }
 
@@ -82,6 +96,13 @@ impl Jobs {
             end.send_replace(true);
         });
         Ok(())
+    }
+
+    /// Takes what `key` names for something that is done at once, if nobody has it.
+    pub fn alone(&self, key: &str) -> Option<Alone> {
+        let mut all = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = all.insert(key.to_owned());
+        is_new.then(|| Alone { all: Arc::clone(&self.alone), key: key.to_owned() })
     }
 
     /// What was begun last with what `key` names.
@@ -124,6 +145,10 @@ mod tests {
         let mut over = jobs.find("a").unwrap().over();
         over.wait_for(|over| *over).await.unwrap();
         assert_eq!(jobs.find("a").unwrap().ended.unwrap().1, Ok("good".to_owned()));
+        let held = jobs.alone("a").unwrap();
+        assert!(jobs.alone("a").is_none());
+        drop(held);
+        assert!(jobs.alone("a").is_some());
         for number in 0..2 * MOST {
             let key = number.to_string();
             jobs.begin(&key, "x", async { Ok(String::new()) }).unwrap();

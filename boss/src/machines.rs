@@ -202,7 +202,7 @@ impl Machines<'_> {
 
 /// There is no such machine.
 pub fn none(node_id: &NodeId) -> Error {
-    ErrorKind::NotFound.because(format_args!("there is no node {node_id}; boss node list has all"))
+    ErrorKind::NotFound.because(format_args!("there is no node {node_id}; the list of nodes (boss node list) has all"))
 }
 
 /// Nodes read it in their `.part`, with the same grammar.
@@ -235,7 +235,7 @@ fn taken(node: &Node, error: sqlx::Error) -> Error {
         return error.into();
     }
     let why = format!(
-        "there is a node {}, or one with the card {} or the address {}; boss node list has all",
+        "there is a node {}, or one with the card {} or the address {}; the list of nodes (boss node list) has all",
         node.node_id, node.mac, node.control_ip
     );
     ErrorKind::Conflict.because(why)

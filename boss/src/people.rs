@@ -41,7 +41,7 @@ impl People<'_> {
     /// `NotFound`
     pub async fn user(&self, login: &Login) -> Result<User> {
         let none = || {
-            let why = format!("there is no user {login}; boss user add makes one");
+            let why = format!("there is no user {login}; administrators add users (boss user add)");
             ErrorKind::NotFound.because(why)
         };
         self.db.user(login).await?.ok_or_else(none)
@@ -57,7 +57,7 @@ impl People<'_> {
         {
             return Ok(project);
         }
-        let why = format!("there is no project {pid}; boss project list has all");
+        let why = format!("there is no project {pid}; the list of people (boss project list) has all that you are in");
         Err(ErrorKind::NotFound.because(why))
     }
 
@@ -260,7 +260,7 @@ fn taken(error: sqlx::Error, why: String) -> Error {
 
 fn without_directories(pid: &Pid, error: &anyhow::Error) -> Error {
     ErrorKind::Failed.because(format_args!(
-        "it is added, but not its directories: {error:#}; boss project make-directories {pid} \
-         tries again"
+        "it is added, but not its directories: {error:#}; the project's page (boss project \
+         make-directories {pid}) tries again"
     ))
 }

@@ -6,13 +6,17 @@
 //! somebody may is asked in [`access`](crate::access), as everywhere, whatever a page has shown.
 
 mod assets;
+mod at;
 mod fields;
 mod guard;
 mod headers;
 mod home;
 mod limit;
+mod me;
 mod page;
+mod people;
 mod signin;
+mod sitevars;
 mod trouble;
 mod zone;
 
@@ -30,6 +34,9 @@ pub(crate) fn router(boss: &Arc<Boss>) -> Router<Arc<Boss>> {
     let inside = Router::new()
         .merge(home::router())
         .merge(signin::inside())
+        .merge(me::router())
+        .merge(people::router())
+        .merge(sitevars::router())
         .fallback(trouble::nothing)
         .method_not_allowed_fallback(trouble::not_so)
         .layer(from_fn_with_state(Arc::clone(boss), guard::guard));

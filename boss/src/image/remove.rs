@@ -81,7 +81,7 @@ impl Images {
                     Err(_) => true,
                 };
                 if needs {
-                    let doubt = base.err().map(|error| error.to_string());
+                    let doubt = base.err();
                     users.push(ImageUser::Saved { experiment: experiment.id(), file, doubt });
                 }
             }

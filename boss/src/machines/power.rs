@@ -43,7 +43,7 @@ impl Machines<'_> {
     pub async fn power(&self, node_id: &NodeId, wanted: Wanted, force: bool) -> Result<Powered> {
         let node = self.find(node_id).await?;
         if node.power_driver.is_empty() {
-            let why = format!("{node_id} has no power driver; boss node set {node_id} --power-driver");
+            let why = format!("{node_id} has no power driver; change it to have one (boss node set --power-driver)");
             return Err(ErrorKind::Conflict.because(why));
         }
         if wanted != Wanted::Status
@@ -51,14 +51,19 @@ impl Machines<'_> {
             && let Some(run) = self.boss.db.run_of_node(node_id).await?
         {
             let why = format!(
-                "{node_id} is in swap {}, which turns it on and off itself: boss exp cancel {0} \
-                 stops that; --force doesn't care",
+                "{node_id} is in swap {0}, which turns it on and off itself; first cancel that (boss \
+                 exp cancel {0}), or say that you don't care (--force)",
                 run.swap_id
             );
             return Err(ErrorKind::Conflict.because(why));
         }
-        let machine = Machine::new(node.node_id, &node.power_driver, node.power_settings)
+        let machine = Machine::new(node_id.clone(), &node.power_driver, node.power_settings)
             .map_err(|fault| ErrorKind::Invalid.because(fault))?;
+        // Drivers know nothing of each other.
+        let Some(_alone) = self.boss.jobs.alone(&format!("power {node_id}")) else {
+            let why = format!("somebody else turns {node_id} on or off just now; try again");
+            return Err(ErrorKind::Conflict.because(why));
+        };
         let drivers = &self.boss.power;
         let done = match wanted {
             Wanted::On => drivers.on(&machine).await.map(|()| Power::On),

@@ -65,7 +65,7 @@ impl People<'_> {
     async fn may_change(&self, login: &Login, pid: &Pid, gid: &Gid, to: Trust) -> Result<()> {
         self.project(pid).await?;
         if self.db.unix_gid(pid, gid).await?.is_none() {
-            let why = format!("project {pid} has no group {gid}; boss group add makes one");
+            let why = format!("project {pid} has no group {gid}; administrators add groups (boss group add)");
             return Err(ErrorKind::NotFound.because(why));
         }
         let most = self.actor.leads(self.db, pid, gid).await?;
