@@ -13,6 +13,7 @@ mod headers;
 mod home;
 mod limit;
 mod me;
+mod nodes;
 mod page;
 mod people;
 mod signin;
@@ -35,6 +36,7 @@ pub(crate) fn router(boss: &Arc<Boss>) -> Router<Arc<Boss>> {
         .merge(home::router())
         .merge(signin::inside())
         .merge(me::router())
+        .merge(nodes::router())
         .merge(people::router())
         .merge(sitevars::router())
         .fallback(trouble::nothing)
