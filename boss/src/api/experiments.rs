@@ -12,12 +12,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::{ApiError, Problem, Reply};
-use super::request::{At, Body, Who, to_its_end};
+use super::request::{At, Body, Who};
 use crate::access::Actor;
 use crate::db::experiments::WantedNode;
 use crate::error::ErrorKind;
 use crate::experiment::manage::{Experiments, NewExperiment};
 use crate::experiment::swaps::Swaps;
+use crate::http::to_its_end;
 use crate::names::{Eid, ExperimentId, Gid, NodeId, Pid, Vname};
 use crate::server::Boss;
 use crate::view::{Experiment, Swap};
