@@ -6,6 +6,7 @@
 //! somebody may is asked in [`access`](crate::access), as everywhere, whatever a page has shown.
 
 mod assets;
+mod experiments;
 mod fields;
 mod guard;
 mod headers;
@@ -29,6 +30,7 @@ pub use limit::Limits;
 pub(crate) fn router(boss: &Arc<Boss>) -> Router<Arc<Boss>> {
     let inside = Router::new()
         .merge(home::router())
+        .merge(experiments::router())
         .merge(signin::inside())
         .fallback(trouble::nothing)
         .method_not_allowed_fallback(trouble::not_so)
