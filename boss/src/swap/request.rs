@@ -7,6 +7,7 @@ use rustix::fs::statvfs;
 
 use super::command::Command;
 use super::{Job, Kind, limits, observe};
+use crate::access::no_experiment;
 use crate::db::experiments::{Experiment, ExperimentState, Reservation};
 use crate::db::swaps::{NewRun, NewSwap};
 use crate::error::{Error, ErrorKind, Result};
@@ -230,10 +231,7 @@ pub async fn is_off(boss: &Boss, node_id: &NodeId) -> Result<()> {
 /// `NotFound`
 pub async fn find(boss: &Boss, id: &ExperimentId) -> Result<Experiment> {
     let experiment = boss.db.experiment(id).await?;
-    experiment.ok_or_else(|| {
-        ErrorKind::NotFound
-            .because(format_args!("there is no experiment {id}; boss exp list has all"))
-    })
+    experiment.ok_or_else(|| no_experiment(id))
 }
 
 /// Takes the experiment from one state to another, which nobody else can do at the same time.

@@ -26,10 +26,10 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 
 use super::page;
+use super::swaps::words::Badge;
 use super::trouble::Trouble;
 use crate::access::Actor;
 use crate::db::experiments::ExperimentState;
-use crate::db::swaps::Swap;
 use crate::error::{ErrorKind, Result};
 use crate::experiment::manage::Experiments;
 use crate::names::ExperimentId;
@@ -67,32 +67,14 @@ impl FromRequestParts<Arc<Boss>> for At {
     }
 }
 
-/// Something in a few words, and the colour that they have.
-#[derive(Clone, Copy, Debug)]
-struct Badge {
-    class: &'static str,
-    text: &'static str,
-}
-
-impl Badge {
-    fn of_state(state: ExperimentState) -> Self {
-        let class = match state {
-            ExperimentState::Swapped => "",
-            ExperimentState::Active => "good",
-            ExperimentState::Activating | ExperimentState::Swapping => "busy",
-        };
-        Self { class, text: state.name() }
-    }
-
-    fn of_swap(swap: &Swap) -> Self {
-        match swap.outcome.as_deref() {
-            Some("done") => Self { class: "good", text: "done" },
-            Some("warned") => Self { class: "warn", text: "done, with warnings" },
-            Some(_) => Self { class: "bad", text: "failed" },
-            None if swap.cancelled => Self { class: "busy", text: "stopping" },
-            None => Self { class: "busy", text: "going on" },
-        }
-    }
+/// Whether an experiment has machines.
+fn state(state: ExperimentState) -> Badge {
+    let mark = match state {
+        ExperimentState::Swapped => "",
+        ExperimentState::Active => "good",
+        ExperimentState::Activating | ExperimentState::Swapping => "busy",
+    };
+    Badge { text: state.name(), mark }
 }
 
 /// Where a page of an experiment is.

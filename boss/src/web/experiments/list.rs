@@ -7,12 +7,13 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::{Badge, experiments};
+use super::{experiments, state};
 use crate::experiment::overview::{Overview, Urgency};
 use crate::experiment::places;
 use crate::server::Boss;
 use crate::web::guard::Visitor;
 use crate::web::page::{Page, Part, show};
+use crate::web::swaps::words::{self, Badge};
 use crate::web::trouble::Trouble;
 use crate::web::zone::Time;
 
@@ -74,7 +75,7 @@ pub(super) async fn list(
 /// Whether all words that are searched for are in what the list shows.
 fn fits(one: &Overview, q: &str) -> bool {
     let experiment = &one.experiment;
-    let last = one.last.as_ref().map_or("", |swap| Badge::of_swap(swap).text);
+    let last = one.last.as_ref().map_or("", |swap| words::of_swap(swap).text);
     let state = experiment.state.name();
     let text =
         format!("{} {} {} {state} {last}", experiment.id(), experiment.gid, experiment.creator)
@@ -87,13 +88,13 @@ impl Row {
         let experiment = &one.experiment;
         let last = one.last.as_ref().map(|swap| Last {
             id: swap.id,
-            kind: swap.kind.name(),
-            badge: Badge::of_swap(swap),
+            kind: words::kind(swap.kind),
+            badge: words::of_swap(swap),
             at: page.time(swap.requested_at),
         });
         Self {
             id: experiment.id().to_string(),
-            state: Badge::of_state(experiment.state),
+            state: state(experiment.state),
             urgency: one.urgency(),
             waits: one.waits,
             nodes: one.nodes,

@@ -8,13 +8,14 @@ use axum::response::Response;
 
 use super::disks::Disk;
 use super::nodes::{self, Node};
-use super::{At, Badge, experiments};
+use super::{At, experiments, state};
 use crate::db::experiments::{Experiment, ExperimentState};
 use crate::db::swaps::Swap;
 use crate::server::Boss;
 use crate::swapinfo::Swapinfo;
 use crate::web::guard::Visitor;
 use crate::web::page::{self, Page, Part};
+use crate::web::swaps::words::{self, Badge};
 use crate::web::trouble::Trouble;
 use crate::web::zone::Time;
 
@@ -85,7 +86,7 @@ pub(super) async fn show(
         nodes: nodes::of(&boss, &page, &experiment, &saved, swaps.first()).await?,
         disks: saved.iter().map(|disk| Disk::of(disk, &page)).collect(),
         id: id.to_string(),
-        state: Badge::of_state(experiment.state),
+        state: state(experiment.state),
         made_at: page.time(experiment.created_at),
         directory: boss.layout.experiment(pid, gid, eid).node.display().to_string(),
         waits: boss.db.waiting_for_operator().await?.contains(&id),
@@ -139,8 +140,8 @@ impl Past {
     fn of(swap: &Swap, page: &Page) -> Self {
         Self {
             id: swap.id,
-            kind: swap.kind.name(),
-            badge: Badge::of_swap(swap),
+            kind: words::kind(swap.kind),
+            badge: words::of_swap(swap),
             at: page.time(swap.requested_at),
             by: swap.requested_by.to_string(),
         }
