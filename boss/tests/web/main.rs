@@ -9,5 +9,7 @@ mod support;
 
 mod client;
 mod forged;
+mod home;
 mod routes;
 mod signin;
+mod swaps;

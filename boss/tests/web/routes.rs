@@ -15,10 +15,20 @@ const ELSEWHERE: [(&str, &str); 3] =
     [("GET", "/signin"), ("POST", "/signin"), ("POST", "/signout")];
 
 const NO_FIELDS: &[(&str, &str)] = &[];
+const SURE: &[(&str, &str)] = &[("sure", "1")];
 
-const ROWS: [Row; 2] = [
+const ROWS: [Row; 11] = [
     ("GET", "/", "/", NO_FIELDS, [303, 200, 200, 200, 200, 200, 200]),
     ("GET", "", "/none", NO_FIELDS, [303, 404, 404, 404, 404, 404, 404]),
+    ("GET", "/swaps", "/swaps", NO_FIELDS, [303, 200, 200, 200, 200, 200, 200]),
+    ("GET", "/swaps/{id}", "/swaps/1", NO_FIELDS, [303, 404, 404, 404, 404, 404, 404]),
+    ("GET", "/swaps/{id}/live", "/swaps/1/live", NO_FIELDS, [303, 404, 404, 404, 404, 404, 404]),
+    ("GET", "/swaps/{id}/events", "/swaps/x/events", NO_FIELDS, [303, 404, 404, 404, 404, 404, 404]),
+    ("GET", "/swaps/{id}/cancel", "/swaps/1/cancel", NO_FIELDS, [303, 404, 404, 404, 404, 404, 404]),
+    ("POST", "/swaps/{id}/cancel", "/swaps/1/cancel", SURE, [401, 404, 404, 404, 404, 404, 404]),
+    ("GET", "/swaps/{id}/off/{node_id}", "/swaps/1/off/a", NO_FIELDS, [303, 404, 404, 404, 404, 404, 404]),
+    ("POST", "/swaps/{id}/off/{node_id}", "/swaps/1/off/a", SURE, [401, 404, 404, 404, 404, 404, 404]),
+    ("POST", "/doctor", "/doctor", NO_FIELDS, [401, 403, 403, 403, 403, 403, 200]),
 ];
 
 fn ask(web: &Web, who: Who, (method, _, path, form, _): Row) -> crate::client::Answer {
