@@ -116,7 +116,9 @@ impl Description {
 
 /// There is none, or none that somebody may know of.
 fn no_image(id: &ImageId) -> Error {
-    ErrorKind::NotFound.because(format_args!("there is no image {id}; the list of images (boss image list) has all"))
+    ErrorKind::NotFound.because(format_args!(
+        "there is no image {id}; the list of images (boss image list) has all"
+    ))
 }
 
 /// A group's directories for images and for their signatures.

@@ -57,7 +57,11 @@ impl Drop for Alone {
 
 impl Default for Jobs {
     fn default() -> Self {
-        Self { known: Arc::default(), turns: Arc::new(Semaphore::new(AT_ONCE)), alone: Arc::default() }
+        Self {
+            known: Arc::default(),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            alone: Arc::default(),
+        }
     }
 }
 

@@ -202,7 +202,9 @@ impl Machines<'_> {
 
 /// There is no such machine.
 pub fn none(node_id: &NodeId) -> Error {
-    ErrorKind::NotFound.because(format_args!("there is no node {node_id}; the list of nodes (boss node list) has all"))
+    ErrorKind::NotFound.because(format_args!(
+        "there is no node {node_id}; the list of nodes (boss node list) has all"
+    ))
 }
 
 /// Nodes read it in their `.part`, with the same grammar.

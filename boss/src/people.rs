@@ -57,7 +57,9 @@ impl People<'_> {
         {
             return Ok(project);
         }
-        let why = format!("there is no project {pid}; the list of people (boss project list) has all that you are in");
+        let why = format!(
+            "there is no project {pid}; the list of people (boss project list) has all that you are in"
+        );
         Err(ErrorKind::NotFound.because(why))
     }
 

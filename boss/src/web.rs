@@ -11,6 +11,7 @@ mod fields;
 mod guard;
 mod headers;
 mod home;
+mod images;
 mod limit;
 mod me;
 mod nodes;
@@ -35,6 +36,7 @@ pub(crate) fn router(boss: &Arc<Boss>) -> Router<Arc<Boss>> {
     let inside = Router::new()
         .merge(home::router())
         .merge(signin::inside())
+        .merge(images::router())
         .merge(me::router())
         .merge(nodes::router())
         .merge(people::router())

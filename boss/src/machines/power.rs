@@ -43,7 +43,9 @@ impl Machines<'_> {
     pub async fn power(&self, node_id: &NodeId, wanted: Wanted, force: bool) -> Result<Powered> {
         let node = self.find(node_id).await?;
         if node.power_driver.is_empty() {
-            let why = format!("{node_id} has no power driver; change it to have one (boss node set --power-driver)");
+            let why = format!(
+                "{node_id} has no power driver; change it to have one (boss node set --power-driver)"
+            );
             return Err(ErrorKind::Conflict.because(why));
         }
         if wanted != Wanted::Status

@@ -57,7 +57,9 @@ impl People<'_> {
     pub async fn gives(&self, pid: &Pid, gid: &Gid) -> Result<Option<Trust>> {
         match self.actor.leads(self.db, pid, gid).await {
             Ok(trust) => Ok(Some(trust)),
-            Err(error) if matches!(error.kind, ErrorKind::Refused | ErrorKind::NotFound) => Ok(None),
+            Err(error) if matches!(error.kind, ErrorKind::Refused | ErrorKind::NotFound) => {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
@@ -65,7 +67,9 @@ impl People<'_> {
     async fn may_change(&self, login: &Login, pid: &Pid, gid: &Gid, to: Trust) -> Result<()> {
         self.project(pid).await?;
         if self.db.unix_gid(pid, gid).await?.is_none() {
-            let why = format!("project {pid} has no group {gid}; administrators add groups (boss group add)");
+            let why = format!(
+                "project {pid} has no group {gid}; administrators add groups (boss group add)"
+            );
             return Err(ErrorKind::NotFound.because(why));
         }
         let most = self.actor.leads(self.db, pid, gid).await?;
@@ -86,7 +90,8 @@ impl People<'_> {
         if project.head != *login {
             return Ok(());
         }
-        let why = format!("{login} is the head of {pid}, and stays in it with the trust project_root");
+        let why =
+            format!("{login} is the head of {pid}, and stays in it with the trust project_root");
         Err(ErrorKind::Conflict.because(why))
     }
 }

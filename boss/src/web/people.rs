@@ -126,9 +126,9 @@ async fn add_user(
         let password = fields.given("password").filter(|text| !text.is_empty());
         let (password, login) = (password.map(str::to_owned), user.login.clone());
         let (boss, visitor) = (Arc::clone(&boss), visitor.clone());
-        to_its_end(async move {
-            people(&boss, &visitor).add_user(&user, password.as_deref()).await
-        })
+        to_its_end(
+            async move { people(&boss, &visitor).add_user(&user, password.as_deref()).await },
+        )
         .await?;
         Ok::<_, error::Error>(login)
     };

@@ -95,7 +95,9 @@ async fn set_one(boss: &Boss, visitor: &Visitor, fields: &Fields) -> error::Resu
     let value = match (fields.text("do"), fields.given("value")) {
         ("default", _) => None,
         ("set", Some(value)) => Some(value),
-        _ => return Err(ErrorKind::Invalid.because("the form says neither a value nor the default")),
+        _ => {
+            return Err(ErrorKind::Invalid.because("the form says neither a value nor the default"));
+        }
     };
     sitevar::set(&boss.db, &visitor.actor, name, value).await?;
     Ok(match value {

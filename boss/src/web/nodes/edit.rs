@@ -71,10 +71,9 @@ async fn form(
         // It may come back, and a form that was opened must not change it.
         drivers.push(driver.clone());
     }
-    let title = node.as_ref().map_or_else(
-        || "Add a node".to_owned(),
-        |node| format!("Change node {}", node.node_id),
-    );
+    let title = node
+        .as_ref()
+        .map_or_else(|| "Add a node".to_owned(), |node| format!("Change node {}", node.node_id));
     let all = node.iter().flat_map(|node| node.power_settings.keys());
     let secrets = all.filter(|key| settings::is_secret(key)).cloned().collect();
     show(&Form {

@@ -68,7 +68,8 @@ mod tests {
     use axum::http::HeaderMap;
 
     fn known() -> BTreeMap<String, String> {
-        let all = [("ADDRESS", "a"), ("PASSWORD", "p"), ("PASSWORD_FILE", "/f"), ("API_TOKEN", "t")];
+        let all =
+            [("ADDRESS", "a"), ("PASSWORD", "p"), ("PASSWORD_FILE", "/f"), ("API_TOKEN", "t")];
         all.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
     }
 
@@ -89,7 +90,8 @@ mod tests {
         assert_eq!(text, "ADDRESS=a\nPASSWORD_FILE=/f\n");
         assert!(shown(&known()).contains(&("PASSWORD".to_owned(), None)));
         assert_eq!(changed(""), known());
-        let all = changed("settings=ADDRESS%3Db%0D%0AUSER%3Dme&secret-PASSWORD=&secret-API_TOKEN=u");
+        let all =
+            changed("settings=ADDRESS%3Db%0D%0AUSER%3Dme&secret-PASSWORD=&secret-API_TOKEN=u");
         let pairs: Vec<_> = all.iter().map(|(key, value)| format!("{key}={value}")).collect();
         assert_eq!(pairs, ["ADDRESS=b", "API_TOKEN=u", "PASSWORD=p", "USER=me"]);
         assert!(!changed("secret-PASSWORD=x&forget-PASSWORD=1").contains_key("PASSWORD"));

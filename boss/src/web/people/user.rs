@@ -107,16 +107,15 @@ async fn set_password(
 ) -> Result<Response, Trouble> {
     visitor.actor.needs_admin()?;
     if login == visitor.actor.user.login {
-        let message = "You change your own password on your own page, where the old one is asked for.";
+        let message =
+            "You change your own password on your own page, where the old one is asked for.";
         let trouble = Trouble::new(StatusCode::CONFLICT, message);
         return again(&boss, &visitor, &login, trouble).await;
     }
     let password = fields.given("password").unwrap_or_default().to_owned();
     let set = {
         let (boss, visitor, login) = (Arc::clone(&boss), visitor.clone(), login.clone());
-        to_its_end(
-            async move { people(&boss, &visitor).set_password(&login, &password).await },
-        )
+        to_its_end(async move { people(&boss, &visitor).set_password(&login, &password).await })
     };
     match set.await {
         Ok(()) => {
