@@ -21,6 +21,7 @@ pub mod names;
 pub mod password;
 pub mod people;
 pub mod power;
+pub mod saved_disk;
 pub mod server;
 pub mod sitevar;
 pub mod swap;

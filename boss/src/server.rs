@@ -15,7 +15,7 @@ use crate::layout::Layout;
 use crate::metrics::Metrics;
 use crate::power::Drivers;
 use crate::swap::supervisor::Supervisor;
-use crate::web::Limits;
+use crate::web::{Limits, Watches};
 use crate::{http, tmcd};
 
 /// What all parts of the server share.
@@ -37,6 +37,8 @@ pub struct Boss {
     pub limits: Limits,
     /// What goes on beside requests and swaps.
     pub jobs: Jobs,
+    /// Who looks at swaps that go on.
+    pub watches: Watches,
 }
 
 impl Boss {
@@ -62,6 +64,7 @@ impl Boss {
             wake: Notify::new(),
             limits: Limits::default(),
             jobs: Jobs::default(),
+            watches: Watches::default(),
         }
     }
 }
@@ -121,6 +124,7 @@ impl Server {
     /// Stops it at once, as a crash would: all that counts is in the data base.
     pub async fn stop(mut self) {
         self.tasks.shutdown().await;
+        self.boss.watches.stop();
         self.boss.db.close().await;
     }
 }

@@ -19,6 +19,7 @@ mod page;
 mod people;
 mod signin;
 mod sitevars;
+mod swaps;
 mod trouble;
 mod zone;
 
@@ -30,11 +31,13 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use crate::server::Boss;
 
 pub use limit::Limits;
+pub use swaps::Watches;
 
 /// All pages.
 pub(crate) fn router(boss: &Arc<Boss>) -> Router<Arc<Boss>> {
     let inside = Router::new()
         .merge(home::router())
+        .merge(swaps::router())
         .merge(signin::inside())
         .merge(images::router())
         .merge(me::router())
