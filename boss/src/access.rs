@@ -1,9 +1,52 @@
 //! Who may do what. It is asked here by everything that changes something, whatever the way there.
 
+use std::str::FromStr;
+
+use clap::ValueEnum;
+
 use crate::db::Database;
+use crate::db::experiments::Experiment;
 use crate::db::people::User;
 use crate::error::{ErrorKind, Result};
-use crate::names::{ExperimentId, Login, Pid};
+use crate::names::{ExperimentId, Gid, Login, Pid};
+
+/// What a member may do in a project, or in a subgroup of it; each may all that those before may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum Trust {
+    /// See what the project has
+    User,
+    /// Make experiments, change and swap them, and be root on their nodes
+    LocalRoot,
+    /// Say who is in a group
+    GroupRoot,
+    /// Say who is in the project
+    ProjectRoot,
+}
+
+impl Trust {
+    /// All, the least first.
+    pub const ALL: [Self; 4] = [Self::User, Self::LocalRoot, Self::GroupRoot, Self::ProjectRoot];
+
+    /// As data base and testbeds call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::LocalRoot => "local_root",
+            Self::GroupRoot => "group_root",
+            Self::ProjectRoot => "project_root",
+        }
+    }
+}
+
+impl FromStr for Trust {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|trust| trust.name() == text);
+        found.ok_or("it is user, local_root, group_root or project_root")
+    }
+}
 
 /// Somebody who wants something.
 #[derive(Clone, Debug)]
@@ -61,26 +104,74 @@ impl Actor {
         Ok(self.user.admin || db.is_member(&self.user.login, pid).await?)
     }
 
-    /// Something may be done with a project's things.
-    ///
-    /// # Errors
-    /// `NotFound`, as for a project that isn't there: who isn't in it doesn't learn what it has.
-    pub async fn needs_project(&self, db: &Database, pid: &Pid) -> Result<()> {
-        if self.sees(db, pid).await? {
-            return Ok(());
+    /// What they may do in a group of a project; nothing, if they aren't in the project.
+    pub async fn trust(&self, db: &Database, pid: &Pid, gid: &Gid) -> sqlx::Result<Option<Trust>> {
+        if self.user.admin {
+            return Ok(Some(Trust::ProjectRoot));
         }
-        Err(ErrorKind::NotFound.because(format_args!("there is no project {pid} that you are in")))
+        db.trust(&self.user.login, pid, gid).await
     }
 
-    /// The same for an experiment's things.
+    /// Something is to be made in a group of a project, or its things to be changed.
+    ///
+    /// # Errors
+    /// `NotFound`, as for a project that isn't there: who isn't in it doesn't learn what it has;
+    /// `Refused`: they aren't trusted so far.
+    pub async fn needs_trust(
+        &self,
+        db: &Database,
+        pid: &Pid,
+        gid: &Gid,
+        least: Trust,
+    ) -> Result<()> {
+        if self.trust(db, pid, gid).await? >= Some(least) {
+            return Ok(());
+        }
+        if !self.sees(db, pid).await? {
+            let why = format!("there is no project {pid} that you are in");
+            return Err(ErrorKind::NotFound.because(why));
+        }
+        Err(ErrorKind::Refused.because(format_args!(
+            "in {pid}/{gid} that needs the trust {}, which whoever leads the project gives",
+            least.name()
+        )))
+    }
+
+    /// An experiment is to be seen.
     ///
     /// # Errors
     /// `NotFound`, in the words for an experiment that isn't there.
-    pub async fn needs_experiment(&self, db: &Database, id: &ExperimentId) -> Result<()> {
+    pub async fn needs_sight(&self, db: &Database, id: &ExperimentId) -> Result<()> {
         if self.sees(db, &id.pid).await? {
             return Ok(());
         }
         Err(no_experiment(id))
+    }
+
+    /// An experiment is to be changed or swapped: by who made it, or is trusted so far in its group.
+    ///
+    /// # Errors
+    /// `NotFound`, `Refused`
+    pub async fn needs_control(&self, db: &Database, id: &ExperimentId) -> Result<()> {
+        self.needs_sight(db, id).await?;
+        let experiment = db.experiment(id).await?.ok_or_else(|| no_experiment(id))?;
+        if self.controls(db, &experiment).await? {
+            return Ok(());
+        }
+        Err(ErrorKind::Refused.because(format_args!(
+            "{id} is {}'s: others need the trust {} in {}/{}, which whoever leads the project gives",
+            experiment.creator,
+            Trust::LocalRoot.name(),
+            experiment.pid,
+            experiment.gid
+        )))
+    }
+
+    /// Whether they may change and swap an experiment.
+    pub async fn controls(&self, db: &Database, experiment: &Experiment) -> sqlx::Result<bool> {
+        let trust = self.trust(db, &experiment.pid, &experiment.gid).await?;
+        let made = trust.is_some() && experiment.creator == self.user.login;
+        Ok(made || trust >= Some(Trust::LocalRoot))
     }
 
     /// Something is for administrators.
@@ -94,13 +185,18 @@ impl Actor {
         Err(ErrorKind::Refused.because("only administrators may do that"))
     }
 
+    /// Whether they see and may set whether disks are saved.
+    pub async fn sets_state_saving(&self, db: &Database) -> sqlx::Result<bool> {
+        let exposed = db.sitevar("swap/exposestatesave").await?;
+        Ok(self.user.admin || self.user.studly || exposed.as_deref() == Some("1"))
+    }
+
     /// Whether disks are saved may be set.
     ///
     /// # Errors
     /// `Refused`: it isn't offered to everybody at this site.
     pub async fn needs_state_saving(&self, db: &Database) -> Result<()> {
-        let exposed = db.sitevar("swap/exposestatesave").await?;
-        if self.user.admin || self.user.studly || exposed.as_deref() == Some("1") {
+        if self.sets_state_saving(db).await? {
             return Ok(());
         }
         Err(ErrorKind::Refused.because(

@@ -1,7 +1,7 @@
 //! The configuration file, `/etc/swapmfs/boss.toml`. Every value has a default but the address
 //! that nodes know boss by.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -34,6 +34,9 @@ pub struct Config {
     /// The control network, for `boss dhcp`.
     #[serde(default)]
     pub dhcp: Dhcp,
+    /// The pages.
+    #[serde(default)]
+    pub web: Web,
 }
 
 /// Where files are, as boss sees them.
@@ -72,7 +75,7 @@ pub struct Nfs {
 pub struct Listen {
     /// tmcd.
     pub tmcd: Vec<SocketAddr>,
-    /// HTTP: boot scripts for nodes, metrics, and the REST interface.
+    /// HTTP: the pages, boot scripts for nodes, metrics, and the REST interface.
     pub http: SocketAddr,
 }
 
@@ -128,6 +131,15 @@ pub struct Dhcp {
     pub domain: Option<String>,
 }
 
+/// The pages.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Web {
+    /// Addresses of proxies with TLS before boss. Only what they say of where a request comes from
+    /// (`X-Forwarded-For`, `X-Forwarded-Proto`) counts; they have to leave `Host` as it was.
+    pub proxies: Vec<IpAddr>,
+}
+
 fn default_database() -> String {
     "sqlite:///var/lib/boss/boss.db".to_owned()
 }
@@ -159,6 +171,12 @@ impl Default for Listen {
     fn default() -> Self {
         let any = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
         Self { tmcd: vec![any(7777), any(14447)], http: any(8080) }
+    }
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        Self { proxies: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()] }
     }
 }
 

@@ -8,6 +8,7 @@ pub mod experiments;
 pub mod images;
 pub mod nodes;
 pub mod people;
+pub mod sessions;
 pub mod sitevars;
 pub mod swaps;
 mod tokens;

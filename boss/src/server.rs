@@ -14,7 +14,8 @@ use crate::layout::Layout;
 use crate::metrics::Metrics;
 use crate::power::Drivers;
 use crate::swap::supervisor::Supervisor;
-use crate::{api, tmcd};
+use crate::web::Limits;
+use crate::{http, tmcd};
 
 /// What all parts of the server share.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub struct Boss {
     pub metrics: Metrics,
     /// Wakes the supervisor: something was heard or asked for.
     pub wake: Notify,
+    /// Who tries passwords.
+    pub limits: Limits,
 }
 
 impl Boss {
@@ -47,7 +50,15 @@ impl Boss {
     pub fn with(config: Config, db: Database) -> Self {
         let power = Drivers::new(&config.directories.power);
         let layout = Layout::new(&config);
-        Self { config, db, layout, power, metrics: Metrics::default(), wake: Notify::new() }
+        Self {
+            config,
+            db,
+            layout,
+            power,
+            metrics: Metrics::default(),
+            wake: Notify::new(),
+            limits: Limits::default(),
+        }
     }
 }
 
@@ -74,7 +85,7 @@ impl Server {
         let (http, tmcd) = (listener.local_addr()?, bound.addresses());
         let mut tasks = JoinSet::new();
         tasks.spawn(tmcd::serve(Arc::clone(&boss), bound));
-        tasks.spawn(api::serve(Arc::clone(&boss), listener));
+        tasks.spawn(http::serve(Arc::clone(&boss), listener));
         tasks.spawn(Supervisor::new(Arc::clone(&boss)).run());
         tracing::info!(%http, ?tmcd, "boss is there");
         Ok(Self { boss, tasks, tmcd, http })

@@ -10,6 +10,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use boss::access::Trust;
 use boss::db::experiments::Experiment;
 use boss::db::nodes::Node;
 use boss::names::NodeId;
@@ -136,7 +137,7 @@ async fn what_to_mount_and_in_whose_name() {
 
         let (pid, sub) = (&asked.experiment.pid, &asked.experiment.gid);
         let mike = "mike".parse().unwrap();
-        asked.site.db.set_membership(&mike, pid, sub, "user").await.unwrap();
+        asked.site.db.set_membership(&mike, pid, sub, Trust::User).await.unwrap();
         // The experiment's group comes first, also in the list.
         let accounts = format!(
             "ADDGROUP NAME=testbed GID={GID}\nADDGROUP NAME=sub GID={SUBGROUP_GID}\n\

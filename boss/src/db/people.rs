@@ -3,6 +3,7 @@
 use sqlx::{FromRow, Row};
 
 use super::{Database, number, parse};
+use crate::access::Trust;
 use crate::names::{Gid, Login, Pid};
 
 /// A user.
@@ -147,14 +148,13 @@ impl Database {
         number.map(self::number).transpose()
     }
 
-    /// Makes a user a member of a group, or changes what they may do there: `user`, `local_root`,
-    /// `group_root` or `project_root`.
+    /// Makes a user a member of a group, or changes what they may do there.
     pub async fn set_membership(
         &self,
         login: &Login,
         pid: &Pid,
         gid: &Gid,
-        trust: &str,
+        trust: Trust,
     ) -> sqlx::Result<()> {
         sqlx::query(
             "INSERT INTO memberships (login, pid, gid, trust) VALUES ($1, $2, $3, $4) \
@@ -163,10 +163,25 @@ impl Database {
         .bind(login.as_str())
         .bind(pid.as_str())
         .bind(gid.as_str())
-        .bind(trust)
+        .bind(trust.name())
         .execute(self.pool())
         .await?;
         Ok(())
+    }
+
+    /// What a user may do in a group of a project: what they may in the group or in the project,
+    /// whichever is more; nothing, if they aren't in the project.
+    pub async fn trust(&self, login: &Login, pid: &Pid, gid: &Gid) -> sqlx::Result<Option<Trust>> {
+        let found: Vec<String> = sqlx::query_scalar(
+            "SELECT trust FROM memberships WHERE login = $1 AND pid = $2 AND (gid = $2 OR gid = $3)",
+        )
+        .bind(login.as_str())
+        .bind(pid.as_str())
+        .bind(gid.as_str())
+        .fetch_all(self.pool())
+        .await?;
+        let found = found.iter().map(|trust| parse(trust)).collect::<sqlx::Result<Vec<Trust>>>()?;
+        Ok(found.into_iter().max())
     }
 
     /// Whether a user is in a project, or a subgroup of it.

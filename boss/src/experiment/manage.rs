@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::access::{Actor, no_experiment};
+use crate::access::{Actor, Trust, no_experiment};
 use crate::db::experiments::{Experiment, ExperimentState, WantedNode};
 use crate::db::{Database, is_taken, now};
 use crate::error::{ErrorKind, Result};
@@ -60,23 +60,23 @@ impl Experiments<'_> {
     /// Makes an experiment that has no nodes yet, and its directories.
     ///
     /// # Errors
-    /// `NotFound`: no such project or image; `Refused`: disks may not be saved; `Invalid`;
+    /// `NotFound`: no such project or image; `Refused`: not enough trust, or disks may not be saved; `Invalid`;
     /// `Conflict`: there is one.
     pub async fn create(&self, new: NewExperiment) -> Result<Experiment> {
         let Self { db, layout, actor } = *self;
-        actor.needs_project(db, &new.pid).await?;
-        if db.project(&new.pid).await?.is_none() {
+        if actor.user.admin && db.project(&new.pid).await?.is_none() {
             let why = format!("there is no project {}; boss project add makes one", new.pid);
+            return Err(ErrorKind::NotFound.because(why));
+        }
+        let invalid = |error| ErrorKind::Invalid.because(error);
+        let gid = new.gid.map_or_else(|| new.pid.as_str().parse().map_err(invalid), Ok)?;
+        actor.needs_trust(db, &new.pid, &gid, Trust::LocalRoot).await?;
+        if db.unix_gid(&new.pid, &gid).await?.is_none() {
+            let why = format!("project {} has no group {gid}; boss group add makes one", new.pid);
             return Err(ErrorKind::NotFound.because(why));
         }
         if new.savedisk {
             actor.needs_state_saving(db).await?;
-        }
-        let invalid = |error| ErrorKind::Invalid.because(error);
-        let gid = new.gid.map_or_else(|| new.pid.as_str().parse().map_err(invalid), Ok)?;
-        if db.unix_gid(&new.pid, &gid).await?.is_none() {
-            let why = format!("project {} has no group {gid}; boss group add makes one", new.pid);
-            return Err(ErrorKind::NotFound.because(why));
         }
         self.check(&new.pid, &new.nodes).await?;
         let experiment = Experiment {
@@ -149,8 +149,14 @@ impl Experiments<'_> {
     /// # Errors
     /// `NotFound`
     pub async fn find(&self, id: &ExperimentId) -> Result<Experiment> {
-        self.actor.needs_experiment(self.db, id).await?;
+        self.actor.needs_sight(self.db, id).await?;
         self.db.experiment(id).await?.ok_or_else(|| no_experiment(id))
+    }
+
+    /// The same for one that the actor may change.
+    async fn controlled(&self, id: &ExperimentId) -> Result<Experiment> {
+        self.actor.needs_control(self.db, id).await?;
+        self.find(id).await
     }
 
     /// Sets whether disks are saved at swapout. While the experiment has nodes, these get what they
@@ -159,7 +165,7 @@ impl Experiments<'_> {
     /// # Errors
     /// `NotFound`, `Refused`; `Conflict`: it is being swapped.
     pub async fn set_savedisk(&self, id: &ExperimentId, savedisk: bool) -> Result<Vec<Vnode>> {
-        let experiment = self.find(id).await?;
+        let experiment = self.controlled(id).await?;
         self.actor.needs_state_saving(self.db).await?;
         if matches!(experiment.state, ExperimentState::Swapping | ExperimentState::Activating) {
             let state = experiment.state.name();
@@ -188,7 +194,7 @@ impl Experiments<'_> {
     /// # Errors
     /// `NotFound`; if data base or users can't be read.
     pub async fn collect(&self, id: &ExperimentId) -> Result<Vec<Vnode>> {
-        let experiment = self.find(id).await?;
+        let experiment = self.controlled(id).await?;
         let swapinfo = Swapinfo::new(self.db, self.layout);
         Ok(swapinfo.collect(&experiment, Scope::All, Purpose::Save).await?)
     }
@@ -198,7 +204,7 @@ impl Experiments<'_> {
     /// # Errors
     /// `NotFound`; `Conflict`: it has nodes.
     pub async fn remove(&self, id: &ExperimentId) -> Result<Experiment> {
-        let experiment = self.find(id).await?;
+        let experiment = self.controlled(id).await?;
         if self.db.remove_experiment(id).await? {
             return Ok(experiment);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::access::Actor;
+use crate::access::{Actor, Trust};
 use crate::db::swaps::Swap;
 use crate::error::{ErrorKind, Result};
 use crate::experiment::manage::may_use;
@@ -34,9 +34,9 @@ impl Swaps<'_> {
     /// Saves the disks, if they are to be saved, and gives the nodes back.
     ///
     /// # Errors
-    /// `NotFound`, `Conflict`
+    /// `NotFound`, `Refused`, `Conflict`
     pub async fn swapout(&self, id: &ExperimentId) -> Result<i64> {
-        self.actor.needs_experiment(&self.boss.db, id).await?;
+        self.actor.needs_control(&self.boss.db, id).await?;
         request::swapout(self.boss, id, &self.actor.user.login).await
     }
 
@@ -46,7 +46,7 @@ impl Swaps<'_> {
     /// # Errors
     /// `NotFound`, `Conflict`, `Refused`
     pub async fn swapin(&self, id: &ExperimentId, on: &BTreeMap<Vname, NodeId>) -> Result<i64> {
-        self.actor.needs_experiment(&self.boss.db, id).await?;
+        self.actor.needs_control(&self.boss.db, id).await?;
         if !on.is_empty() {
             self.actor.needs_admin()?;
         }
@@ -56,10 +56,10 @@ impl Swaps<'_> {
     /// Has a node's disk loaded with an image that the project may use.
     ///
     /// # Errors
-    /// `NotFound`, `Conflict`
+    /// `NotFound`, `Refused`, `Conflict`
     pub async fn load(&self, id: &ExperimentId, vname: &Vname, image: &ImageId) -> Result<i64> {
         let db = &self.boss.db;
-        self.actor.needs_experiment(db, id).await?;
+        self.actor.needs_control(db, id).await?;
         may_use(db, &id.pid, vname, image).await?;
         begin::load(self.boss, id, vname, image, &self.actor.user.login).await
     }
@@ -73,12 +73,12 @@ impl Swaps<'_> {
         let (db, actor) = (&self.boss.db, self.actor);
         let held = db.reservation_of(node_id).await?;
         if let Some(held) = held {
-            actor.needs_experiment(db, &held.experiment).await?;
+            actor.needs_control(db, &held.experiment).await?;
         }
         let image: Result<ImageId> =
             of.image.parse().map_err(|error| ErrorKind::Invalid.because(error));
         let pid = image?.pid;
-        actor.needs_project(db, &pid).await?;
+        actor.needs_trust(db, &pid, &of.gid, Trust::LocalRoot).await?;
         if db.unix_gid(&pid, &of.gid).await?.is_none() {
             let why = format!("there is no group {} in project {pid}", of.gid);
             return Err(ErrorKind::NotFound.because(why));
@@ -92,9 +92,12 @@ impl Swaps<'_> {
     /// Asks for a swap to stop.
     ///
     /// # Errors
-    /// `NotFound`; `Conflict`: it is over.
+    /// `NotFound`, `Refused`; `Conflict`: it is over.
     pub async fn cancel(&self, id: i64) -> Result<()> {
-        self.find(id).await?;
+        let swap = self.find(id).await?;
+        self.actor
+            .needs_control(&self.boss.db, &ExperimentId { pid: swap.pid, eid: swap.eid })
+            .await?;
         request::cancel(self.boss, id).await
     }
 }

@@ -4,38 +4,37 @@ use boss::boot::Key;
 
 use crate::client::{ALL, Api, Who, apis};
 
-/// A route and the status for nobody, a stranger, a member, one with the studly flag, and an
-/// administrator.
-type Row = (&'static str, &'static str, &'static str, [u16; 5]);
+/// A route and the status for each of [`ALL`].
+type Row = (&'static str, &'static str, &'static str, [u16; 6]);
 
 const ROWS: [Row; 17] = [
-    ("GET", "/api/v1/experiments", "", [401, 200, 200, 200, 200]),
-    ("GET", "/api/v1/experiments/testbed/trial", "", [401, 404, 200, 200, 200]),
-    ("GET", "/api/v1/experiments/testbed/none", "", [401, 404, 404, 404, 404]),
-    ("GET", "/api/v1/experiments/testbed/trial/swaps", "", [401, 404, 200, 200, 200]),
-    ("PATCH", "/api/v1/experiments/testbed/trial", "{}", [401, 404, 200, 200, 200]),
-    ("GET", "/api/v1/swaps/1", "", [401, 404, 404, 404, 404]),
-    ("GET", "/api/v1/swaps/1/events", "", [401, 404, 404, 404, 404]),
-    ("POST", "/api/v1/swaps/1/cancel", "", [401, 404, 404, 404, 404]),
+    ("GET", "/api/v1/experiments", "", [401, 200, 200, 200, 200, 200]),
+    ("GET", "/api/v1/experiments/testbed/trial", "", [401, 404, 200, 200, 200, 200]),
+    ("GET", "/api/v1/experiments/testbed/none", "", [401, 404, 404, 404, 404, 404]),
+    ("GET", "/api/v1/experiments/testbed/trial/swaps", "", [401, 404, 200, 200, 200, 200]),
+    ("PATCH", "/api/v1/experiments/testbed/trial", "{}", [401, 404, 200, 200, 200, 200]),
+    ("GET", "/api/v1/swaps/1", "", [401, 404, 404, 404, 404, 404]),
+    ("GET", "/api/v1/swaps/1/events", "", [401, 404, 404, 404, 404, 404]),
+    ("POST", "/api/v1/swaps/1/cancel", "", [401, 404, 404, 404, 404, 404]),
     // It is swapped in.
-    ("POST", "/api/v1/experiments/testbed/trial/swapin", "{}", [401, 404, 409, 409, 409]),
+    ("POST", "/api/v1/experiments/testbed/trial/swapin", "{}", [401, 404, 403, 409, 409, 409]),
     (
         "POST",
         "/api/v1/experiments/testbed/trial/swapin",
         r#"{"on": {"a": "pc1"}}"#,
-        [401, 404, 403, 403, 409],
+        [401, 404, 403, 403, 403, 409],
     ),
-    ("GET", "/api/v1/images", "", [401, 200, 200, 200, 200]),
-    ("GET", "/api/v1/images/testbed/BASE", "", [401, 404, 200, 200, 200]),
-    ("GET", "/api/v1/images/testbed/BASE?version=1", "", [401, 404, 404, 404, 404]),
-    ("GET", "/api/v1/nodes", "", [401, 403, 403, 403, 200]),
-    ("GET", "/api/v1/nodes/pc1", "", [401, 403, 403, 403, 200]),
-    ("GET", "/api/v1/sitevars", "", [401, 200, 200, 200, 200]),
+    ("GET", "/api/v1/images", "", [401, 200, 200, 200, 200, 200]),
+    ("GET", "/api/v1/images/testbed/BASE", "", [401, 404, 200, 200, 200, 200]),
+    ("GET", "/api/v1/images/testbed/BASE?version=1", "", [401, 404, 404, 404, 404, 404]),
+    ("GET", "/api/v1/nodes", "", [401, 403, 403, 403, 403, 200]),
+    ("GET", "/api/v1/nodes/pc1", "", [401, 403, 403, 403, 403, 200]),
+    ("GET", "/api/v1/sitevars", "", [401, 200, 200, 200, 200, 200]),
     (
         "PUT",
         "/api/v1/sitevars/swap%2Fswapout_command",
         r#"{"value": "create-swapimage"}"#,
-        [401, 403, 403, 403, 200],
+        [401, 403, 403, 403, 403, 200],
     ),
 ];
 
@@ -60,14 +59,14 @@ async fn everybody_gets_what_is_theirs() {
 async fn a_swap_is_its_projects() {
     for api in apis().await {
         let path = "/api/v1/experiments/testbed/trial/swapout";
-        for (who, status) in [(Who::Nobody, 401), (Who::Stranger, 404)] {
+        for (who, status) in [(Who::Nobody, 401), (Who::Stranger, 404), (Who::Reader, 403)] {
             assert_eq!(api.ask(who, "POST", path, "").status, status);
         }
         let begun = api.ask(Who::Member, "POST", path, "");
         assert_eq!(begun.status, 202, "{}", begun.text);
         let id = begun.json()["swap"].as_i64().unwrap();
         let path = format!("/api/v1/swaps/{id}");
-        for (who, status) in ALL.into_iter().zip([401, 404, 200, 200, 200]) {
+        for (who, status) in ALL.into_iter().zip([401, 404, 200, 200, 200, 200]) {
             assert_eq!(api.get(who, &path).status, status, "{who:?}");
             assert_eq!(api.get(who, &format!("{path}/events")).status, status, "{who:?}");
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use boss::access::Trust;
 use boss::boot::Key;
 use boss::db::experiments::Experiment;
 use boss::db::people::User;
@@ -22,14 +23,17 @@ pub(crate) enum Who {
     Nobody,
     /// Is in no project.
     Stranger,
-    /// Is in the project.
+    /// Is in the project, with the trust `user`.
+    Reader,
+    /// Is in the project, with the trust `local_root`.
     Member,
     /// Is in the project, too, and has the studly flag.
     Studly,
     Admin,
 }
 
-pub(crate) const ALL: [Who; 5] = [Who::Nobody, Who::Stranger, Who::Member, Who::Studly, Who::Admin];
+pub(crate) const ALL: [Who; 6] =
+    [Who::Nobody, Who::Stranger, Who::Reader, Who::Member, Who::Studly, Who::Admin];
 
 /// A boss with a project, its image `testbed/BASE`, and its experiment `testbed/trial`, which has
 /// one node.
@@ -87,9 +91,10 @@ impl Api {
                 studly: who == Who::Studly,
             };
             site.db.add_user(&user).await.unwrap();
-            if matches!(who, Who::Member | Who::Studly) {
+            if matches!(who, Who::Reader | Who::Member | Who::Studly) {
                 let (pid, gid) = ("testbed".parse().unwrap(), "testbed".parse().unwrap());
-                site.db.set_membership(&login, &pid, &gid, "local_root").await.unwrap();
+                let trust = if who == Who::Reader { Trust::User } else { Trust::LocalRoot };
+                site.db.set_membership(&login, &pid, &gid, trust).await.unwrap();
             }
             let key = Key::generate().unwrap();
             site.db.add_token(&key, &login, None, "test").await.unwrap();

@@ -53,7 +53,8 @@ async fn names_that_are_none() {
             ("/api/v1/nodes/-rf", 400),
             ("/api/v2/nodes", 404),
             ("/api/v1/", 404),
-            ("/", 404),
+            ("/api/", 404),
+            ("/api", 404),
         ] {
             let answer = api.get(Who::Admin, path);
             assert_eq!(answer.status, status, "{path}: {}", answer.text);

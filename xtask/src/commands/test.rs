@@ -154,6 +154,8 @@ const QUICK: &[Step] = &[
             "cli",
             "--test",
             "answers",
+            "--test",
+            "web",
         ],
     ),
     step(

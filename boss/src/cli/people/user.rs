@@ -1,16 +1,19 @@
 //! `boss user`.
 
-use clap::{Args, Subcommand, ValueEnum};
+use std::io::{self, BufRead, IsTerminal};
+
+use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{find_project, find_user, taken};
+use crate::access::Trust;
 use crate::boot::Key;
 use crate::cli::Context;
 use crate::db::now;
 use crate::db::people::User;
 use crate::error::{ErrorKind, Result};
 use crate::names::{Gid, Login, Pid};
-use crate::view;
+use crate::{password, view};
 
 /// What can be done with users.
 #[derive(Debug, Subcommand)]
@@ -31,6 +34,13 @@ pub(crate) enum Command {
         /// What it is for
         #[arg(long, value_name = "TEXT", default_value = "")]
         note: String,
+    },
+    /// Set the password that a user signs in to the pages with; their sessions end
+    ///
+    /// It is asked for twice, or read as one line if standard input is no terminal.
+    Password {
+        /// The user
+        login: Login,
     },
     /// Have none of a user's tokens count any more
     Revoke {
@@ -73,31 +83,6 @@ pub(crate) struct Join {
     trust: Trust,
 }
 
-/// What a member may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-enum Trust {
-    /// Log in
-    User,
-    /// Be root on nodes
-    LocalRoot,
-    /// Answer for a group
-    GroupRoot,
-    /// Answer for the project
-    ProjectRoot,
-}
-
-impl Trust {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::LocalRoot => "local_root",
-            Self::GroupRoot => "group_root",
-            Self::ProjectRoot => "project_root",
-        }
-    }
-}
-
 /// Runs a command.
 pub(crate) async fn run(context: &Context, command: Command) -> Result<()> {
     if !matches!(command, Command::List) {
@@ -108,6 +93,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<()> {
         Command::List => list(context).await,
         Command::Join(join) => self::join(context, join).await,
         Command::Token { login, days, note } => token(context, &login, days, &note).await,
+        Command::Password { login } => password(context, &login).await,
         Command::Revoke { login } => {
             find_user(context, &login).await?;
             let count = context.db.revoke_tokens(&login).await?;
@@ -154,9 +140,9 @@ async fn join(context: &Context, join: Join) -> Result<()> {
     }
     if gid != own && !db.is_member(&login, &pid).await? {
         // Who is in a subgroup is in the project.
-        db.set_membership(&login, &pid, &own, Trust::User.name()).await?;
+        db.set_membership(&login, &pid, &own, Trust::User).await?;
     }
-    db.set_membership(&login, &pid, &gid, trust.name()).await?;
+    db.set_membership(&login, &pid, &gid, trust).await?;
     context.done(&format!("{login} is {} in {pid}/{gid}", trust.name()))
 }
 
@@ -169,4 +155,21 @@ async fn token(context: &Context, login: &Login, days: u32, note: &str) -> Resul
     let value = json!({ "token": token, "login": login, "expires_at": expires_at });
     // On a line of its own, for `$(boss user token …)`.
     Ok(context.print(&value, |out| writeln!(out, "{token}"))?)
+}
+
+async fn password(context: &Context, login: &Login) -> Result<()> {
+    find_user(context, login).await?;
+    let password = if io::stdin().is_terminal() {
+        let first = rpassword::prompt_password(format!("New password of {login}: "))?;
+        if first != rpassword::prompt_password("The same again: ")? {
+            return Err(ErrorKind::Invalid.because("these were two different passwords"));
+        }
+        first
+    } else {
+        let mut line = String::new();
+        io::stdin().lock().read_line(&mut line)?;
+        line.trim_end_matches(['\r', '\n']).to_owned()
+    };
+    password::set(&context.db, login, &password, None).await?;
+    context.done(&format!("{login} has a new password"))
 }

@@ -1,0 +1,41 @@
+//! The pages, for people with a browser.
+//!
+//! Made by the server of `templates/`, they work without JavaScript; `static/boss.js` only brings
+//! what changes while one looks. Who isn't signed in gets nothing but the page for that:
+//! [`guard`] stands before all other routes, and takes forms only from the pages themselves. What
+//! somebody may is asked in [`access`](crate::access), as everywhere, whatever a page has shown.
+
+mod assets;
+mod fields;
+mod guard;
+mod headers;
+mod home;
+mod limit;
+mod page;
+mod signin;
+mod trouble;
+mod zone;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+
+use crate::server::Boss;
+
+pub use limit::Limits;
+
+/// All pages.
+pub(crate) fn router(boss: &Arc<Boss>) -> Router<Arc<Boss>> {
+    let inside = Router::new()
+        .merge(home::router())
+        .merge(signin::inside())
+        .fallback(trouble::nothing)
+        .method_not_allowed_fallback(trouble::not_so)
+        .layer(from_fn_with_state(Arc::clone(boss), guard::guard));
+    let outside = Router::new().merge(signin::outside()).merge(assets::router());
+    inside
+        .merge(outside)
+        .layer(from_fn_with_state(Arc::clone(boss), headers::set))
+        .layer(from_fn(trouble::shown))
+}
