@@ -7,4 +7,6 @@ mod driver;
 mod elements;
 mod keys;
 mod selftest;
+mod signin;
 mod wire;
+mod world;

@@ -49,7 +49,7 @@ a { text-decoration: none; }
 <p>Words and <a href="/x">words</a>.</p>
 <input placeholder="no label"> <input id="edge" aria-label="Edge"> <input type="password" aria-label="P">
 <button></button> <a id="flat" href="/y">Flat</a> <a id="flat" href="/z" tabindex="3">Third</a>
-<svg role="img" width="9" height="9"></svg><img src="/absent.png">
+<svg role="img" width="9" height="9"></svg><img src="/static/absent.png">
 <div style="width: 1000px">wide</div>
 <label for="nobody">Nobody</label>
 <button style="width: 9px; height: 9px; padding: 0" aria-label="tiny"></button>
