@@ -1,18 +1,88 @@
-//! Who gets which answer, on each route.
+//! Who gets which answer, on each route. All routes are here: they are read from the sources.
 
-use crate::client::{ALL, webs};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
-/// A page, and the status for each of [`ALL`].
-const PAGES: [(&str, [u16; 7]); 2] =
-    [("/", [303, 200, 200, 200, 200, 200, 200]), ("/none", [303, 404, 404, 404, 404, 404, 404])];
+use crate::client::{ALL, Web, Who, webs};
+
+/// What is tried: method, route, path, form, and the status for each of [`ALL`].
+type Row =
+    (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)], [u16; 7]);
+
+/// Tried where a session or its end is what it is about (`signin`), or files of ours.
+const ELSEWHERE: [(&str, &str); 3] =
+    [("GET", "/signin"), ("POST", "/signin"), ("POST", "/signout")];
+
+const NO_FIELDS: &[(&str, &str)] = &[];
+
+const ROWS: [Row; 2] = [
+    ("GET", "/", "/", NO_FIELDS, [303, 200, 200, 200, 200, 200, 200]),
+    ("GET", "", "/none", NO_FIELDS, [303, 404, 404, 404, 404, 404, 404]),
+];
+
+fn ask(web: &Web, who: Who, (method, _, path, form, _): Row) -> crate::client::Answer {
+    if method == "GET" { web.get(who, path) } else { web.post(who, path, form) }
+}
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everybody_gets_their_pages() {
+async fn everybody_gets_what_is_theirs() {
     for web in webs().await {
-        for (path, statuses) in PAGES {
-            for (who, status) in ALL.into_iter().zip(statuses) {
-                let answer = web.get(who, path);
-                assert_eq!(answer.status, status, "{who:?} {path}: {}", answer.text);
+        for row in ROWS {
+            for (who, status) in ALL.into_iter().zip(row.4) {
+                let answer = ask(&web, who, row);
+                let (method, path) = (row.0, row.2);
+                assert_eq!(answer.status, status, "{who:?} {method} {path}: {}", answer.text);
+                let signed_in = who != Who::Nobody;
+                if status >= 400 && signed_in {
+                    assert!(!answer.alert().is_empty(), "{method} {path}: {}", answer.text);
+                }
+            }
+        }
+    }
+}
+
+/// A route that nobody tries to get in by would be the one that forgot to ask.
+#[test]
+fn no_route_is_forgotten() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/web");
+    let mut routes = BTreeSet::new();
+    read(&sources, &mut routes);
+    assert!(routes.len() > 3, "{routes:?}");
+    let tried = ROWS.iter().map(|(method, route, ..)| (*method, *route)).chain(ELSEWHERE);
+    let tried: BTreeSet<_> = tried.map(|(a, b)| (a.to_owned(), b.to_owned())).collect();
+    let untried: Vec<_> = routes.difference(&tried).collect();
+    assert!(untried.is_empty(), "{untried:#?}");
+}
+
+/// Adds what `.route("…", get(…).post(…))` says in the sources of a directory.
+fn read(directory: &Path, routes: &mut BTreeSet<(String, String)>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            read(&path, routes);
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        for after in text.split(".route(").skip(1) {
+            // Assets are a table.
+            let Some(quoted) = after.trim_start().strip_prefix('"') else { continue };
+            let (route, handlers) = quoted.split_once('"').unwrap();
+            // To the call's end.
+            let mut depth = 1;
+            let end = handlers.find(|at: char| {
+                depth += i32::from(at == '(') - i32::from(at == ')');
+                depth == 0
+            });
+            let handlers = &handlers[..end.unwrap()];
+            for (call, method) in [("get(", "GET"), ("post(", "POST")] {
+                let is_call = |(at, _): (usize, &str)| {
+                    !handlers[..at]
+                        .ends_with(|before: char| before.is_alphanumeric() || before == '_')
+                };
+                if handlers.match_indices(call).any(is_call) {
+                    routes.insert((method.to_owned(), route.to_owned()));
+                }
             }
         }
     }
