@@ -77,6 +77,13 @@ impl Browser {
         !self.all(kind, name).is_empty()
     }
 
+    /// Whether something says that it has such a role, an alert for example, and can be seen.
+    pub(crate) fn has_role(&self, role: &str) -> bool {
+        let script = "return [...document.querySelectorAll(`[role=${arguments[0]}]`)]
+            .some(e => e.checkVisibility() && e.innerText.trim())";
+        self.script(script, &[json!(role)]) == json!(true)
+    }
+
     /// The one that there is.
     pub(crate) fn find(&self, kind: Kind, name: &str) -> Element {
         self.only(kind, name, self.all(kind, name))
