@@ -44,8 +44,19 @@ impl Browser {
         self.check_console();
     }
 
+    /// The same without the keyboard, for a page that changes all the time.
+    pub(crate) fn check_looks(&self, name: &str) {
+        let faults = self.looks(Some(name), false);
+        assert!(faults.is_empty(), "faults of {name} at {}:\n{}", self.path(), faults.join("\n"));
+        self.check_console();
+    }
+
     /// The faults of a page. Pictures are kept if it has a name.
     pub(crate) fn faults(&self, name: Option<&str>) -> Vec<String> {
+        self.looks(name, true)
+    }
+
+    fn looks(&self, name: Option<&str>, with_keyboard: bool) -> Vec<String> {
         let mut faults = lines(&self.function("return structureFaults();"));
         faults.extend(self.nameless());
         for look in Look::ALL {
@@ -57,7 +68,7 @@ impl Browser {
                     found.push(format!("a phone's page is {width} wide"));
                 }
                 found.extend(lines(&self.function("return phoneFaults(390);")));
-            } else {
+            } else if with_keyboard {
                 found.extend(self.keyboard_faults());
             }
             // What was focused last isn't what the page looks like.

@@ -10,5 +10,6 @@ mod keys;
 mod nomouse;
 mod selftest;
 mod signin;
+mod swaps;
 mod wire;
 mod world;
