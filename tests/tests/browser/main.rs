@@ -7,6 +7,7 @@ mod driver;
 mod elements;
 mod experiments;
 mod keys;
+mod live;
 mod nomouse;
 mod selftest;
 mod signin;
