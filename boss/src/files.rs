@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::fchown;
 use std::path::{Component, Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
@@ -233,6 +233,11 @@ impl Directory {
 
     /// The names of all that is in the directory, in order. What isn't UTF-8 is nothing of ours.
     pub fn names(&self) -> anyhow::Result<Vec<String>> {
+        self.names_up_to(usize::MAX)
+    }
+
+    /// The same where there should be only a few: an error, if there are more than `most`.
+    pub fn names_up_to(&self, most: usize) -> anyhow::Result<Vec<String>> {
         let context = || format!("listing {}", self.path.display());
         let mut names = Vec::new();
         for entry in Dir::read_from(&self.fd).with_context(context)? {
@@ -241,6 +246,7 @@ impl Directory {
                 Ok(name) if name != "." && name != ".." => names.push(name.to_owned()),
                 _ => {}
             }
+            ensure!(names.len() <= most, "{} has more than {most} files", self.path.display());
         }
         names.sort_unstable();
         Ok(names)

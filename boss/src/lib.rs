@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod names;
 pub mod password;
 pub mod power;
+pub mod saved_disk;
 pub mod server;
 pub mod sitevar;
 pub mod swap;

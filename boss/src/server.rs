@@ -14,7 +14,7 @@ use crate::layout::Layout;
 use crate::metrics::Metrics;
 use crate::power::Drivers;
 use crate::swap::supervisor::Supervisor;
-use crate::web::Limits;
+use crate::web::{Limits, Watches};
 use crate::{http, tmcd};
 
 /// What all parts of the server share.
@@ -34,6 +34,8 @@ pub struct Boss {
     pub wake: Notify,
     /// Who tries passwords.
     pub limits: Limits,
+    /// Who looks at swaps that go on.
+    pub watches: Watches,
 }
 
 impl Boss {
@@ -58,6 +60,7 @@ impl Boss {
             metrics: Metrics::default(),
             wake: Notify::new(),
             limits: Limits::default(),
+            watches: Watches::default(),
         }
     }
 }
@@ -117,6 +120,7 @@ impl Server {
     /// Stops it at once, as a crash would: all that counts is in the data base.
     pub async fn stop(mut self) {
         self.tasks.shutdown().await;
+        self.boss.watches.stop();
         self.boss.db.close().await;
     }
 }

@@ -10,8 +10,10 @@ pub mod command;
 #[cfg(test)]
 mod fixture;
 mod limits;
+pub mod log;
 pub mod machine;
 mod observe;
+pub mod pace;
 pub mod request;
 pub mod supervisor;
 mod task;

@@ -13,6 +13,7 @@ mod home;
 mod limit;
 mod page;
 mod signin;
+mod swaps;
 mod trouble;
 mod zone;
 
@@ -24,11 +25,13 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use crate::server::Boss;
 
 pub use limit::Limits;
+pub use swaps::Watches;
 
 /// All pages.
 pub(crate) fn router(boss: &Arc<Boss>) -> Router<Arc<Boss>> {
     let inside = Router::new()
         .merge(home::router())
+        .merge(swaps::router())
         .merge(signin::inside())
         .fallback(trouble::nothing)
         .method_not_allowed_fallback(trouble::not_so)

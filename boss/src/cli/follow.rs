@@ -1,6 +1,5 @@
 //! Following a swap: what happens, as it happens, and on a terminal how far each node is.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -13,6 +12,7 @@ use crate::db::swaps::{Progress, Run};
 use crate::db::{now, swaps::Event};
 use crate::error::{ErrorKind, Result};
 use crate::swap::RunState;
+use crate::swap::pace::{HowFar, Paces, clock};
 use crate::view::{self, time};
 
 /// How often it is looked.
@@ -41,7 +41,7 @@ pub(super) async fn follow(context: &Context, id: i64) -> Result<ExitCode> {
         json: context.json,
         terminal: !context.json && io::stdout().is_terminal(),
         drawn: 0,
-        paces: HashMap::new(),
+        paces: Paces::default(),
     };
     let mut ticks = tokio::time::interval(PERIOD);
     let (mut last, mut told) = (0, false);
@@ -84,14 +84,7 @@ struct Screen {
     terminal: bool,
     /// How many lines the picture below the events has.
     drawn: usize,
-    paces: HashMap<i64, Pace>,
-}
-
-/// Since when a run is in its phase, and where it began.
-struct Pace {
-    phase: String,
-    since: Instant,
-    scanned: u64,
+    paces: Paces,
 }
 
 impl Screen {
@@ -112,6 +105,7 @@ impl Screen {
             }
         }
         if self.terminal {
+            self.paces.note(runs, Instant::now());
             for run in runs.iter().filter(|run| run.decision.state != RunState::Released) {
                 let line: String = self.line(run).chars().take(WIDTH).collect();
                 writeln!(out, "{line}")?;
@@ -131,44 +125,22 @@ impl Screen {
         out.flush()
     }
 
-    fn line(&mut self, run: &Run) -> String {
-        let progress = &run.decision.progress;
-        let pace = self.paces.entry(run.id).or_insert_with(|| Pace::of(progress));
-        if pace.phase != progress.phase || progress.scanned < pace.scanned {
-            *pace = Pace::of(progress);
+    fn line(&self, run: &Run) -> String {
+        let line = format!("{:<16} {:<10}", run.vname, run.decision.state.describe(run.kind));
+        match self.paces.how_far(run, Instant::now()) {
+            Some(far) => line + &how_far(&run.decision.progress, far),
+            None => line,
         }
-        let mut line = format!("{:<16} {:<10}", run.vname, run.decision.state.describe(run.kind));
-        if run.decision.state == RunState::Working && progress.total > 0 {
-            let rate = pace.rate(progress.scanned);
-            line += &how_far(progress, rate);
-        }
-        line
-    }
-}
-
-impl Pace {
-    fn of(progress: &Progress) -> Self {
-        let Progress { phase, scanned, .. } = progress;
-        Self { phase: phase.clone(), since: Instant::now(), scanned: *scanned }
-    }
-
-    /// Bytes in a second; 0 as long as there is nothing to say.
-    fn rate(&self, scanned: u64) -> u64 {
-        let milliseconds = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let done = scanned.saturating_sub(self.scanned);
-        done.saturating_mul(1000).checked_div(milliseconds).unwrap_or_default()
     }
 }
 
 /// Phase, percent, pace and time left.
-fn how_far(progress: &Progress, rate: u64) -> String {
-    let Progress { phase, scanned, total, written, .. } = progress;
-    let percent = scanned.saturating_mul(100).checked_div(*total).unwrap_or_default().min(100);
+fn how_far(progress: &Progress, HowFar { percent, rate, left }: HowFar) -> String {
+    let Progress { phase, written, .. } = progress;
     let mut text = format!(" {phase:<10} {percent:>3} %  {} MB written", written / 1_000_000);
-    if let Some(left) = total.saturating_sub(*scanned).checked_div(rate) {
+    if let Some(left) = left {
         // Writing to a String can't fail.
-        let _ = write!(text, "  {} MB/s", rate / 1_000_000);
-        let _ = write!(text, "  {}:{:02} left", left / 60, left % 60);
+        let _ = write!(text, "  {} MB/s  {} left", rate / 1_000_000, clock(left));
     }
     text
 }
@@ -186,10 +158,9 @@ mod tests {
             changed: 0,
             written: 12_000_000,
         };
-        let text = how_far(&progress, 10_000_000);
+        let far = HowFar { percent: 25, rate: 10_000_000, left: Some(75) };
+        let text = how_far(&progress, far);
         assert_eq!(text, " save        25 %  12 MB written  10 MB/s  1:15 left");
-        assert!(!how_far(&progress, 0).contains("left"));
-        let nothing = how_far(&Progress { total: 0, ..progress }, 0);
-        assert!(nothing.contains("0 %"), "{nothing}");
+        assert!(!how_far(&progress, HowFar { left: None, ..far }).contains("left"));
     }
 }

@@ -13,9 +13,9 @@ use crate::boot::Mac;
 use crate::db::is_taken;
 use crate::db::nodes::Node;
 use crate::error::{Error, ErrorKind, Result};
+use crate::experiment::swaps::Swaps;
 use crate::names::NodeId;
 use crate::power::Machine;
-use crate::swap::request;
 use crate::view;
 
 /// What can be done with machines.
@@ -110,7 +110,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         Command::Rm { node } => rm(context, &node).await,
         Command::Power(power) => power::run(context, &power).await,
         Command::IsOff { node } => {
-            request::is_off(&context.boss(), &node).await?;
+            let (boss, actor) = (context.boss(), context.unnamed().await?);
+            Swaps { boss: &boss, actor: &actor }.is_off(&node).await?;
             context.done(&format!("{node} counts as off"))
         }
         Command::Disk(command) => disk::run(context, command).await,

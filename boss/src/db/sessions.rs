@@ -81,6 +81,19 @@ impl Database {
         Ok(session)
     }
 
+    /// Whose a session is now, which does not make it last longer; nobody's, if it is over.
+    pub async fn user_of_session(&self, session: &Session) -> sqlx::Result<Option<User>> {
+        sqlx::query_as(
+            "SELECT u.* FROM sessions s JOIN users u ON u.login = s.login \
+             WHERE s.digest = $1 AND s.seen_at >= $2 AND s.created_at >= $3",
+        )
+        .bind(&session.digest)
+        .bind(now() - IDLE)
+        .bind(now() - LONGEST)
+        .fetch_optional(self.pool())
+        .await
+    }
+
     /// Has the session's next page say something; with an empty text, it was said.
     pub async fn set_notice(&self, session: &Session, notice: &str) -> sqlx::Result<()> {
         sqlx::query("UPDATE sessions SET notice = $2 WHERE digest = $1")

@@ -12,6 +12,8 @@ mod supervise;
 use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row};
 
+pub use find::Wanted;
+
 use super::{number, parse};
 use crate::names::{Eid, ExperimentId, Login, NodeId, Pid, Vname};
 use crate::swap::{Job, Kind, Outcome, RunState};
@@ -198,6 +200,18 @@ impl Swap {
     /// The experiment.
     pub fn experiment(&self) -> ExperimentId {
         ExperimentId { pid: self.pid.clone(), eid: self.eid.clone() }
+    }
+}
+
+impl Run {
+    /// Whether it goes on only when its machine is known to be off, which its driver can't bring
+    /// about: then there is a warning, the last of the run, since it began to be turned off.
+    pub fn waits_for_off(&self, warning: &Event) -> bool {
+        let Decision { state, entered_at, off_at, .. } = &self.decision;
+        matches!(state, RunState::Stopping | RunState::Ended)
+            && off_at.is_none()
+            && !self.signs.seen_off
+            && warning.at >= *entered_at
     }
 }
 

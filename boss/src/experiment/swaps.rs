@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::access::{Actor, Trust};
-use crate::db::swaps::Swap;
+use crate::db::swaps::{Swap, Wanted};
 use crate::error::{ErrorKind, Result};
 use crate::experiment::manage::may_use;
 use crate::names::{ExperimentId, ImageId, NodeId, Vname};
@@ -87,6 +87,25 @@ impl Swaps<'_> {
             actor.needs_admin()?;
         }
         capture::capture(self.boss, node_id, of, &actor.user.login).await
+    }
+
+    /// An administrator has seen that a machine is off, whose driver can't tell.
+    ///
+    /// # Errors
+    /// `Refused`; `Conflict`: nobody waits for that.
+    pub async fn is_off(&self, node_id: &NodeId) -> Result<()> {
+        self.actor.needs_admin()?;
+        request::is_off(self.boss, node_id).await
+    }
+
+    /// Swaps that the actor may know of, the last first; of those that `wanted` says.
+    ///
+    /// # Errors
+    /// If the data base fails.
+    pub async fn list(&self, wanted: Wanted<'_>) -> Result<Vec<Swap>> {
+        let user = &self.actor.user;
+        let of_member = (!user.admin).then_some(&user.login);
+        Ok(self.boss.db.wanted_swaps(Wanted { of_member, ..wanted }).await?)
     }
 
     /// Asks for a swap to stop.

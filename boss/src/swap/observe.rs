@@ -63,7 +63,7 @@ fn size(directory: &Directory, vname: &str) -> anyhow::Result<Option<u64>> {
 }
 
 /// The directory of a run.
-fn open(layout: &Layout, run: &Run) -> anyhow::Result<Directory> {
+pub(super) fn open(layout: &Layout, run: &Run) -> anyhow::Result<Directory> {
     let here = layout.here(Path::new(&run.directory));
     let here =
         here.ok_or_else(|| anyhow::anyhow!("{} is no place for its files", run.directory))?;

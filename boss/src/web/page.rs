@@ -13,6 +13,7 @@ use crate::server::Boss;
 pub(super) enum Part {
     Home,
     Experiments,
+    Swaps,
     Images,
     Nodes,
     Sitevars,
@@ -106,6 +107,7 @@ impl Page {
         let all = [
             (Part::Home, "/", "Overview", true),
             (Part::Experiments, "/experiments", "Experiments", true),
+            (Part::Swaps, "/swaps", "Swaps", true),
             (Part::Images, "/images", "Images", true),
             (Part::Nodes, "/nodes", "Nodes", self.admin),
             (Part::People, "/people", "People", true),

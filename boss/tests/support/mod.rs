@@ -71,6 +71,7 @@ impl Site {
         }
         tool(&root.join("tools"), "imagehash");
         tool(&root.join("tools"), "imagezip");
+        tool(&root.join("tools"), "imagefs");
         let root = root.display();
         let config: Config = toml::from_str(&format!(
             "address = '10.0.0.1'\n[directories]\nproj = '{root}/proj'\n\

@@ -149,6 +149,8 @@ const QUICK: &[Step] = &[
             "--test",
             "swapinfo",
             "--test",
+            "saved_disk",
+            "--test",
             "api",
             "--test",
             "cli",

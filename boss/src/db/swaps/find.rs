@@ -2,7 +2,24 @@
 
 use super::{Event, RUN, Run, Swap};
 use crate::db::{Database, now};
-use crate::names::{ExperimentId, NodeId};
+use crate::names::{ExperimentId, Login, NodeId};
+
+/// Which swaps are looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Those that go on, or those that are over.
+    pub running: bool,
+    /// Only of projects that this user is in.
+    pub of_member: Option<&'a Login>,
+    /// Only of this experiment.
+    pub experiment: Option<&'a ExperimentId>,
+    /// Only those with a smaller number.
+    pub before: i64,
+    /// Only those that were asked for since then.
+    pub since: i64,
+    /// How many at most.
+    pub most: u32,
+}
 
 impl Database {
     /// A swap.
@@ -25,6 +42,34 @@ impl Database {
     pub async fn swaps(&self, most: u32) -> sqlx::Result<Vec<Swap>> {
         let query = sqlx::query_as("SELECT * FROM swaps ORDER BY id DESC LIMIT $1");
         query.bind(i64::from(most)).fetch_all(self.pool()).await
+    }
+
+    /// The latest swaps of these, the last first.
+    pub async fn wanted_swaps(&self, wanted: Wanted<'_>) -> sqlx::Result<Vec<Swap>> {
+        let (pid, eid) = wanted
+            .experiment
+            .map_or(("", ""), |ExperimentId { pid, eid }| (pid.as_str(), eid.as_str()));
+        sqlx::query_as(
+            "SELECT * FROM swaps WHERE state = $1 AND id < $2 AND requested_at >= $3 \
+             AND ($4 = '' OR pid IN (SELECT pid FROM memberships WHERE login = $4)) \
+             AND ($5 = '' OR (pid = $5 AND eid = $6)) ORDER BY id DESC LIMIT $7",
+        )
+        .bind(if wanted.running { "running" } else { "ended" })
+        .bind(wanted.before)
+        .bind(wanted.since)
+        .bind(wanted.of_member.map_or("", Login::as_str))
+        .bind(pid)
+        .bind(eid)
+        .bind(i64::from(wanted.most))
+        .fetch_all(self.pool())
+        .await
+    }
+
+    /// The last warning that concerns a run.
+    pub async fn last_warning(&self, run_id: i64) -> sqlx::Result<Option<Event>> {
+        let query = "SELECT * FROM events WHERE run_id = $1 AND level = 'warning' \
+                     ORDER BY id DESC LIMIT 1";
+        sqlx::query_as(query).bind(run_id).fetch_optional(self.pool()).await
     }
 
     /// Whether a boss looks after a swap that is going on.
