@@ -11,7 +11,7 @@ const MARK: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// Elements that may be called so. Chromium then says what they are called.
 const CANDIDATES: &str = r"
 const [within, wanted] = arguments;
-const flat = text => (text ?? '').replace(/\s+/g, ' ').trim();
+const flat = text => String(text ?? '').replace(/\s+/g, ' ').trim();
 const kinds = 'a[href],button,input,select,textarea,summary,[role],[tabindex],progress,meter,table';
 return [...(within ?? document).querySelectorAll(kinds)].filter(e => {
     if (!e.checkVisibility({ visibilityProperty: true })) return false;

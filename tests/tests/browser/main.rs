@@ -9,6 +9,7 @@ mod experiments;
 mod keys;
 mod live;
 mod nomouse;
+mod pages;
 mod selftest;
 mod signin;
 mod swaps;
