@@ -23,6 +23,8 @@ use crate::world::PASSWORD;
 
 /// Enough for a save that one can watch.
 const SIZES: Sizes = Sizes { esp: 36, root: 512, swap: 16, files: 200 };
+/// How many bytes a second its disk gives: the node says every three seconds how far it is.
+const READ_LIMIT: u32 = 16 << 20;
 /// How long a swap may take, with emulated CPUs.
 const LIMIT: Duration = Duration::from_mins(8);
 /// How long a node may take to boot from its own disk.
@@ -57,7 +59,7 @@ impl Stand {
         let spec = NodeSpec {
             node_id: "pc1",
             number: 11,
-            disk: Disk::from(drive),
+            disk: Disk::from(drive).read_limit(READ_LIMIT),
             disk_name: "vda",
             serial: SERIAL.to_owned(),
             bytes: disk.sectors * SECTOR,

@@ -61,6 +61,8 @@ pub(crate) fn wait_for_steps(browser: &Browser, limit: Duration, steps: usize) {
     let mut seen = std::collections::BTreeSet::new();
     browser.wait_for(limit, &format!("{steps} steps of a bar"), || {
         seen.extend(percents(browser));
+        let over = browser.has(Kind::Link, "To the experiment");
+        assert!(!over, "it was over after {seen:?}");
         seen.len() >= steps
     });
     assert!(is_same_page(browser), "it came to {seen:?} by loading the page again");
