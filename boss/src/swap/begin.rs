@@ -91,7 +91,8 @@ async fn reserve(
             None if boss.db.node(node_id).await?.is_none() => "there is no such node".to_owned(),
             None => "it is out of service".to_owned(),
         };
-        let why = format!("{vname} can't get {node_id}: {why}; choose one that is free (boss node list)");
+        let why =
+            format!("{vname} can't get {node_id}: {why}; choose one that is free (boss node list)");
         return Err(ErrorKind::Conflict.because(why));
     }
     for node in boss.db.free_nodes().await? {
