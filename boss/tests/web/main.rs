@@ -10,5 +10,7 @@ mod support;
 mod client;
 mod experiments;
 mod forged;
+mod home;
 mod routes;
 mod signin;
+mod swaps;

@@ -15,8 +15,9 @@ const ELSEWHERE: [(&str, &str); 3] =
     [("GET", "/signin"), ("POST", "/signin"), ("POST", "/signout")];
 
 const NO_FIELDS: &[(&str, &str)] = &[];
+const SURE: &[(&str, &str)] = &[("sure", "1")];
 
-const ROWS: [Row; 19] = [
+const ROWS: &[Row] = &[
     ("GET", "/", "/", NO_FIELDS, [303, 200, 200, 200, 200, 200, 200]),
     ("GET", "/experiments", "/experiments", NO_FIELDS, [303, 200, 200, 200, 200, 200, 200]),
     ("GET", "/experiments/new", "/experiments/new", NO_FIELDS, [303, 200, 403, 200, 200, 200, 200]),
@@ -128,6 +129,39 @@ const ROWS: [Row; 19] = [
         [401, 404, 403, 303, 303, 303, 303],
     ),
     ("GET", "", "/none", NO_FIELDS, [303, 404, 404, 404, 404, 404, 404]),
+    ("GET", "/swaps", "/swaps", NO_FIELDS, [303, 200, 200, 200, 200, 200, 200]),
+    ("GET", "/swaps/{id}", "/swaps/1", NO_FIELDS, [303, 404, 404, 404, 404, 404, 404]),
+    ("GET", "/swaps/{id}/live", "/swaps/1/live", NO_FIELDS, [303, 404, 404, 404, 404, 404, 404]),
+    (
+        "GET",
+        "/swaps/{id}/events",
+        "/swaps/x/events",
+        NO_FIELDS,
+        [303, 404, 404, 404, 404, 404, 404],
+    ),
+    (
+        "GET",
+        "/swaps/{id}/cancel",
+        "/swaps/1/cancel",
+        NO_FIELDS,
+        [303, 404, 404, 404, 404, 404, 404],
+    ),
+    ("POST", "/swaps/{id}/cancel", "/swaps/1/cancel", SURE, [401, 404, 404, 404, 404, 404, 404]),
+    (
+        "GET",
+        "/swaps/{id}/off/{node_id}",
+        "/swaps/1/off/a",
+        NO_FIELDS,
+        [303, 404, 404, 404, 404, 404, 404],
+    ),
+    (
+        "POST",
+        "/swaps/{id}/off/{node_id}",
+        "/swaps/1/off/a",
+        SURE,
+        [401, 404, 404, 404, 404, 404, 404],
+    ),
+    ("POST", "/doctor", "/doctor", NO_FIELDS, [401, 403, 403, 403, 403, 403, 200]),
 ];
 
 fn ask(web: &Web, who: Who, (method, _, path, form, _): Row) -> crate::client::Answer {
@@ -137,7 +171,7 @@ fn ask(web: &Web, who: Who, (method, _, path, form, _): Row) -> crate::client::A
 #[tokio::test(flavor = "multi_thread")]
 async fn everybody_gets_what_is_theirs() {
     for web in webs().await {
-        for row in ROWS {
+        for row in ROWS.iter().copied() {
             for (who, status) in ALL.into_iter().zip(row.4) {
                 let answer = ask(&web, who, row);
                 let (method, path) = (row.0, row.2);
