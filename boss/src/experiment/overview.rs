@@ -79,7 +79,7 @@ impl Experiments<'_> {
             let nodes = counts.get(&id).copied().unwrap_or_default();
             let last = swaps.remove(&id);
             let waits = last.as_ref().is_some_and(|swap| waiting.contains(&swap.id));
-            Overview { nodes, last, waits, experiment }
+            Overview { experiment, nodes, last, waits }
         });
         let mut all: Vec<_> = all.collect();
         // Stable: by name among their like.
