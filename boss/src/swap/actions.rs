@@ -108,10 +108,7 @@ async fn turn_off(boss: &Boss, run: &Run) -> Result<(), ActionError> {
         return Ok(());
     }
     let hint = |error: ActionError| ActionError {
-        why: format!(
-            "{}{NOT_YET}turn it off and say boss node is-off {}",
-            error.why, run.node_id
-        ),
+        why: format!("{}{NOT_YET}turn it off and say boss node is-off {}", error.why, run.node_id),
         ..error
     };
     let machine = machine(boss, &run.node_id).await.map_err(hint)?;

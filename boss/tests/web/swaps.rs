@@ -213,7 +213,10 @@ async fn what_users_write_to_logs_does_nothing() {
     for web in webs().await {
         let id = swapout(&web).await;
         let path = format!("/swaps/{id}");
-        write_log(&web, b"</pre><script>alert(1)</script>\n\x1b[2J\0\xff\n\r\nevent: over\ndata: x\n");
+        write_log(
+            &web,
+            b"</pre><script>alert(1)</script>\n\x1b[2J\0\xff\n\r\nevent: over\ndata: x\n",
+        );
         let page = web.get(Who::Member, &path).text;
         assert!(!page.contains("<script>alert"), "{page}");
         assert!(page.contains("&#60;script&#62;") && page.contains("␛[2J␀"), "{page}");

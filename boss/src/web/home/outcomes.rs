@@ -51,7 +51,8 @@ pub(super) async fn problems(
             _ if swap.cancelled && swap.kind != Kind::Load => None,
             _ => Some(failed(&swap, &runs)),
         };
-        problems.extend(found.map(|problem| problem.link(format!("/swaps/{}", swap.id), "The swap")));
+        problems
+            .extend(found.map(|problem| problem.link(format!("/swaps/{}", swap.id), "The swap")));
     }
     Ok(problems)
 }
@@ -151,12 +152,13 @@ async fn unsaved(
         .collect();
     let Some(first) = left_out.first() else { return Ok(None) };
     let bad = names(left_out.iter().copied());
-    let what =
-        format!("{id} wants its disks saved, but {bad} was not: {}", first.decision.reason);
+    let what = format!("{id} wants its disks saved, but {bad} was not: {}", first.decision.reason);
     let todo = "The machines were given back. The next swapin begins with what was saved before, or \
                 with the image. Before the next swapout, see to it on the experiment's page that \
                 its nodes have what they need to be saved.";
-    Ok(Some(Problem::new(Level::Now, what, todo).link(format!("/experiments/{id}"), "The experiment")))
+    Ok(Some(
+        Problem::new(Level::Now, what, todo).link(format!("/experiments/{id}"), "The experiment"),
+    ))
 }
 
 #[cfg(test)]

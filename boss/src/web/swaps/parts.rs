@@ -54,6 +54,8 @@ struct NodeLog<'a> {
     vname: &'a str,
     tail: Option<&'a Tail>,
     trouble: bool,
+    /// Whether it is what the page is about.
+    open: bool,
     /// Whether there may be more.
     grows: bool,
 }
@@ -66,15 +68,17 @@ impl<'a> Parts<'a> {
             nodes.sort_by_key(Node::rank);
         }
         let others = nodes.split_off(nodes.len().min(MOST_NODES));
+        let open = picture.nodes.len() == 1;
+        let grows = !picture.swap.ended;
         let logs = picture.nodes.iter().filter_map(|seen| {
-            let grows = !picture.swap.ended;
+            let (tail, trouble) = match &seen.log {
+                Log::Elsewhere => return None,
+                Log::None => (None, false),
+                Log::Trouble => (None, true),
+                Log::Tail(tail) => (Some(tail), false),
+            };
             let vname = seen.run.vname.as_str();
-            match &seen.log {
-                Log::Elsewhere => None,
-                Log::None => Some(NodeLog { vname, tail: None, trouble: false, grows }),
-                Log::Trouble => Some(NodeLog { vname, tail: None, trouble: true, grows }),
-                Log::Tail(tail) => Some(NodeLog { vname, tail: Some(tail), trouble: false, grows }),
-            }
+            Some(NodeLog { vname, tail, trouble, open, grows })
         });
         Self {
             nodes: Nodes { page, picture, say: say(picture), nodes, others },

@@ -9,9 +9,9 @@ use tokio::task::JoinHandle;
 use crate::db::swaps::{Event, Run, Swap};
 use crate::names::Vname;
 use crate::server::Boss;
-use crate::swap::why_not_off;
 use crate::swap::log::{Tail, tail};
 use crate::swap::pace::{HowFar, Paces};
+use crate::swap::why_not_off;
 
 /// More events aren't shown while it goes on.
 pub(super) const MOST_EVENTS: usize = 100;
