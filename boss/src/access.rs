@@ -6,6 +6,7 @@ use clap::ValueEnum;
 
 use crate::db::Database;
 use crate::db::experiments::Experiment;
+use crate::db::images::Image;
 use crate::db::people::User;
 use crate::error::{ErrorKind, Result};
 use crate::names::{ExperimentId, Gid, Login, Pid};
@@ -174,6 +175,31 @@ impl Actor {
         Ok(made || trust >= Some(Trust::LocalRoot))
     }
 
+    /// Whether they may know of an image, and have nodes loaded with it.
+    pub async fn sees_image(&self, db: &Database, image: &Image) -> sqlx::Result<bool> {
+        Ok(image.global || self.sees(db, &image.pid).await?)
+    }
+
+    /// Whether they may sign and remove an image: who made it, or leads the group that has it.
+    pub async fn keeps_image(&self, db: &Database, image: &Image) -> sqlx::Result<bool> {
+        let Some(gid) = image.gid() else { return Ok(self.user.admin) };
+        let trust = self.trust(db, &image.pid, &gid).await?;
+        let made = trust.is_some() && image.creator == self.user.login;
+        Ok(made || trust >= Some(Trust::GroupRoot))
+    }
+
+    /// What they may do in a group, if they may say who is in it: of the project's own that needs the
+    /// trust `project_root`, of a subgroup `group_root`.
+    ///
+    /// # Errors
+    /// `NotFound`, `Refused`
+    pub async fn leads(&self, db: &Database, pid: &Pid, gid: &Gid) -> Result<Trust> {
+        let own = pid.as_str() == gid.as_str();
+        let least = if own { Trust::ProjectRoot } else { Trust::GroupRoot };
+        self.needs_trust(db, pid, gid, least).await?;
+        Ok(self.trust(db, pid, gid).await?.unwrap_or(least))
+    }
+
     /// Something is for administrators.
     ///
     /// # Errors
@@ -208,5 +234,7 @@ impl Actor {
 
 /// There is none, or none that somebody may know of.
 pub fn no_experiment(id: &ExperimentId) -> crate::error::Error {
-    ErrorKind::NotFound.because(format_args!("there is no experiment {id}; boss exp list has all"))
+    ErrorKind::NotFound.because(format_args!(
+        "there is no experiment {id}; the list of experiments (boss exp list) has all"
+    ))
 }

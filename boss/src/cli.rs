@@ -200,11 +200,15 @@ async fn run(cli: Cli) -> Result<ExitCode> {
 async fn others(context: &Context, command: Command) -> Result<()> {
     match command {
         Command::Image(command) => {
-            // It asks nobody who they are; what it changes is the operator's.
-            if !matches!(command, image::Command::List | image::Command::Verify { .. }) {
+            // What it changes is the operator's, but for images that are somebody's to remove.
+            let asks_itself = matches!(
+                command,
+                image::Command::List | image::Command::Verify { .. } | image::Command::Rm { .. }
+            );
+            if !asks_itself {
                 context.needs_admin().await?;
             }
-            Ok(image::run(context, command).await?)
+            image::run(context, command).await
         }
         Command::Node(command) => node::run(context, command).await,
         Command::Project(command) => people::project(context, command).await,

@@ -6,12 +6,13 @@
 
 pub mod experiments;
 pub mod images;
+pub mod members;
 pub mod nodes;
 pub mod people;
 pub mod sessions;
 pub mod sitevars;
 pub mod swaps;
-mod tokens;
+pub mod tokens;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use axum::Router;
 use tokio::net::TcpListener;
 
+use crate::error::Result;
 use crate::server::Boss;
 use crate::{api, boot, web};
 
@@ -25,4 +26,13 @@ fn router(boss: Arc<Boss>) -> Router {
     // Files take as long as they take, and iPXE may keep them.
     let rest = api::router().merge(boot::serve::router());
     rest.merge(web::router(&boss)).with_state(boss)
+}
+
+/// Does something to its end, also if the client hangs up: half of it would be worse than all.
+pub(crate) async fn to_its_end<T, F>(work: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T>> + Send + 'static,
+{
+    tokio::spawn(work).await?
 }

@@ -6,6 +6,7 @@
 
 mod capture;
 mod import;
+mod keeper;
 mod list;
 mod lock;
 mod publish;
@@ -20,6 +21,7 @@ use anyhow::{Context, bail, ensure};
 
 pub use capture::Capture;
 pub(crate) use import::is_older;
+pub use keeper::{Keeper, key};
 pub use list::{Listed, SignatureState};
 pub use sign::Resigned;
 pub use verify::Verified;
@@ -27,6 +29,7 @@ pub use verify::Verified;
 use crate::config::Config;
 use crate::db::Database;
 use crate::db::images::{Image, ImageSignature};
+use crate::error::{Error, ErrorKind};
 use crate::files::{DIRECTORY_MODE, Directory, Owner};
 use crate::layout::{Layout, Place};
 use crate::names::{Gid, ImageId, Login, Pid};
@@ -81,8 +84,7 @@ impl Images {
 
     /// The version that is meant, or an error that says there is none.
     pub async fn find(&self, id: &ImageId) -> anyhow::Result<Image> {
-        let image = self.db.image(id).await?;
-        image.with_context(|| format!("there is no image {id}; `boss image list` shows all"))
+        self.db.image(id).await?.with_context(|| no_image(id).to_string())
     }
 
     /// Whose the files of a group are that `login` makes.
@@ -97,7 +99,7 @@ impl Images {
 
 impl Description {
     /// Whether the slices make sense.
-    fn check(&self) -> anyhow::Result<()> {
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
         let (first, boot) = (self.load_partition, self.boot_partition);
         ensure!(first <= 4, "partition {first}: 1 to 4, or 0 for the whole disk");
         ensure!((1..=4).contains(&boot), "boot partition {boot}: 1 to 4");
@@ -110,6 +112,13 @@ impl Description {
         );
         Ok(())
     }
+}
+
+/// There is none, or none that somebody may know of.
+fn no_image(id: &ImageId) -> Error {
+    ErrorKind::NotFound.because(format_args!(
+        "there is no image {id}; the list of images (boss image list) has all"
+    ))
 }
 
 /// A group's directories for images and for their signatures.

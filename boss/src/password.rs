@@ -30,11 +30,7 @@ pub async fn set(
     password: &str,
     stays: Option<&Session>,
 ) -> Result<()> {
-    if password.chars().count() < SHORTEST || password.len() > LONGEST {
-        let why =
-            format!("a password has at least {SHORTEST} characters, and {LONGEST} bytes at most");
-        return Err(ErrorKind::Invalid.because(why));
-    }
+    check(password)?;
     let password = password.to_owned();
     let hash = computed(move || {
         let hash = Argon2::default().hash_password(password.as_bytes());
@@ -44,6 +40,18 @@ pub async fn set(
         return Ok(());
     }
     Err(ErrorKind::NotFound.because(format_args!("there is no user {login}")))
+}
+
+/// Whether a text can be a password.
+///
+/// # Errors
+/// `Invalid`: it is too short or too long.
+pub fn check(password: &str) -> Result<()> {
+    if password.chars().count() >= SHORTEST && password.len() <= LONGEST {
+        return Ok(());
+    }
+    let why = format!("a password has at least {SHORTEST} characters, and {LONGEST} bytes at most");
+    Err(ErrorKind::Invalid.because(why))
 }
 
 /// Whether it is the user's password. Takes as long for users that aren't known.

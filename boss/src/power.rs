@@ -10,6 +10,7 @@ mod machine;
 mod process;
 
 use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -94,6 +95,24 @@ impl Drivers {
     /// Where they are.
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// The names of those that are there.
+    ///
+    /// # Errors
+    /// If the directory can't be read.
+    pub fn installed(&self) -> std::io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&self.directory)? {
+            let Ok(path) = entry.map(|entry| entry.path()) else { continue };
+            // Through links, as a run of it would go.
+            let runs = std::fs::metadata(&path)
+                .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0);
+            let name = path.file_name().and_then(|name| name.to_str());
+            names.extend(name.filter(|name| runs && machine::is_driver(name)).map(str::to_owned));
+        }
+        names.sort_unstable();
+        Ok(names)
     }
 
     /// Turns the machine on; it may be on already.

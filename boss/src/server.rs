@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::db::Database;
+use crate::jobs::Jobs;
 use crate::layout::Layout;
 use crate::metrics::Metrics;
 use crate::power::Drivers;
@@ -36,6 +37,8 @@ pub struct Boss {
     pub limits: Limits,
     /// Who looks at swaps that go on.
     pub watches: Watches,
+    /// What goes on beside requests and swaps.
+    pub jobs: Jobs,
 }
 
 impl Boss {
@@ -61,6 +64,7 @@ impl Boss {
             wake: Notify::new(),
             limits: Limits::default(),
             watches: Watches::default(),
+            jobs: Jobs::default(),
         }
     }
 }

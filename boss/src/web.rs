@@ -6,13 +6,19 @@
 //! somebody may is asked in [`access`](crate::access), as everywhere, whatever a page has shown.
 
 mod assets;
+mod at;
+mod experiments;
 mod fields;
 mod guard;
 mod headers;
 mod home;
 mod limit;
+mod me;
+mod nodes;
 mod page;
+mod people;
 mod signin;
+mod sitevars;
 mod swaps;
 mod trouble;
 mod zone;
@@ -31,8 +37,13 @@ pub use swaps::Watches;
 pub(crate) fn router(boss: &Arc<Boss>) -> Router<Arc<Boss>> {
     let inside = Router::new()
         .merge(home::router())
+        .merge(experiments::router())
         .merge(swaps::router())
         .merge(signin::inside())
+        .merge(me::router())
+        .merge(nodes::router())
+        .merge(people::router())
+        .merge(sitevars::router())
         .fallback(trouble::nothing)
         .method_not_allowed_fallback(trouble::not_so)
         .layer(from_fn_with_state(Arc::clone(boss), guard::guard));

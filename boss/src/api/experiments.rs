@@ -12,12 +12,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::{ApiError, Problem, Reply};
-use super::request::{At, Body, Who, to_its_end};
+use super::request::{At, Body, Who};
 use crate::access::Actor;
 use crate::db::experiments::WantedNode;
 use crate::error::ErrorKind;
 use crate::experiment::manage::{Experiments, NewExperiment};
 use crate::experiment::swaps::Swaps;
+use crate::http::to_its_end;
 use crate::names::{Eid, ExperimentId, Gid, NodeId, Pid, Vname};
 use crate::server::Boss;
 use crate::view::{Experiment, Swap};
@@ -108,10 +109,8 @@ pub(super) fn router() -> OpenApiRouter<Arc<Boss>> {
 ))]
 async fn list(State(boss): State<Arc<Boss>>, Who(actor): Who) -> Reply<Vec<Experiment>> {
     let mut all = Vec::new();
-    for experiment in boss.db.experiments().await? {
-        if actor.sees(&boss.db, &experiment.pid).await? {
-            all.push(Experiment::of(&boss.db, &experiment).await?);
-        }
+    for experiment in experiments(&boss, &actor).list().await? {
+        all.push(Experiment::of(&boss.db, &experiment).await?);
     }
     Ok(Json(all))
 }

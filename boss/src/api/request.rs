@@ -75,12 +75,3 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         Ok(Self(said))
     }
 }
-
-/// Does something to its end, also if the client hangs up: half of it would be worse than all.
-pub(super) async fn to_its_end<T, F>(work: F) -> Result<T, ApiError>
-where
-    T: Send + 'static,
-    F: Future<Output = crate::error::Result<T>> + Send + 'static,
-{
-    Ok(tokio::spawn(work).await??)
-}

@@ -2,6 +2,7 @@
 #![allow(rustdoc::invalid_html_tags, reason = "clap shows these texts as they are")]
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
@@ -9,7 +10,8 @@ use serde_json::{Value, json};
 
 use super::Context;
 use crate::db::images::Image;
-use crate::image::{Description, Images, Listed, Made};
+use crate::error::Result;
+use crate::image::{Description, Images, Keeper, Listed, Made};
 use crate::names::{Gid, ImageId, Login, NodeId};
 
 /// What can be done with images.
@@ -108,20 +110,21 @@ impl Slices {
 ///
 /// # Errors
 /// If it fails, also if only one of several images is not as it should be.
-pub async fn run(context: &Context, command: Command) -> anyhow::Result<()> {
+pub async fn run(context: &Context, command: Command) -> Result<()> {
     let images = Images::new(&context.config, &context.db);
     match command {
-        Command::Import(import) => run_import(context, &images, import).await,
+        Command::Import(import) => Ok(run_import(context, &images, import).await?),
         // A node has to work for it (`super::capture`).
         Command::Create(_) => Ok(()),
-        Command::List => list(context, &images).await,
-        Command::Verify { images: wanted } => verify(context, &images, wanted).await,
+        Command::List => Ok(list(context, &images).await?),
+        Command::Verify { images: wanted } => Ok(verify(context, &images, wanted).await?),
         Command::Rm { image } => {
-            images.remove(&image).await?;
+            let (boss, actor) = (Arc::new(context.boss()), context.unnamed().await?);
+            Keeper::new(&boss, &actor).remove(&image).await?;
             let value = json!({ "removed": image.to_string() });
             Ok(context.print(&value, |out| writeln!(out, "{image} is removed"))?)
         }
-        Command::SignMissing => sign_missing(context, &images).await,
+        Command::SignMissing => Ok(sign_missing(context, &images).await?),
     }
 }
 
@@ -164,7 +167,7 @@ async fn list(context: &Context, images: &Images) -> anyhow::Result<()> {
     let listed = images.list().await?;
     let value = Value::Array(listed.iter().map(describe_listed).collect());
     context.print(&value, |out| {
-        for Listed { image, is_there, signature } in &listed {
+        for Listed { image, is_there, signature, .. } in &listed {
             let slices = match image.load_partition {
                 0 => "disk".to_owned(),
                 first => format!("partition {first}"),

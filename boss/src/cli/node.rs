@@ -3,19 +3,15 @@
 mod disk;
 mod power;
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use clap::{Args, Subcommand};
 
 use super::{Context, pair};
 use crate::boot::Mac;
-use crate::db::is_taken;
-use crate::db::nodes::Node;
-use crate::error::{Error, ErrorKind, Result};
-use crate::experiment::swaps::Swaps;
+use crate::error::Result;
+use crate::machines::{self, Change, Machines};
 use crate::names::NodeId;
-use crate::power::Machine;
 use crate::view;
 
 /// What can be done with machines.
@@ -101,104 +97,49 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     match command {
         Command::List => return list(context).await,
         Command::Show { node } => return show(context, &node).await,
-        _ => context.needs_admin().await?,
+        _ => {}
     }
+    let (boss, actor) = (context.boss(), context.unnamed().await?);
+    let machines = Machines { boss: &boss, actor: &actor };
     match command {
         Command::List | Command::Show { .. } => Ok(()),
-        Command::Add(new) => add(context, new).await,
-        Command::Set(change) => set(context, change).await,
-        Command::Rm { node } => rm(context, &node).await,
-        Command::Power(power) => power::run(context, &power).await,
+        Command::Add(new) => add(context, machines, new).await,
+        Command::Set(change) => set(context, machines, change).await,
+        Command::Rm { node } => {
+            machines.remove(&node).await?;
+            context.done(&format!("{node} is forgotten"))
+        }
+        Command::Power(power) => power::run(context, machines, &power).await,
         Command::IsOff { node } => {
-            let (boss, actor) = (context.boss(), context.unnamed().await?);
-            Swaps { boss: &boss, actor: &actor }.is_off(&node).await?;
+            machines.is_off(&node).await?;
             context.done(&format!("{node} counts as off"))
         }
-        Command::Disk(command) => disk::run(context, command).await,
+        Command::Disk(command) => disk::run(context, machines, command).await,
     }
 }
 
-/// A machine.
-async fn find(context: &Context, node_id: &NodeId) -> Result<Node> {
-    let node = context.db.node(node_id).await?;
-    node.ok_or_else(|| {
-        let why = format!("there is no node {node_id}; boss node list has all");
-        ErrorKind::NotFound.because(why)
-    })
-}
-
-async fn add(context: &Context, new: Add) -> Result<()> {
-    let node = Node {
-        node_id: new.node,
-        mac: new.mac.to_string(),
-        control_ip: new.ip,
-        power_driver: new.power.power_driver.unwrap_or_default(),
+async fn add(context: &Context, machines: Machines<'_>, new: Add) -> Result<()> {
+    let change = Change {
+        power_driver: new.power.power_driver,
         power_settings: new.power.power_settings.into_iter().collect(),
-        event_state: String::new(),
-        event_at: 0,
-        out_of_service: None,
+        ..Change::default()
     };
-    check(&node)?;
-    context.db.add_node(&node).await.map_err(|error| taken(&node, error))?;
+    let node = machines.add(new.node, new.mac, new.ip, change).await?;
     let hint = "boss node disk set says which disk it boots from";
     context.done(&format!("{} is added; {hint}", node.node_id))
 }
 
-async fn set(context: &Context, change: Set) -> Result<()> {
-    let mut node = find(context, &change.node).await?;
-    if let Some(mac) = change.mac {
-        node.mac = mac.to_string();
-    }
-    node.control_ip = change.ip.unwrap_or(node.control_ip);
-    if let Some(driver) = change.power.power_driver {
-        node.power_driver = driver;
-    }
-    node.power_settings.extend(change.power.power_settings);
-    // An empty value takes a setting away.
-    node.power_settings.retain(|_, value| !value.is_empty());
-    if change.out_of_service.is_some() || change.in_service {
-        node.out_of_service = change.out_of_service;
-    }
-    check(&node)?;
-    if !context.db.change_node(&node).await.map_err(|error| taken(&node, error))? {
-        find(context, &node.node_id).await?;
-    }
-    context.done(&format!("{} is changed", node.node_id))
-}
-
-async fn rm(context: &Context, node_id: &NodeId) -> Result<()> {
-    find(context, node_id).await?;
-    if context.db.remove_node(node_id).await? {
-        return context.done(&format!("{node_id} is forgotten"));
-    }
-    let why = format!(
-        "{node_id} is somebody's, or was swapped, and the log of that names it; \
-         boss node set {node_id} --out-of-service <why> has it never given out again"
-    );
-    Err(ErrorKind::Conflict.because(why))
-}
-
-/// What power drivers would refuse is refused at once.
-fn check(node: &Node) -> Result<()> {
-    let settings: BTreeMap<String, String> = node.power_settings.clone();
-    if node.power_driver.is_empty() {
-        let why = "there are settings of a power driver, but --power-driver names none";
-        return if settings.is_empty() { Ok(()) } else { Err(ErrorKind::Invalid.because(why)) };
-    }
-    Machine::new(node.node_id.clone(), &node.power_driver, settings)
-        .map(drop)
-        .map_err(|fault| ErrorKind::Invalid.because(fault))
-}
-
-fn taken(node: &Node, error: sqlx::Error) -> Error {
-    if !is_taken(&error) {
-        return error.into();
-    }
-    let why = format!(
-        "there is a node {}, or one with the card {} or the address {}; boss node list has all",
-        node.node_id, node.mac, node.control_ip
-    );
-    ErrorKind::Conflict.because(why)
+async fn set(context: &Context, machines: Machines<'_>, set: Set) -> Result<()> {
+    let changes_service = set.out_of_service.is_some() || set.in_service;
+    let change = Change {
+        mac: set.mac,
+        control_ip: set.ip,
+        power_driver: set.power.power_driver,
+        power_settings: set.power.power_settings.into_iter().collect(),
+        out_of_service: changes_service.then_some(set.out_of_service),
+    };
+    machines.change(&set.node, change).await?;
+    context.done(&format!("{} is changed", set.node))
 }
 
 async fn list(context: &Context) -> Result<()> {
@@ -220,7 +161,8 @@ async fn list(context: &Context) -> Result<()> {
 }
 
 async fn show(context: &Context, node_id: &NodeId) -> Result<()> {
-    let node = view::Node::of(&context.db, &find(context, node_id).await?).await?;
+    let node = context.db.node(node_id).await?.ok_or_else(|| machines::none(node_id))?;
+    let node = view::Node::of(&context.db, &node).await?;
     context.show(&node, |out| {
         writeln!(out, "{node_id}: card {}, address {}", node.mac, node.control_ip)?;
         match (&node.experiment, &node.vname) {

@@ -7,11 +7,11 @@ use clap::Subcommand;
 pub(super) use user::{Command as UserCommand, run as user};
 
 use super::Context;
-use crate::db::is_taken;
-use crate::db::people::{Project, User};
-use crate::error::{Error, ErrorKind, Result};
-use crate::experiment::directories;
+use crate::access::Actor;
+use crate::db::people::Project;
+use crate::error::Result;
 use crate::names::{Gid, Login, Pid};
+use crate::people::People;
 use crate::view;
 
 /// What can be done with projects.
@@ -57,27 +57,21 @@ pub(super) enum GroupCommand {
 
 /// Runs a command.
 pub(super) async fn project(context: &Context, command: ProjectCommand) -> Result<()> {
-    let (db, layout) = (&context.db, &context.layout);
+    let actor = match command {
+        ProjectCommand::List => return list(context).await,
+        _ => context.unnamed().await?,
+    };
+    let people = people(context, &actor);
     match command {
-        ProjectCommand::List => list(context).await,
+        ProjectCommand::List => Ok(()),
         ProjectCommand::Add { project: pid, head, unix_gid, file_server } => {
-            context.needs_admin().await?;
-            find_user(context, &head).await?;
             let project = Project { pid: pid.clone(), head, unix_gid, file_server };
-            let added = db.add_project(&project).await;
-            added.map_err(|error| taken(error, format!("there is a project {pid} already")))?;
-            let made = directories::make_project(db, layout, &pid).await;
-            made.map_err(|error| without_directories(&pid, &error))?;
-            let shown = view::Project::of(db, &project).await?;
+            people.add_project(&project).await?;
+            let shown = view::Project::of(&context.db, &project).await?;
             context.show(&shown, |out| writeln!(out, "project {pid} is added"))
         }
         ProjectCommand::MakeDirectories { project: pid } => {
-            context.needs_admin().await?;
-            find_project(context, &pid).await?;
-            directories::make_project(db, layout, &pid).await?;
-            for gid in db.subgroups(&pid).await? {
-                directories::make_group(db, layout, &pid, &gid).await?;
-            }
+            people.make_directories(&pid).await?;
             context.done(&format!("project {pid} has its directories"))
         }
     }
@@ -86,17 +80,13 @@ pub(super) async fn project(context: &Context, command: ProjectCommand) -> Resul
 /// Runs a command.
 pub(super) async fn group(context: &Context, command: GroupCommand) -> Result<()> {
     let GroupCommand::Add { project: pid, group: gid, unix_gid } = command;
-    context.needs_admin().await?;
-    find_project(context, &pid).await?;
-    if pid.as_str() == gid.as_str() {
-        let why = format!("the group {gid} is the project's own, and there");
-        return Err(ErrorKind::Conflict.because(why));
-    }
-    let added = context.db.add_subgroup(&pid, &gid, unix_gid).await;
-    added.map_err(|error| taken(error, format!("{pid} has a group {gid} already")))?;
-    let made = directories::make_group(&context.db, &context.layout, &pid, &gid).await;
-    made.map_err(|error| without_directories(&pid, &error))?;
+    let actor = context.unnamed().await?;
+    people(context, &actor).add_group(&pid, &gid, unix_gid).await?;
     context.done(&format!("project {pid} has the group {gid}"))
+}
+
+fn people<'a>(context: &'a Context, actor: &'a Actor) -> People<'a> {
+    People { db: &context.db, layout: &context.layout, actor }
 }
 
 async fn list(context: &Context) -> Result<()> {
@@ -114,31 +104,4 @@ async fn list(context: &Context) -> Result<()> {
         }
         Ok(())
     })
-}
-
-async fn find_user(context: &Context, login: &Login) -> Result<User> {
-    let user = context.db.user(login).await?;
-    user.ok_or_else(|| {
-        let why = format!("there is no user {login}; boss user add makes one");
-        ErrorKind::NotFound.because(why)
-    })
-}
-
-async fn find_project(context: &Context, pid: &Pid) -> Result<Project> {
-    let project = context.db.project(pid).await?;
-    project.ok_or_else(|| {
-        let why = format!("there is no project {pid}; boss project list has all");
-        ErrorKind::NotFound.because(why)
-    })
-}
-
-fn taken(error: sqlx::Error, why: String) -> Error {
-    if is_taken(&error) { ErrorKind::Conflict.because(why) } else { error.into() }
-}
-
-fn without_directories(pid: &Pid, error: &anyhow::Error) -> Error {
-    ErrorKind::Failed.because(format_args!(
-        "it is added, but not its directories: {error:#}; boss project make-directories {pid} \
-         tries again"
-    ))
 }

@@ -1,10 +1,12 @@
 //! Images, their versions and signatures.
 
+use std::fmt;
+
 use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row};
 
 use super::{Database, corrupt, now, number, parse};
-use crate::names::{ImageId, ImageName, Login, Pid};
+use crate::names::{ExperimentId, Gid, ImageId, ImageName, Login, NodeId, Pid};
 
 /// A version of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,10 +54,49 @@ pub struct ImageSignature {
     pub created_at: i64,
 }
 
+/// What needs a version of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImageUser {
+    /// A node that was loaded with it.
+    Node(NodeId),
+    /// An experiment that asks for it.
+    Experiment(ExperimentId),
+    /// An experiment that has a disk that was saved with it, or nobody knows with what.
+    Saved {
+        /// The experiment.
+        experiment: ExperimentId,
+        /// The saved disk's file.
+        file: String,
+        /// Why nobody knows, if so.
+        doubt: Option<String>,
+    },
+}
+
+impl fmt::Display for ImageUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Node(node) => write!(f, "node {node} was loaded with it"),
+            Self::Experiment(id) => write!(f, "experiment {id} asks for it"),
+            Self::Saved { experiment, file, doubt } => {
+                write!(f, "{file} of {experiment} was saved with it")?;
+                doubt.as_ref().map_or(Ok(()), |doubt| write!(f, " ({doubt})"))
+            }
+        }
+    }
+}
+
 impl Image {
     /// What it is called, with its version.
     pub fn id(&self) -> ImageId {
         ImageId { pid: self.pid.clone(), name: self.name.clone(), version: Some(self.version) }
+    }
+
+    /// The group in whose directory it is; the project's name, if of no subgroup.
+    pub fn gid(&self) -> Option<Gid> {
+        let mut parts = self.path.split('/').skip(1);
+        let (root, pid, gid) = (parts.next()?, parts.next()?, parts.next()?);
+        let name = if root == "groups" { gid } else { pid };
+        (pid == self.pid.as_str()).then(|| name.parse().ok()).flatten()
     }
 }
 
@@ -226,7 +267,7 @@ impl Database {
 
     /// Who needs a version of an image: nodes that were loaded with it, and experiments that ask
     /// for it, also those that ask for the newest if it is the only one.
-    pub async fn image_users(&self, image: &Image) -> sqlx::Result<Vec<String>> {
+    pub async fn image_users(&self, image: &Image) -> sqlx::Result<Vec<ImageUser>> {
         let nodes: Vec<String> = sqlx::query_scalar(
             "SELECT DISTINCT node_id FROM partitions WHERE image_pid = $1 AND image_name = $2 \
              AND image_version = $3 ORDER BY node_id",
@@ -246,9 +287,14 @@ impl Database {
         .bind(i64::from(image.version))
         .fetch_all(self.pool())
         .await?;
-        let nodes = nodes.into_iter().map(|node| format!("node {node} was loaded with it"));
-        let experiments = experiments.into_iter().map(|id| format!("experiment {id} asks for it"));
-        Ok(nodes.chain(experiments).collect())
+        let mut users = Vec::new();
+        for node in &nodes {
+            users.push(ImageUser::Node(parse(node)?));
+        }
+        for id in &experiments {
+            users.push(ImageUser::Experiment(parse(id)?));
+        }
+        Ok(users)
     }
 
     /// Forgets a version of an image and its signature, if no node was loaded with it and no

@@ -111,6 +111,24 @@ impl Database {
         Ok(())
     }
 
+    /// Ends all sessions of a user; how many there were.
+    pub async fn end_sessions(&self, login: &Login) -> sqlx::Result<u64> {
+        let query = sqlx::query("DELETE FROM sessions WHERE login = $1").bind(login.as_str());
+        Ok(query.execute(self.pool()).await?.rows_affected())
+    }
+
+    /// How many sessions of a user aren't over.
+    pub async fn count_sessions(&self, login: &Login) -> sqlx::Result<i64> {
+        let query = "SELECT COUNT(*) FROM sessions WHERE login = $1 AND seen_at >= $2 \
+                     AND created_at >= $3";
+        sqlx::query_scalar(query)
+            .bind(login.as_str())
+            .bind(now() - IDLE)
+            .bind(now() - LONGEST)
+            .fetch_one(self.pool())
+            .await
+    }
+
     /// The Argon2 of a user's password; none, if they can't sign in or aren't known.
     pub async fn password(&self, login: &Login) -> sqlx::Result<Option<String>> {
         let query = sqlx::query_scalar("SELECT password FROM users WHERE login = $1");

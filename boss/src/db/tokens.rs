@@ -1,9 +1,24 @@
 //! Tokens, by which users of the REST interface are known.
 
+use sqlx::FromRow;
+
 use super::{Database, now};
 use crate::boot::{Digest, Key};
 use crate::db::people::User;
 use crate::names::Login;
+
+/// What is known of a token.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct Token {
+    /// The beginning of its digest: enough to name it among a user's, and nobody can use it.
+    pub id: String,
+    /// What it is for.
+    pub note: String,
+    /// When it was made.
+    pub created_at: i64,
+    /// Until when it counts; for ever, if that isn't known.
+    pub expires_at: Option<i64>,
+}
 
 impl Database {
     /// Notes that who has this key is the user, until the given time.
@@ -38,6 +53,24 @@ impl Database {
         .bind(now())
         .fetch_optional(self.pool())
         .await
+    }
+
+    /// The tokens of a user, the latest first; also those that have expired.
+    pub async fn tokens(&self, login: &Login) -> sqlx::Result<Vec<Token>> {
+        sqlx::query_as(
+            "SELECT substr(digest, 1, 12) AS id, note, created_at, expires_at FROM tokens \
+             WHERE login = $1 ORDER BY created_at DESC, digest",
+        )
+        .bind(login.as_str())
+        .fetch_all(self.pool())
+        .await
+    }
+
+    /// Forgets one token of a user; false if they have none of this id.
+    pub async fn revoke_token(&self, login: &Login, id: &str) -> sqlx::Result<bool> {
+        let query = "DELETE FROM tokens WHERE login = $1 AND substr(digest, 1, 12) = $2";
+        let done = sqlx::query(query).bind(login.as_str()).bind(id).execute(self.pool()).await?;
+        Ok(done.rows_affected() > 0)
     }
 
     /// Forgets all tokens of a user; how many there were.

@@ -1,7 +1,7 @@
 //! Which images there are.
 
 use super::{Images, place_of};
-use crate::db::images::Image;
+use crate::db::images::{Image, ImageSignature};
 use crate::files::blocking;
 
 /// A version of an image, and whether its files are there.
@@ -13,6 +13,8 @@ pub struct Listed {
     pub is_there: bool,
     /// Its signature.
     pub signature: SignatureState,
+    /// What is known of that.
+    pub row: Option<ImageSignature>,
 }
 
 /// What there is of a signature.
@@ -42,19 +44,22 @@ impl Images {
     pub async fn list(&self) -> anyhow::Result<Vec<Listed>> {
         let mut listed = Vec::new();
         for image in self.db.images().await? {
-            let signature = self.db.image_signature(&image).await?;
-            let is_there = self.is_of_size(&image.path, image.bytes).await?;
-            let signature = match signature {
-                None => SignatureState::Missing,
-                Some(row) if row.image_sha256 != image.sha256 => SignatureState::Wrong,
-                Some(row) if self.is_of_size(&row.path, row.bytes).await? => {
-                    SignatureState::Present
-                }
-                Some(_) => SignatureState::Wrong,
-            };
-            listed.push(Listed { image, is_there, signature });
+            listed.push(self.look(image).await?);
         }
         Ok(listed)
+    }
+
+    /// The same of one version.
+    pub(super) async fn look(&self, image: Image) -> anyhow::Result<Listed> {
+        let row = self.db.image_signature(&image).await?;
+        let is_there = self.is_of_size(&image.path, image.bytes).await?;
+        let signature = match &row {
+            None => SignatureState::Missing,
+            Some(row) if row.image_sha256 != image.sha256 => SignatureState::Wrong,
+            Some(row) if self.is_of_size(&row.path, row.bytes).await? => SignatureState::Present,
+            Some(_) => SignatureState::Wrong,
+        };
+        Ok(Listed { image, is_there, signature, row })
     }
 
     async fn is_of_size(&self, path: &str, bytes: u64) -> anyhow::Result<bool> {

@@ -6,12 +6,28 @@ use anyhow::ensure;
 use tokio::task::JoinHandle;
 
 use crate::db::Database;
+use crate::error::{Error, ErrorKind};
 use crate::files::token;
 use crate::names::ImageId;
 
 /// A run that doesn't renew the lock for so many seconds has lost it.
 const LEASE: i64 = 120;
 const RENEWAL: Duration = Duration::from_secs(30);
+
+/// Somebody else has the lock.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "somebody else is at work with {0}; try again when they are ready (what a crashed run has \
+     locked is free after {LEASE} s)"
+)]
+pub(super) struct Locked(ImageId);
+
+impl Locked {
+    /// Of the kind that tells it from a failure.
+    pub(super) fn as_conflict(error: anyhow::Error) -> Error {
+        if error.is::<Self>() { ErrorKind::Conflict.because(error) } else { error.into() }
+    }
+}
 
 /// The lock of an image; renewed until it is released or dropped.
 pub(super) struct Lock {
@@ -25,13 +41,9 @@ impl Lock {
     /// Takes it.
     pub(super) async fn take(db: &Database, image: &ImageId) -> anyhow::Result<Self> {
         let token = token();
-        ensure!(
-            db.lock_image(image, &token, LEASE).await?,
-            "somebody else is at work with {}/{}; try again when they are ready (what a crashed \
-             run has locked is free after {LEASE} s)",
-            image.pid,
-            image.name
-        );
+        if !db.lock_image(image, &token, LEASE).await? {
+            return Err(Locked(ImageId { version: None, ..image.clone() }).into());
+        }
         let (renewing, id, holder) = (db.clone(), image.clone(), token.clone());
         let renewal = tokio::spawn(async move {
             loop {

@@ -1,10 +1,11 @@
 //! A version of an image is removed, if nobody needs it.
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 
-use super::lock::Lock;
-use super::{Images, place_of};
-use crate::db::images::Image;
+use super::lock::{Lock, Locked};
+use super::{Images, no_image, place_of};
+use crate::db::images::{Image, ImageUser};
+use crate::error::{ErrorKind, Result};
 use crate::files::blocking;
 use crate::names::ImageId;
 use crate::swapinfo;
@@ -13,28 +14,33 @@ impl Images {
     /// Removes a version of an image with its signature.
     ///
     /// # Errors
-    /// If no version is named, there is none, or somebody needs it: a node was loaded with it, an
-    /// experiment asks for it, or a saved disk can only be restored with it. The error says who.
-    pub async fn remove(&self, id: &ImageId) -> anyhow::Result<()> {
-        ensure!(id.version.is_some(), "{id}: say which version, as in {id}:0");
-        let image = self.find(id).await?;
-        let lock = Lock::take(&self.db, id).await?;
+    /// `Invalid`: no version is named; `NotFound`; `Conflict`: somebody is at work with the image, or
+    /// needs it: a node was loaded with it, an experiment asks for it, or a saved disk can only be
+    /// restored with it. The error says who.
+    pub async fn remove(&self, id: &ImageId) -> Result<()> {
+        if id.version.is_none() {
+            let why = format!("{id}: say which version, as in {id}:0");
+            return Err(ErrorKind::Invalid.because(why));
+        }
+        let image = self.db.image(id).await?.ok_or_else(|| no_image(id))?;
+        let lock = Lock::take(&self.db, id).await.map_err(Locked::as_conflict)?;
         let removed = self.remove_locked(&image, &lock).await;
         lock.release().await;
         removed
     }
 
-    async fn remove_locked(&self, image: &Image, lock: &Lock) -> anyhow::Result<()> {
+    async fn remove_locked(&self, image: &Image, lock: &Lock) -> Result<()> {
         let signature = self.db.image_signature(image).await?;
-        let mut users = self.db.image_users(image).await?;
-        users.extend(self.saved_with(image).await?);
-        ensure!(users.is_empty(), "{} is needed: {}", image.id(), users.join("; "));
+        let users: Vec<_> = self.users(image).await?.iter().map(ToString::to_string).collect();
+        if !users.is_empty() {
+            let why = format!("{} is needed: {}", image.id(), users.join("; "));
+            return Err(ErrorKind::Conflict.because(why));
+        }
         lock.confirm().await?;
-        ensure!(
-            self.db.remove_unused_image(image).await?,
-            "{} is needed since a moment ago; look again",
-            image.id()
-        );
+        if !self.db.remove_unused_image(image).await? {
+            let why = format!("{} is needed since a moment ago; look again", image.id());
+            return Err(ErrorKind::Conflict.because(why));
+        }
         let paths = signature.into_iter().map(|row| row.path).chain([image.path.clone()]);
         for path in paths {
             let (layout, shown) = (self.layout.clone(), path.clone());
@@ -51,8 +57,15 @@ impl Images {
         Ok(())
     }
 
+    /// Who needs an image.
+    pub async fn users(&self, image: &Image) -> anyhow::Result<Vec<ImageUser>> {
+        let mut users = self.db.image_users(image).await?;
+        users.extend(self.saved_with(image).await?);
+        Ok(users)
+    }
+
     /// The saved disks that can only be restored with an image.
-    async fn saved_with(&self, image: &Image) -> anyhow::Result<Vec<String>> {
+    async fn saved_with(&self, image: &Image) -> anyhow::Result<Vec<ImageUser>> {
         let signature = self.db.image_signature(image).await?.map(|row| row.sha256);
         let mut users = Vec::new();
         for experiment in self.db.experiments().await? {
@@ -68,8 +81,8 @@ impl Images {
                     Err(_) => true,
                 };
                 if needs {
-                    let why = base.map_or_else(|error| format!(" ({error})"), |_| String::new());
-                    users.push(format!("{file} of {} was saved with it{why}", experiment.id()));
+                    let doubt = base.err();
+                    users.push(ImageUser::Saved { experiment: experiment.id(), file, doubt });
                 }
             }
         }

@@ -128,7 +128,11 @@ impl Images {
         blocking(move || crate::swapinfo::read_signature(&layout, &row)).await
     }
 
-    async fn sign(&self, image: &Image) -> anyhow::Result<ImageSignature> {
+    /// Makes the signature of an image anew.
+    ///
+    /// # Errors
+    /// If somebody else is at work with it, its file isn't what it was, or the tool fails.
+    pub async fn sign(&self, image: &Image) -> anyhow::Result<ImageSignature> {
         let lock = Lock::take(&self.db, &image.id()).await?;
         let signed = self.sign_locked(image, &lock).await;
         lock.release().await;

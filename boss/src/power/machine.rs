@@ -46,9 +46,7 @@ impl Machine {
         K: Into<String>,
         V: Into<String>,
     {
-        let small = |byte: u8| byte.is_ascii_lowercase();
-        let more = |byte: u8| small(byte) || byte.is_ascii_digit() || b"_-".contains(&byte);
-        if !is_word(driver, 32, small, more) {
+        if !is_driver(driver) {
             return Err(Fault::Driver(driver.to_owned()));
         }
         let mut checked: Vec<(String, String)> = Vec::new();
@@ -95,6 +93,13 @@ impl fmt::Debug for Machine {
             .field("settings", &keys)
             .finish()
     }
+}
+
+/// Whether a driver can have that name.
+pub(super) fn is_driver(name: &str) -> bool {
+    let small = |byte: u8| byte.is_ascii_lowercase();
+    let more = |byte: u8| small(byte) || byte.is_ascii_digit() || b"_-".contains(&byte);
+    is_word(name, 32, small, more)
 }
 
 /// Whether a text is one to `most` bytes, the first and the others such as they may be.

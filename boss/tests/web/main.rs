@@ -8,6 +8,7 @@
 mod support;
 
 mod client;
+mod experiments;
 mod forged;
 mod home;
 mod routes;

@@ -17,8 +17,117 @@ const ELSEWHERE: [(&str, &str); 3] =
 const NO_FIELDS: &[(&str, &str)] = &[];
 const SURE: &[(&str, &str)] = &[("sure", "1")];
 
-const ROWS: [Row; 11] = [
+const ROWS: &[Row] = &[
     ("GET", "/", "/", NO_FIELDS, [303, 200, 200, 200, 200, 200, 200]),
+    ("GET", "/experiments", "/experiments", NO_FIELDS, [303, 200, 200, 200, 200, 200, 200]),
+    ("GET", "/experiments/new", "/experiments/new", NO_FIELDS, [303, 200, 403, 200, 200, 200, 200]),
+    (
+        "POST",
+        "/experiments/new",
+        "/experiments/new",
+        &[("pid", "testbed"), ("eid", "trial"), ("vname", "a")],
+        [401, 404, 403, 409, 409, 409, 409],
+    ),
+    (
+        "GET",
+        "/experiments/{pid}/{eid}",
+        "/experiments/testbed/trial",
+        NO_FIELDS,
+        [303, 404, 200, 200, 200, 200, 200],
+    ),
+    (
+        "GET",
+        "/experiments/{pid}/{eid}/edit",
+        "/experiments/testbed/trial/edit",
+        NO_FIELDS,
+        [303, 404, 403, 200, 200, 200, 200],
+    ),
+    (
+        "POST",
+        "/experiments/{pid}/{eid}/edit",
+        "/experiments/testbed/trial/edit",
+        &[("savedisk", "1")],
+        [401, 404, 403, 403, 303, 403, 303],
+    ),
+    // It is swapped in.
+    (
+        "GET",
+        "/experiments/{pid}/{eid}/swapin",
+        "/experiments/testbed/trial/swapin",
+        NO_FIELDS,
+        [303, 404, 403, 409, 409, 409, 409],
+    ),
+    (
+        "POST",
+        "/experiments/{pid}/{eid}/swapin",
+        "/experiments/testbed/trial/swapin",
+        NO_FIELDS,
+        [401, 404, 403, 409, 409, 409, 409],
+    ),
+    (
+        "GET",
+        "/experiments/{pid}/{eid}/remove",
+        "/experiments/testbed/trial/remove",
+        NO_FIELDS,
+        [303, 404, 403, 409, 409, 409, 409],
+    ),
+    (
+        "POST",
+        "/experiments/{pid}/{eid}/remove",
+        "/experiments/testbed/trial/remove",
+        &[("sure", "1")],
+        [401, 404, 403, 409, 409, 409, 409],
+    ),
+    // Without a confirmation.
+    (
+        "GET",
+        "/experiments/{pid}/{eid}/swapout",
+        "/experiments/testbed/trial/swapout",
+        NO_FIELDS,
+        [303, 404, 403, 200, 200, 200, 200],
+    ),
+    (
+        "POST",
+        "/experiments/{pid}/{eid}/swapout",
+        "/experiments/testbed/trial/swapout",
+        NO_FIELDS,
+        [401, 404, 403, 400, 400, 400, 400],
+    ),
+    (
+        "GET",
+        "/experiments/{pid}/{eid}/load",
+        "/experiments/testbed/trial/load",
+        NO_FIELDS,
+        [303, 404, 403, 200, 200, 200, 200],
+    ),
+    (
+        "POST",
+        "/experiments/{pid}/{eid}/load",
+        "/experiments/testbed/trial/load",
+        &[("vname", "a"), ("image", "testbed/BASE")],
+        [401, 404, 403, 400, 400, 400, 400],
+    ),
+    (
+        "GET",
+        "/experiments/{pid}/{eid}/capture",
+        "/experiments/testbed/trial/capture",
+        NO_FIELDS,
+        [303, 404, 403, 200, 200, 200, 200],
+    ),
+    (
+        "POST",
+        "/experiments/{pid}/{eid}/capture",
+        "/experiments/testbed/trial/capture",
+        &[("vname", "a"), ("place", "testbed/testbed"), ("load", "2")],
+        [401, 404, 403, 400, 400, 400, 400],
+    ),
+    (
+        "POST",
+        "/experiments/{pid}/{eid}/prepare",
+        "/experiments/testbed/trial/prepare",
+        NO_FIELDS,
+        [401, 404, 403, 303, 303, 303, 303],
+    ),
     ("GET", "", "/none", NO_FIELDS, [303, 404, 404, 404, 404, 404, 404]),
     ("GET", "/swaps", "/swaps", NO_FIELDS, [303, 200, 200, 200, 200, 200, 200]),
     ("GET", "/swaps/{id}", "/swaps/1", NO_FIELDS, [303, 404, 404, 404, 404, 404, 404]),
@@ -62,7 +171,7 @@ fn ask(web: &Web, who: Who, (method, _, path, form, _): Row) -> crate::client::A
 #[tokio::test(flavor = "multi_thread")]
 async fn everybody_gets_what_is_theirs() {
     for web in webs().await {
-        for row in ROWS {
+        for row in ROWS.iter().copied() {
             for (who, status) in ALL.into_iter().zip(row.4) {
                 let answer = ask(&web, who, row);
                 let (method, path) = (row.0, row.2);

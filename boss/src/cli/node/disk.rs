@@ -1,12 +1,10 @@
 //! `boss node disk`: which disks a machine has, and how they are told apart.
 
 use clap::{Args, Subcommand};
-use imagezip_core::swapinfo::Part;
 
-use super::find;
 use crate::cli::Context;
-use crate::db::nodes::Disk;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
+use crate::machines::{DiskChange, Machines};
 use crate::names::NodeId;
 
 /// What can be done with disks.
@@ -44,30 +42,20 @@ pub(crate) struct Set {
 }
 
 /// Runs a command.
-pub(super) async fn run(context: &Context, Command::Set(set): Command) -> Result<()> {
-    find(context, &set.node).await?;
-    // Nodes read it in their `.part`, with the same grammar.
-    let part = format!("DISK={} LOADPART=0 BOOTPART=1", set.disk);
-    if let Err(error) = Part::parse(part.as_bytes()) {
-        let why = format!("{:?} is no disk's name: {error:?}; such as sda", set.disk);
-        return Err(ErrorKind::Invalid.because(why));
-    }
-    let disks = context.db.disks(&set.node).await?;
-    let known = disks.iter().find(|disk| disk.name == set.disk).cloned().unwrap_or_default();
-    let disk = Disk {
-        name: set.disk,
-        boots: set.boots || known.boots,
-        bytes: set.bytes.or(known.bytes),
-        sector_size: set.sector_size.or(known.sector_size),
-        serial: set.serial.or(known.serial),
-        wwn: set.wwn.or(known.wwn),
-        disk_guid: set.disk_guid.or(known.disk_guid),
+pub(super) async fn run(
+    context: &Context,
+    machines: Machines<'_>,
+    Command::Set(set): Command,
+) -> Result<()> {
+    let change = DiskChange {
+        name: set.disk.clone(),
+        boots: set.boots,
+        bytes: set.bytes,
+        sector_size: set.sector_size,
+        serial: set.serial,
+        wwn: set.wwn,
+        disk_guid: set.disk_guid,
     };
-    if set.boots {
-        for other in disks.into_iter().filter(|other| other.boots && other.name != disk.name) {
-            context.db.set_disk(&set.node, &Disk { boots: false, ..other }).await?;
-        }
-    }
-    context.db.set_disk(&set.node, &disk).await?;
-    context.done(&format!("disk {} of {} is noted", disk.name, set.node))
+    machines.set_disk(&set.node, change).await?;
+    context.done(&format!("disk {} of {} is noted", set.disk, set.node))
 }

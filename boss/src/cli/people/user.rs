@@ -5,15 +5,14 @@ use std::io::{self, BufRead, IsTerminal};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{find_project, find_user, taken};
+use super::people;
 use crate::access::Trust;
-use crate::boot::Key;
 use crate::cli::Context;
-use crate::db::now;
 use crate::db::people::User;
 use crate::error::{ErrorKind, Result};
 use crate::names::{Gid, Login, Pid};
-use crate::{password, view};
+use crate::people::{People, own_group};
+use crate::view;
 
 /// What can be done with users.
 #[derive(Debug, Subcommand)]
@@ -24,6 +23,16 @@ pub(crate) enum Command {
     List,
     /// Make a user a member of a project, or of a subgroup of it
     Join(Join),
+    /// Take a user out of a project, or out of a subgroup of it
+    Leave {
+        /// The user
+        login: Login,
+        /// The project
+        project: Pid,
+        /// Only out of this subgroup
+        #[arg(long)]
+        group: Option<Gid>,
+    },
     /// Make a token, by which the REST interface knows a user; it is printed this once
     Token {
         /// The user
@@ -42,10 +51,13 @@ pub(crate) enum Command {
         /// The user
         login: Login,
     },
-    /// Have none of a user's tokens count any more
+    /// Have none of a user's tokens count any more, or not one of them
     Revoke {
         /// The user
         login: Login,
+        /// Only this one, by what their page shows of it
+        #[arg(long, value_name = "ID")]
+        token: Option<String>,
     },
 }
 
@@ -85,32 +97,42 @@ pub(crate) struct Join {
 
 /// Runs a command.
 pub(crate) async fn run(context: &Context, command: Command) -> Result<()> {
-    if !matches!(command, Command::List) {
-        context.needs_admin().await?;
+    if matches!(command, Command::List) {
+        return list(context).await;
     }
+    let actor = context.unnamed().await?;
+    actor.needs_admin()?;
+    let people = people(context, &actor);
     match command {
-        Command::Add(new) => add(context, new).await,
-        Command::List => list(context).await,
-        Command::Join(join) => self::join(context, join).await,
-        Command::Token { login, days, note } => token(context, &login, days, &note).await,
-        Command::Password { login } => password(context, &login).await,
-        Command::Revoke { login } => {
-            find_user(context, &login).await?;
-            let count = context.db.revoke_tokens(&login).await?;
+        Command::List => Ok(()),
+        Command::Add(new) => add(context, people, new).await,
+        Command::Join(Join { login, project: pid, group, trust }) => {
+            let gid = group.map_or_else(|| own_group(&pid), Ok)?;
+            people.join(&login, &pid, &gid, trust).await?;
+            context.done(&format!("{login} is {} in {pid}/{gid}", trust.name()))
+        }
+        Command::Leave { login, project: pid, group } => {
+            let gid = group.map_or_else(|| own_group(&pid), Ok)?;
+            people.leave(&login, &pid, &gid).await?;
+            context.done(&format!("{login} is not in {pid}/{gid} any more"))
+        }
+        Command::Token { login, days, note } => token(context, people, &login, days, &note).await,
+        Command::Password { login } => password(context, people, &login).await,
+        Command::Revoke { login, token: Some(id) } => {
+            people.revoke_token(&login, &id).await?;
+            context.done(&format!("the token {id} of {login} counts no more"))
+        }
+        Command::Revoke { login, token: None } => {
+            let count = people.revoke_tokens(&login).await?;
             context.done(&format!("{count} tokens of {login} count no more"))
         }
     }
 }
 
-async fn add(context: &Context, new: Add) -> Result<()> {
+async fn add(context: &Context, people: People<'_>, new: Add) -> Result<()> {
     let Add { login, uid, full_name, admin, studly } = new;
-    if uid == 0 {
-        return Err(ErrorKind::Invalid.because("no user is root: nodes save in a user's name"));
-    }
     let user = User { login, uid, full_name, admin, studly };
-    let added = context.db.add_user(&user).await;
-    let why = format!("there is a user {}, or one with the number {uid}", user.login);
-    added.map_err(|error| taken(error, why))?;
+    people.add_user(&user, None).await?;
     let shown = view::User::from(user);
     context.show(&shown, |out| writeln!(out, "user {} is added", shown.login))
 }
@@ -127,38 +149,22 @@ async fn list(context: &Context) -> Result<()> {
     })
 }
 
-async fn join(context: &Context, join: Join) -> Result<()> {
-    let Join { login, project: pid, group, trust } = join;
-    find_user(context, &login).await?;
-    find_project(context, &pid).await?;
-    let db = &context.db;
-    let own: Gid = pid.as_str().parse().map_err(|error| ErrorKind::Failed.because(error))?;
-    let gid = group.unwrap_or_else(|| own.clone());
-    if db.unix_gid(&pid, &gid).await?.is_none() {
-        let why = format!("project {pid} has no group {gid}; boss group add makes one");
-        return Err(ErrorKind::NotFound.because(why));
-    }
-    if gid != own && !db.is_member(&login, &pid).await? {
-        // Who is in a subgroup is in the project.
-        db.set_membership(&login, &pid, &own, Trust::User).await?;
-    }
-    db.set_membership(&login, &pid, &gid, trust).await?;
-    context.done(&format!("{login} is {} in {pid}/{gid}", trust.name()))
-}
-
-async fn token(context: &Context, login: &Login, days: u32, note: &str) -> Result<()> {
-    find_user(context, login).await?;
-    let key = Key::generate()?;
-    let expires_at = now().saturating_add(i64::from(days).saturating_mul(24 * 3600));
-    context.db.add_token(&key, login, Some(expires_at), note).await?;
+async fn token(
+    context: &Context,
+    people: People<'_>,
+    login: &Login,
+    days: u32,
+    note: &str,
+) -> Result<()> {
+    let (key, expires_at) = people.add_token(login, days, note).await?;
     let token = key.reveal();
     let value = json!({ "token": token, "login": login, "expires_at": expires_at });
     // On a line of its own, for `$(boss user token …)`.
     Ok(context.print(&value, |out| writeln!(out, "{token}"))?)
 }
 
-async fn password(context: &Context, login: &Login) -> Result<()> {
-    find_user(context, login).await?;
+async fn password(context: &Context, people: People<'_>, login: &Login) -> Result<()> {
+    people.user(login).await?;
     let password = if io::stdin().is_terminal() {
         let first = rpassword::prompt_password(format!("New password of {login}: "))?;
         if first != rpassword::prompt_password("The same again: ")? {
@@ -170,6 +176,6 @@ async fn password(context: &Context, login: &Login) -> Result<()> {
         io::stdin().lock().read_line(&mut line)?;
         line.trim_end_matches(['\r', '\n']).to_owned()
     };
-    password::set(&context.db, login, &password, None).await?;
+    people.set_password(login, &password).await?;
     context.done(&format!("{login} has a new password"))
 }
