@@ -149,17 +149,6 @@ impl Database {
         rows.iter().map(group).collect()
     }
 
-    /// The groups that a user is in, and what they may there.
-    pub async fn memberships(&self, login: &Login) -> sqlx::Result<Vec<(Pid, Gid, Trust)>> {
-        let query = "SELECT pid, gid, trust FROM memberships WHERE login = $1 ORDER BY pid, gid";
-        let rows = sqlx::query(query).bind(login.as_str()).fetch_all(self.pool()).await?;
-        let membership = |row: &sqlx::any::AnyRow| {
-            let (pid, gid) = (parse(row.try_get("pid")?)?, parse(row.try_get("gid")?)?);
-            Ok((pid, gid, parse(row.try_get("trust")?)?))
-        };
-        rows.iter().map(membership).collect()
-    }
-
     /// The number of a project's group: of a subgroup, or the project's own.
     pub async fn unix_gid(&self, pid: &Pid, gid: &Gid) -> sqlx::Result<Option<u32>> {
         let number: Option<i64> = sqlx::query_scalar(

@@ -14,12 +14,12 @@ use crate::names::{Gid, Pid};
 /// # Errors
 /// If the data base can't be read.
 pub async fn of(db: &Database, actor: &Actor) -> Result<BTreeMap<Pid, Vec<Gid>>> {
-    let memberships = db.memberships(&actor.user.login).await?;
+    let memberships = db.memberships_of(&actor.user.login).await?;
     let may = |pid: &Pid, gid: &Gid| {
         actor.user.admin
-            || memberships.iter().any(|(its, group, trust)| {
-                let fits = group == gid || group.as_str() == pid.as_str();
-                its == pid && fits && *trust >= Trust::LocalRoot
+            || memberships.iter().any(|its| {
+                let fits = its.gid == *gid || its.gid.as_str() == pid.as_str();
+                its.pid == *pid && fits && its.trust >= Trust::LocalRoot
             })
     };
     let mut places: BTreeMap<Pid, Vec<Gid>> = BTreeMap::new();
