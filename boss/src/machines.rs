@@ -17,7 +17,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::names::NodeId;
 use crate::power::Machine;
 use crate::server::Boss;
-use crate::swap::request;
 
 /// The machines of this site, and who wants something of them.
 #[derive(Clone, Copy, Debug)]
@@ -146,15 +145,6 @@ impl Machines<'_> {
             "{node_id} is somebody's, or was swapped, and the log of that names it; out of service \
              (boss node set {node_id} --out-of-service <why>) it is never given out again"
         )))
-    }
-
-    /// Notes that an operator has seen that a machine is off, for the run that waits for it.
-    ///
-    /// # Errors
-    /// `Refused`, `NotFound`; `Conflict`: nobody waits for that.
-    pub async fn is_off(&self, node_id: &NodeId) -> Result<()> {
-        self.actor.needs_admin()?;
-        request::is_off(self.boss, node_id).await
     }
 
     /// Adds a disk to a machine, or changes what is known of it.

@@ -12,6 +12,7 @@ mod fields;
 mod guard;
 mod headers;
 mod home;
+mod images;
 mod limit;
 mod me;
 mod nodes;
@@ -40,6 +41,7 @@ pub(crate) fn router(boss: &Arc<Boss>) -> Router<Arc<Boss>> {
         .merge(experiments::router())
         .merge(swaps::router())
         .merge(signin::inside())
+        .merge(images::router())
         .merge(me::router())
         .merge(nodes::router())
         .merge(people::router())

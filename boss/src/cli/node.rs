@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use super::{Context, pair};
 use crate::boot::Mac;
 use crate::error::Result;
+use crate::experiment::swaps::Swaps;
 use crate::machines::{self, Change, Machines};
 use crate::names::NodeId;
 use crate::view;
@@ -111,7 +112,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         }
         Command::Power(power) => power::run(context, machines, &power).await,
         Command::IsOff { node } => {
-            machines.is_off(&node).await?;
+            Swaps { boss: &boss, actor: &actor }.is_off(&node).await?;
             context.done(&format!("{node} counts as off"))
         }
         Command::Disk(command) => disk::run(context, machines, command).await,

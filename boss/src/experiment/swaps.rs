@@ -89,6 +89,15 @@ impl Swaps<'_> {
         capture::capture(self.boss, node_id, of, &actor.user.login).await
     }
 
+    /// An administrator has seen that a machine is off, whose driver can't tell.
+    ///
+    /// # Errors
+    /// `Refused`; `Conflict`: nobody waits for that.
+    pub async fn is_off(&self, node_id: &NodeId) -> Result<()> {
+        self.actor.needs_admin()?;
+        request::is_off(self.boss, node_id).await
+    }
+
     /// Swaps that the actor may know of, the last first; of those that `wanted` says.
     ///
     /// # Errors

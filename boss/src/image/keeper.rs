@@ -65,8 +65,20 @@ impl Keeper {
     /// # Errors
     /// If data base or saved disks can't be read.
     pub async fn users(&self, image: &Image) -> Result<(Vec<ImageUser>, usize)> {
+        self.visible(self.images.users(image).await?).await
+    }
+
+    /// The same without those whose saved disks need it, for which these would have to be read.
+    ///
+    /// # Errors
+    /// If the data base can't be read.
+    pub async fn known_users(&self, image: &Image) -> Result<(Vec<ImageUser>, usize)> {
+        self.visible(self.boss.db.image_users(image).await?).await
+    }
+
+    async fn visible(&self, users: Vec<ImageUser>) -> Result<(Vec<ImageUser>, usize)> {
         let (db, mut seen, mut others) = (&self.boss.db, Vec::new(), 0);
-        for user in self.images.users(image).await? {
+        for user in users {
             let pid = match &user {
                 ImageUser::Experiment(id) | ImageUser::Saved { experiment: id, .. } => {
                     Some(id.pid.clone())

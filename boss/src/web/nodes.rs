@@ -16,7 +16,7 @@ use axum::routing::get;
 use super::at::At;
 use super::fields::Fields;
 use super::guard::Visitor;
-use super::page::{Page, Part, show};
+use super::page::{Page, Part, show, size};
 use super::trouble::Trouble;
 use super::zone::Time;
 use crate::db::experiments::Reservation;
@@ -51,12 +51,19 @@ struct OfNode {
     typed: Fields,
     node: Node,
     experiment: Option<Reservation>,
+    since: Option<Time>,
     run: Option<Run>,
     heard: Option<Time>,
     problems: Vec<String>,
     settings: Vec<(String, Option<String>)>,
-    disks: Vec<Disk>,
+    disks: Vec<ShownDisk>,
     slices: Vec<Partition>,
+}
+
+/// A disk, as it is shown.
+struct ShownDisk {
+    disk: Disk,
+    size: Option<String>,
 }
 
 pub(super) fn router() -> Router<Arc<Boss>> {
@@ -132,16 +139,21 @@ async fn shown(
     let node = machines(boss, visitor).find(node_id).await?;
     let page = Page::of(boss, visitor, Part::Nodes, format!("Node {node_id}")).await?;
     let disks = boss.db.disks(node_id).await?;
+    let experiment = boss.db.reservation_of(node_id).await?;
     show(&OfNode {
         error: error.to_owned(),
         typed: typed.clone(),
-        experiment: boss.db.reservation_of(node_id).await?,
+        since: experiment.as_ref().map(|held| page.time(held.reserved_at)),
+        experiment,
         run: boss.db.run_of_node(node_id).await?,
         heard: heard(&page, &node),
         problems: problems(&node, &disks),
         settings: settings::shown(&node.power_settings),
         slices: boss.db.partitions(node_id).await?,
-        disks,
+        disks: disks
+            .into_iter()
+            .map(|disk| ShownDisk { size: disk.bytes.map(size), disk })
+            .collect(),
         node,
         page,
     })

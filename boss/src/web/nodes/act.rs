@@ -25,7 +25,6 @@ pub(super) fn router() -> Router<Arc<Boss>> {
     Router::new()
         .route("/nodes/{node_id}/power", post(power))
         .route("/nodes/{node_id}/service", post(service))
-        .route("/nodes/{node_id}/is-off", post(is_off))
         .route("/nodes/{node_id}/remove", post(remove))
 }
 
@@ -125,23 +124,6 @@ async fn service(
         }
         _ => Err(ErrorKind::Invalid.because("in service or out of it")),
     };
-    finished(&boss, &visitor, &node_id, &fields, result).await
-}
-
-async fn is_off(
-    State(boss): State<Arc<Boss>>,
-    visitor: Visitor,
-    At(node_id): At<NodeId>,
-    fields: Fields,
-) -> std::result::Result<Response, Trouble> {
-    machines(&boss, &visitor).find(&node_id).await?;
-    let result = async {
-        confirmed(&fields, "that you have seen that the machine is off")?;
-        machines(&boss, &visitor).is_off(&node_id).await?;
-        tracing::info!(login = %visitor.actor.user.login, node = %node_id, "was seen off");
-        Ok(format!("{node_id} counts as off, and its swap goes on."))
-    };
-    let result = result.await;
     finished(&boss, &visitor, &node_id, &fields, result).await
 }
 

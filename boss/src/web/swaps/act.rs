@@ -10,7 +10,6 @@ use axum::response::Response;
 use super::{find, words};
 use crate::db::swaps::Swap;
 use crate::experiment::swaps::Swaps;
-use crate::machines::Machines;
 use crate::names::NodeId;
 use crate::server::Boss;
 use crate::web::fields::Fields;
@@ -139,7 +138,7 @@ pub(super) async fn off(
     if swap.ended {
         return Err(over());
     }
-    Machines { boss: &boss, actor: &visitor.actor }.is_off(&node_id).await?;
+    Swaps { boss: &boss, actor: &visitor.actor }.is_off(&node_id).await?;
     let notice = format!("{node_id} counts as off.");
     done(&boss, &visitor, &notice, &format!("/swaps/{}", swap.id)).await
 }
