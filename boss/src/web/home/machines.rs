@@ -105,6 +105,6 @@ async fn image_problem(
             "No disk that was loaded with it can be saved before one is made.",
         )
     };
-    let page = format!("/images/{}/{}", image.pid, image.name);
+    let page = format!("/images/{}/{}/{}", image.pid, image.name, image.version);
     Ok(Some(Problem::new(Level::Soon, what, todo).link(page, "The image")))
 }

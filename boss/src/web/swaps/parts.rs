@@ -8,7 +8,7 @@ use super::words::{self, Badge};
 use crate::db::swaps::Run;
 use crate::swap::log::Tail;
 use crate::swap::pace::clock;
-use crate::swap::{Outcome, RunState};
+use crate::swap::{Kind, Outcome, RunState};
 use crate::web::page::{Page, size};
 
 /// More nodes are only named, with how they are.
@@ -132,6 +132,14 @@ impl<'a> Node<'a> {
     fn has_figures(&self) -> bool {
         let progress = &self.run.decision.progress;
         progress.total > 0 || progress.written > 0
+    }
+
+    /// What the bytes are that it has come through.
+    fn work(&self) -> &'static str {
+        match self.run.kind {
+            Kind::Swapout | Kind::Capture => "Read",
+            Kind::Swapin | Kind::Load => "Done",
+        }
     }
 
     /// The phase, for people.
