@@ -2,6 +2,7 @@
 
 mod capture;
 mod choices;
+mod disk;
 mod disks;
 mod edit;
 mod list;
@@ -40,6 +41,7 @@ pub(super) fn router() -> Router<Arc<Boss>> {
         .route("/experiments", get(list::list))
         .route("/experiments/new", get(new::form).post(new::make))
         .route("/experiments/{pid}/{eid}", get(show::show))
+        .route("/experiments/{pid}/{eid}/disks/{vname}", get(disk::disk))
         .route("/experiments/{pid}/{eid}/edit", get(edit::form).post(edit::change))
         .route("/experiments/{pid}/{eid}/swapin", get(swapin::form).post(swapin::begin))
         .route("/experiments/{pid}/{eid}/swapout", get(swapout::form).post(swapout::begin))

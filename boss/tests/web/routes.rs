@@ -37,6 +37,14 @@ const ROWS: &[Row] = &[
     ),
     (
         "GET",
+        "/experiments/{pid}/{eid}/disks/{vname}",
+        "/experiments/testbed/trial/disks/a",
+        NO_FIELDS,
+        // Nothing is saved.
+        [303, 404, 404, 404, 404, 404, 404],
+    ),
+    (
+        "GET",
         "/experiments/{pid}/{eid}/edit",
         "/experiments/testbed/trial/edit",
         NO_FIELDS,
