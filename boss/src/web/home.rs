@@ -29,6 +29,8 @@ use crate::swap::why_not_off;
 
 /// More swaps that go on aren't shown.
 const MOST_RUNNING: u32 = 100;
+/// More problems aren't shown: those that are urgent come first.
+const MOST_PROBLEMS: usize = 50;
 /// More experiments of one's own aren't shown.
 const MOST_OWN: usize = 12;
 /// After so many seconds somebody should look after a swap.
@@ -41,6 +43,8 @@ const REFRESH: u32 = 15;
 struct Home {
     page: Page,
     problems: Vec<Problem>,
+    /// How many more there are.
+    further: usize,
     running: Vec<Swap>,
     own: Vec<Experiment>,
     /// Whether there are more of one's own.
@@ -80,6 +84,8 @@ async fn home(State(boss): State<Arc<Boss>>, visitor: Visitor) -> Result<Respons
         problems.extend(machines::problems(&boss).await?);
     }
     problems.sort_by_key(|problem| problem.level);
+    let further = problems.len().saturating_sub(MOST_PROBLEMS);
+    problems.truncate(MOST_PROBLEMS);
     let mut page = Page::of(&boss, &visitor, Part::Home, "Overview").await?;
     if !running.is_empty() {
         page.refresh = REFRESH;
@@ -89,7 +95,7 @@ async fn home(State(boss): State<Arc<Boss>>, visitor: Visitor) -> Result<Respons
     own.retain(|experiment| experiment.creator == *me || experiment.swapper == *me);
     let more = own.len() > MOST_OWN;
     own.truncate(MOST_OWN);
-    show(&Home { page, problems, running, own, more })
+    show(&Home { page, problems, further, running, own, more })
 }
 
 /// What swaps that go on wait for.
@@ -111,7 +117,7 @@ async fn waiting(
         let what = format!("{node_id} may still be on: {why}");
         let problem = if visitor.actor.user.admin {
             let todo = format!(
-                "Look at the machine, and turn it off by hand. Then say so: {} waits for that.",
+                "Look at the machine, and turn it off by hand. Then say so: the {} waits for that.",
                 run.kind
             );
             Problem::new(Level::Now, what, todo)
