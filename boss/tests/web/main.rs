@@ -9,5 +9,10 @@ mod support;
 
 mod client;
 mod forged;
+mod images;
+mod me;
+mod nodes;
+mod people;
 mod routes;
 mod signin;
+mod sitevars;

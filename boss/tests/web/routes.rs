@@ -11,14 +11,225 @@ type Row =
     (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)], [u16; 7]);
 
 /// Tried where a session or its end is what it is about (`signin`), or files of ours.
-const ELSEWHERE: [(&str, &str); 3] =
-    [("GET", "/signin"), ("POST", "/signin"), ("POST", "/signout")];
+const ELSEWHERE: [(&str, &str); 4] =
+    [("GET", "/signin"), ("POST", "/signin"), ("POST", "/signout"), ("POST", "/me/sessions/end")];
 
 const NO_FIELDS: &[(&str, &str)] = &[];
 
-const ROWS: [Row; 2] = [
+const ROWS: &[Row] = &[
     ("GET", "/", "/", NO_FIELDS, [303, 200, 200, 200, 200, 200, 200]),
     ("GET", "", "/none", NO_FIELDS, [303, 404, 404, 404, 404, 404, 404]),
+    ("GET", "/me", "/me", NO_FIELDS, [303, 200, 200, 200, 200, 200, 200]),
+    (
+        "POST",
+        "/me/time-zone",
+        "/me/time-zone",
+        &[("time_zone", "Europe/Berlin")],
+        [401, 303, 303, 303, 303, 303, 303],
+    ),
+    (
+        "POST",
+        "/me/password",
+        "/me/password",
+        &[("old", "x"), ("new", "y"), ("again", "y")],
+        [401, 400, 400, 400, 400, 400, 400],
+    ),
+    ("POST", "/me/tokens", "/me/tokens", &[("days", "0")], [401, 400, 400, 400, 400, 400, 400]),
+    (
+        "POST",
+        "/me/tokens/revoke",
+        "/me/tokens/revoke",
+        &[("token", "0123456789ab")],
+        [401, 404, 404, 404, 404, 404, 404],
+    ),
+    ("GET", "/sitevars", "/sitevars", NO_FIELDS, [303, 403, 403, 403, 403, 403, 200]),
+    (
+        "POST",
+        "/sitevars",
+        "/sitevars",
+        &[("name", "swap/exposestatesave"), ("do", "default")],
+        [401, 403, 403, 403, 403, 403, 303],
+    ),
+    ("GET", "/people", "/people", NO_FIELDS, [303, 200, 200, 200, 200, 200, 200]),
+    ("POST", "/people/users", "/people/users", NO_FIELDS, [401, 403, 403, 403, 403, 403, 400]),
+    (
+        "POST",
+        "/people/projects",
+        "/people/projects",
+        NO_FIELDS,
+        [401, 403, 403, 403, 403, 403, 400],
+    ),
+    (
+        "GET",
+        "/people/projects/{pid}",
+        "/people/projects/testbed",
+        NO_FIELDS,
+        [303, 404, 200, 200, 200, 200, 200],
+    ),
+    ("GET", "", "/people/projects/x", NO_FIELDS, [303, 404, 404, 404, 404, 404, 404]),
+    (
+        "POST",
+        "/people/projects/{pid}/members",
+        "/people/projects/testbed/members",
+        &[("login", "stranger"), ("gid", "sub"), ("trust", "user")],
+        [401, 404, 403, 403, 403, 303, 303],
+    ),
+    (
+        "POST",
+        "/people/projects/{pid}/members/remove",
+        "/people/projects/testbed/members/remove",
+        &[("login", "stranger"), ("gid", "sub"), ("confirm", "1")],
+        [401, 404, 403, 403, 403, 303, 404],
+    ),
+    (
+        "POST",
+        "/people/projects/{pid}/groups",
+        "/people/projects/testbed/groups",
+        NO_FIELDS,
+        [401, 403, 403, 403, 403, 403, 400],
+    ),
+    (
+        "POST",
+        "/people/projects/{pid}/directories",
+        "/people/projects/testbed/directories",
+        NO_FIELDS,
+        [401, 403, 403, 403, 403, 403, 303],
+    ),
+    (
+        "GET",
+        "/people/users/{login}",
+        "/people/users/mike",
+        NO_FIELDS,
+        [303, 403, 403, 403, 403, 403, 200],
+    ),
+    (
+        "POST",
+        "/people/users/{login}",
+        "/people/users/mike",
+        NO_FIELDS,
+        [401, 403, 403, 403, 403, 403, 303],
+    ),
+    (
+        "POST",
+        "/people/users/{login}/password",
+        "/people/users/mike/password",
+        &[("password", "short")],
+        [401, 403, 403, 403, 403, 403, 400],
+    ),
+    (
+        "POST",
+        "/people/users/{login}/sessions/end",
+        "/people/users/mike/sessions/end",
+        NO_FIELDS,
+        [401, 403, 403, 403, 403, 403, 303],
+    ),
+    (
+        "POST",
+        "/people/users/{login}/tokens/revoke",
+        "/people/users/mike/tokens/revoke",
+        NO_FIELDS,
+        [401, 403, 403, 403, 403, 403, 303],
+    ),
+    ("GET", "/nodes", "/nodes", NO_FIELDS, [303, 403, 403, 403, 403, 403, 200]),
+    ("GET", "/nodes/{node_id}", "/nodes/pc1", NO_FIELDS, [303, 403, 403, 403, 403, 403, 200]),
+    ("GET", "", "/nodes/pc9", NO_FIELDS, [303, 403, 403, 403, 403, 403, 404]),
+    ("GET", "/nodes/new", "/nodes/new", NO_FIELDS, [303, 403, 403, 403, 403, 403, 200]),
+    ("POST", "/nodes/new", "/nodes/new", NO_FIELDS, [401, 403, 403, 403, 403, 403, 400]),
+    (
+        "GET",
+        "/nodes/{node_id}/edit",
+        "/nodes/pc1/edit",
+        NO_FIELDS,
+        [303, 403, 403, 403, 403, 403, 200],
+    ),
+    (
+        "POST",
+        "/nodes/{node_id}/edit",
+        "/nodes/pc1/edit",
+        NO_FIELDS,
+        [401, 403, 403, 403, 403, 403, 303],
+    ),
+    (
+        "POST",
+        "/nodes/{node_id}/disks",
+        "/nodes/pc1/disks",
+        NO_FIELDS,
+        [401, 403, 403, 403, 403, 403, 400],
+    ),
+    (
+        "POST",
+        "/nodes/{node_id}/power",
+        "/nodes/pc1/power",
+        &[("do", "off")],
+        [401, 403, 403, 403, 403, 403, 409],
+    ),
+    (
+        "POST",
+        "/nodes/{node_id}/service",
+        "/nodes/pc1/service",
+        &[("do", "in")],
+        [401, 403, 403, 403, 403, 403, 303],
+    ),
+    (
+        "POST",
+        "/nodes/{node_id}/remove",
+        "/nodes/pc1/remove",
+        &[("confirm", "1")],
+        [401, 403, 403, 403, 403, 403, 409],
+    ),
+    ("GET", "/images", "/images", NO_FIELDS, [303, 200, 200, 200, 200, 200, 200]),
+    (
+        "GET",
+        "/images/{pid}/{name}/{version}",
+        "/images/testbed/BASE/0",
+        NO_FIELDS,
+        [303, 404, 200, 200, 200, 200, 200],
+    ),
+    ("GET", "", "/images/testbed/BASE/x", NO_FIELDS, [303, 404, 404, 404, 404, 404, 404]),
+    (
+        "POST",
+        "/images/{pid}/{name}/{version}/verify",
+        "/images/testbed/BASE/9/verify",
+        NO_FIELDS,
+        [401, 404, 404, 404, 404, 404, 404],
+    ),
+    (
+        "POST",
+        "/images/{pid}/{name}/{version}/sign",
+        "/images/testbed/BASE/9/sign",
+        NO_FIELDS,
+        [401, 404, 404, 404, 404, 404, 404],
+    ),
+    (
+        "POST",
+        "/images/{pid}/{name}/{version}/remove",
+        "/images/testbed/BASE/0/remove",
+        &[("confirm", "1")],
+        [401, 404, 403, 403, 403, 409, 409],
+    ),
+    (
+        "GET",
+        "/images/{pid}/{name}/{version}/over",
+        "/images/testbed/BASE/0/over",
+        NO_FIELDS,
+        [303, 404, 204, 204, 204, 204, 204],
+    ),
+    ("GET", "/images/import", "/images/import", NO_FIELDS, [303, 403, 403, 403, 403, 403, 200]),
+    ("POST", "/images/import", "/images/import", NO_FIELDS, [401, 403, 403, 403, 403, 403, 400]),
+    (
+        "GET",
+        "/images/imported",
+        "/images/imported?image=testbed/BASE",
+        NO_FIELDS,
+        [303, 403, 403, 403, 403, 403, 200],
+    ),
+    (
+        "GET",
+        "/images/imported/over",
+        "/images/imported/over?image=testbed/BASE",
+        NO_FIELDS,
+        [303, 403, 403, 403, 403, 403, 204],
+    ),
 ];
 
 fn ask(web: &Web, who: Who, (method, _, path, form, _): Row) -> crate::client::Answer {
@@ -28,7 +239,7 @@ fn ask(web: &Web, who: Who, (method, _, path, form, _): Row) -> crate::client::A
 #[tokio::test(flavor = "multi_thread")]
 async fn everybody_gets_what_is_theirs() {
     for web in webs().await {
-        for row in ROWS {
+        for row in ROWS.iter().copied() {
             for (who, status) in ALL.into_iter().zip(row.4) {
                 let answer = ask(&web, who, row);
                 let (method, path) = (row.0, row.2);
