@@ -234,5 +234,7 @@ impl Actor {
 
 /// There is none, or none that somebody may know of.
 pub fn no_experiment(id: &ExperimentId) -> crate::error::Error {
-    ErrorKind::NotFound.because(format_args!("there is no experiment {id}; boss exp list has all"))
+    ErrorKind::NotFound.because(format_args!(
+        "there is no experiment {id}; the list of experiments (boss exp list) has all"
+    ))
 }

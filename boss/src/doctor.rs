@@ -15,6 +15,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+pub(crate) use files::fault_of_program;
+
 use crate::config::Config;
 use crate::layout::Layout;
 

@@ -2,4 +2,6 @@
 
 pub mod directories;
 pub mod manage;
+pub mod overview;
+pub mod places;
 pub mod swaps;

@@ -99,7 +99,7 @@ impl Images {
 
 impl Description {
     /// Whether the slices make sense.
-    fn check(&self) -> anyhow::Result<()> {
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
         let (first, boot) = (self.load_partition, self.boot_partition);
         ensure!(first <= 4, "partition {first}: 1 to 4, or 0 for the whole disk");
         ensure!((1..=4).contains(&boot), "boot partition {boot}: 1 to 4");

@@ -24,7 +24,7 @@ pub use changes::{ChangedFile, ChangedFiles, Changes, Difference, PartitionFiles
 pub use map::{Area, DiskMap, Scope};
 pub use sets::{Category, Sets, Usage};
 pub use svg::svg;
-pub use words::{name, size};
+pub use words::name;
 
 use crate::config::Config;
 use crate::db::Database;

@@ -14,6 +14,7 @@ use crate::jobs::Jobs;
 use crate::layout::Layout;
 use crate::metrics::Metrics;
 use crate::power::Drivers;
+use crate::saved_disk::SavedDisks;
 use crate::swap::supervisor::Supervisor;
 use crate::web::{Limits, Watches};
 use crate::{http, tmcd};
@@ -35,10 +36,12 @@ pub struct Boss {
     pub wake: Notify,
     /// Who tries passwords.
     pub limits: Limits,
-    /// What goes on beside requests and swaps.
-    pub jobs: Jobs,
+    /// What saved disks hold.
+    pub saved_disks: SavedDisks,
     /// Who looks at swaps that go on.
     pub watches: Watches,
+    /// What goes on beside requests and swaps.
+    pub jobs: Jobs,
 }
 
 impl Boss {
@@ -55,6 +58,7 @@ impl Boss {
     pub fn with(config: Config, db: Database) -> Self {
         let power = Drivers::new(&config.directories.power);
         let layout = Layout::new(&config);
+        let saved_disks = SavedDisks::new(&config, &db);
         Self {
             config,
             db,
@@ -63,8 +67,9 @@ impl Boss {
             metrics: Metrics::default(),
             wake: Notify::new(),
             limits: Limits::default(),
-            jobs: Jobs::default(),
+            saved_disks,
             watches: Watches::default(),
+            jobs: Jobs::default(),
         }
     }
 }

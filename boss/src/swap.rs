@@ -18,6 +18,8 @@ pub mod request;
 pub mod supervisor;
 mod task;
 
+pub(crate) use actions::why_not_off;
+
 use std::fmt;
 use std::str::FromStr;
 

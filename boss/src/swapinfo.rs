@@ -21,7 +21,7 @@ use imagezip_core::swapinfo::Part;
 
 pub use collect::{Collected, Outcome, Purpose, Scope, Swapinfo, Vnode};
 pub use garbage::Garbage;
-pub use saved::{Saved, saved_bases, saved_nodes};
+pub use saved::{DiskState, Saved, SavedDisk, saved_bases, saved_nodes};
 
 use crate::db::images::ImageSignature;
 use crate::db::nodes::Disk;

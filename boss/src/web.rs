@@ -7,6 +7,7 @@
 
 mod assets;
 mod at;
+mod experiments;
 mod fields;
 mod guard;
 mod headers;
@@ -37,6 +38,7 @@ pub use swaps::Watches;
 pub(crate) fn router(boss: &Arc<Boss>) -> Router<Arc<Boss>> {
     let inside = Router::new()
         .merge(home::router())
+        .merge(experiments::router())
         .merge(swaps::router())
         .merge(signin::inside())
         .merge(images::router())

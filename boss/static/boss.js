@@ -106,5 +106,10 @@ document.addEventListener("toggle", (event) => {
   for (const box of event.target.querySelectorAll("pre.log")) scroll(box, null);
 }, true);
 
+// What the server is still looking for.
+for (const waiting of document.querySelectorAll("[data-reload]")) {
+  setTimeout(() => location.reload(), 1000 * Number(waiting.dataset.reload));
+}
+
 showLocalTimes(document);
 document.querySelectorAll("[data-live]").forEach(follow);

@@ -265,7 +265,7 @@ async fn a_disk_with_partitions() {
     assert!(is_same(&swap.usage) && is_same(&map.outside));
     assert_eq!(map.total.size().get(), DISK as u64);
     let drawing = svg(&map);
-    assert!(drawing.contains("Partition 1, ext4, 64 MiB"), "{drawing}");
+    assert!(drawing.contains("Partition 1, ext4, 67.1 MB"), "{drawing}");
     // Somebody may want to look at it.
     if let Ok(path) = std::env::var("SAVED_DISK_SVG") {
         fs::write(path, &drawing).unwrap();

@@ -15,7 +15,7 @@ use boss::experiment::directories;
 use boss::swapinfo::{Collected, Outcome, Purpose, Scope};
 use imagezip_core::digest::Sha256;
 use imagezip_core::swapinfo::Part;
-use support::{GID, SUBGROUP_GID, Site, UID, describe, rights, sites};
+use support::{GID, SUBGROUP_GID, Site, UID, describe, rights, save, sites};
 
 fn swapinfo(site: &Site) -> PathBuf {
     site.path("proj/testbed/exp/trial/swapinfo")
@@ -37,20 +37,6 @@ fn failed(outcome: &Outcome) -> &str {
     match outcome {
         Outcome::Failed(reason) => reason,
         other => panic!("{other:?}"),
-    }
-}
-
-/// Leaves the `.meta` of a disk that node `vname` has saved with what is installed for it.
-fn save(directory: &Path, vname: &str, image: &Image) {
-    let base = Sha256::of(&fs::read(directory.join(format!("{vname}.sig"))).unwrap());
-    let meta = format!(
-        "PID=testbed EID=trial VNAME={vname} BASE=x BASESIGSHA256={base} BASESHA256={} DISK=sda \
-         LOADPART=2 DISKSIZE=1 SECTORSIZE=512 IMAGESIZE=5 IMAGESHA256={base} CHUNKS=1 REGIONS=1 \
-         INUSE=1 CHANGED=1 AGENT=x CREATED=1",
-        image.sha256
-    );
-    for (end, text) in [("meta", meta.as_str()), ("ndz", "delta"), ("sig", "state")] {
-        fs::write(directory.join(format!("{vname}-swap.{end}")), text).unwrap();
     }
 }
 

@@ -113,6 +113,15 @@ pub const BOSS: &[Package] = &[
     package("systemd", "systemd-analyze"),
 ];
 
+/// What looks at boss' pages.
+pub const BROWSER: &[Package] = &[
+    package("chromium", "chromium"),
+    package("chromium-driver", "chromedriver"),
+    // Text without a font has no size.
+    package("fonts-dejavu-core", "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"),
+    package("util-linux", "unshare"),
+];
+
 /// What a data base server of our own needs.
 pub const POSTGRES: &[Package] = &[
     // Not the program: it is where only PostgreSQL's own scripts look.

@@ -9,6 +9,7 @@ mod boss;
 mod node;
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,6 +23,7 @@ pub use node::NodeSpec;
 use self::boss::Room;
 use crate::lab::{ADDRESS, BRIDGE, Configuration, Dnsmasq, Lab};
 use crate::mfs::Image;
+use crate::nfs::namespace::Namespace;
 use crate::nfs::server::Server;
 use crate::process::Tied;
 use crate::qemu::EMULATED;
@@ -220,6 +222,16 @@ impl Testbed {
     pub fn boss_shown(&self, arguments: &[&str]) -> Result<Answer> {
         println!("    $ boss {}", arguments.join(" "));
         self.room.show(&self.program, &self.directory, arguments)
+    }
+
+    /// The network that it is in.
+    pub fn network(&self) -> &Namespace {
+        self.lab.namespace()
+    }
+
+    /// Where boss' pages are, in its network.
+    pub fn http(&self) -> SocketAddr {
+        (ADDRESS, PORTS[1]).into()
     }
 
     /// Where all files of it are.

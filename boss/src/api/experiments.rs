@@ -109,10 +109,8 @@ pub(super) fn router() -> OpenApiRouter<Arc<Boss>> {
 ))]
 async fn list(State(boss): State<Arc<Boss>>, Who(actor): Who) -> Reply<Vec<Experiment>> {
     let mut all = Vec::new();
-    for experiment in boss.db.experiments().await? {
-        if actor.sees(&boss.db, &experiment.pid).await? {
-            all.push(Experiment::of(&boss.db, &experiment).await?);
-        }
+    for experiment in experiments(&boss, &actor).list().await? {
+        all.push(Experiment::of(&boss.db, &experiment).await?);
     }
     Ok(Json(all))
 }

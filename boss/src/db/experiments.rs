@@ -1,9 +1,11 @@
 //! Experiments, the nodes that they ask for, and those that they have.
 
+mod overview;
+
 use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row};
 
-use super::{Database, now, number, parse};
+use super::{Changes, Database, now, number, parse};
 use crate::names::{Eid, ExperimentId, Gid, ImageId, Login, NodeId, Pid, Vname};
 
 /// An experiment.
@@ -163,21 +165,7 @@ impl Database {
         .bind(experiment.created_at)
         .execute(&mut *changes)
         .await?;
-        for node in nodes {
-            sqlx::query(
-                "INSERT INTO experiment_nodes (pid, eid, vname, erole, image_pid, image_name, \
-                 image_version) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            )
-            .bind(experiment.pid.as_str())
-            .bind(experiment.eid.as_str())
-            .bind(node.vname.as_str())
-            .bind(node.erole.as_str())
-            .bind(node.image.as_ref().map(|image| image.pid.as_str()))
-            .bind(node.image.as_ref().map(|image| image.name.as_str()))
-            .bind(node.image.as_ref().and_then(|image| image.version).map(i64::from))
-            .execute(&mut *changes)
-            .await?;
-        }
+        add_nodes(&mut changes, &experiment.id(), nodes).await?;
         changes.commit().await
     }
 
@@ -230,6 +218,40 @@ impl Database {
             .execute(self.pool())
             .await?;
         Ok(done.rows_affected() == 1)
+    }
+
+    /// Sets what an experiment is to be at its next swapin, and leaves what is `None`; false, and
+    /// nothing is changed, if it isn't swapped out, or there is none.
+    pub async fn change_swapped(
+        &self,
+        id: &ExperimentId,
+        firewalled: Option<bool>,
+        nodes: Option<&[WantedNode]>,
+    ) -> sqlx::Result<bool> {
+        let mut changes = self.begin().await?;
+        // Who wants to swap it in waits for this row.
+        let done = sqlx::query(
+            "UPDATE experiments SET firewalled = COALESCE(CAST($3 AS BIGINT), firewalled) \
+             WHERE pid = $1 AND eid = $2 AND state = 'swapped'",
+        )
+        .bind(id.pid.as_str())
+        .bind(id.eid.as_str())
+        .bind(firewalled.map(i64::from))
+        .execute(&mut *changes)
+        .await?;
+        if done.rows_affected() != 1 {
+            return Ok(false);
+        }
+        if let Some(nodes) = nodes {
+            sqlx::query("DELETE FROM experiment_nodes WHERE pid = $1 AND eid = $2")
+                .bind(id.pid.as_str())
+                .bind(id.eid.as_str())
+                .execute(&mut *changes)
+                .await?;
+            add_nodes(&mut changes, id, nodes).await?;
+        }
+        changes.commit().await?;
+        Ok(true)
     }
 
     /// Takes an experiment from one state to another; false if it isn't in the first.
@@ -327,4 +349,28 @@ impl Database {
             .await?;
         Ok(done.rows_affected() == 1)
     }
+}
+
+/// Adds the nodes that an experiment asks for.
+async fn add_nodes(
+    changes: &mut Changes,
+    id: &ExperimentId,
+    nodes: &[WantedNode],
+) -> sqlx::Result<()> {
+    for node in nodes {
+        sqlx::query(
+            "INSERT INTO experiment_nodes (pid, eid, vname, erole, image_pid, image_name, \
+             image_version) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(id.pid.as_str())
+        .bind(id.eid.as_str())
+        .bind(node.vname.as_str())
+        .bind(node.erole.as_str())
+        .bind(node.image.as_ref().map(|image| image.pid.as_str()))
+        .bind(node.image.as_ref().map(|image| image.name.as_str()))
+        .bind(node.image.as_ref().and_then(|image| image.version).map(i64::from))
+        .execute(&mut **changes)
+        .await?;
+    }
+    Ok(())
 }

@@ -135,6 +135,20 @@ impl Database {
         names.iter().map(|name| parse(name)).collect()
     }
 
+    /// All groups of all projects, the project's own first.
+    pub async fn groups(&self) -> sqlx::Result<Vec<(Pid, Gid)>> {
+        let rows = sqlx::query(
+            "SELECT pid, pid AS gid, 0 AS subgroup FROM projects \
+             UNION ALL SELECT pid, gid, 1 AS subgroup FROM subgroups ORDER BY pid, subgroup, gid",
+        )
+        .fetch_all(self.pool())
+        .await?;
+        let group = |row: &sqlx::any::AnyRow| {
+            Ok((parse(row.try_get("pid")?)?, parse(row.try_get("gid")?)?))
+        };
+        rows.iter().map(group).collect()
+    }
+
     /// The number of a project's group: of a subgroup, or the project's own.
     pub async fn unix_gid(&self, pid: &Pid, gid: &Gid) -> sqlx::Result<Option<u32>> {
         let number: Option<i64> = sqlx::query_scalar(

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// What is wrong with a program, if something is.
-pub(super) fn fault_of_program(path: &Path) -> Option<String> {
+pub(crate) fn fault_of_program(path: &Path) -> Option<String> {
     let shown = path.display();
     match path.metadata() {
         Err(error) => Some(format!("{shown}: {error}")),

@@ -65,14 +65,15 @@ impl Experiments<'_> {
     pub async fn create(&self, new: NewExperiment) -> Result<Experiment> {
         let Self { db, layout, actor } = *self;
         if actor.user.admin && db.project(&new.pid).await?.is_none() {
-            let why = format!("there is no project {}; boss project add makes one", new.pid);
+            let why = format!("there is no project {}; administrators make projects", new.pid);
             return Err(ErrorKind::NotFound.because(why));
         }
         let invalid = |error| ErrorKind::Invalid.because(error);
         let gid = new.gid.map_or_else(|| new.pid.as_str().parse().map_err(invalid), Ok)?;
         actor.needs_trust(db, &new.pid, &gid, Trust::LocalRoot).await?;
         if db.unix_gid(&new.pid, &gid).await?.is_none() {
-            let why = format!("project {} has no group {gid}; boss group add makes one", new.pid);
+            let why =
+                format!("project {0} has no group {gid}; its own group is called {0}", new.pid);
             return Err(ErrorKind::NotFound.because(why));
         }
         if new.savedisk {
@@ -153,8 +154,22 @@ impl Experiments<'_> {
         self.db.experiment(id).await?.ok_or_else(|| no_experiment(id))
     }
 
+    /// The experiments that the actor may know of.
+    ///
+    /// # Errors
+    /// If the data base can't be read.
+    pub async fn list(&self) -> Result<Vec<Experiment>> {
+        if self.actor.user.admin {
+            return Ok(self.db.experiments().await?);
+        }
+        Ok(self.db.experiments_of(&self.actor.user.login).await?)
+    }
+
     /// The same for one that the actor may change.
-    async fn controlled(&self, id: &ExperimentId) -> Result<Experiment> {
+    ///
+    /// # Errors
+    /// `NotFound`, `Refused`
+    pub async fn controlled(&self, id: &ExperimentId) -> Result<Experiment> {
         self.actor.needs_control(self.db, id).await?;
         self.find(id).await
     }
@@ -189,6 +204,31 @@ impl Experiments<'_> {
         Ok(Vec::new())
     }
 
+    /// Sets what the experiment is at its next swapin: whether it is behind a firewall, and the nodes
+    /// that it asks for. What is `None` stays. What nodes have saved stays, too.
+    ///
+    /// # Errors
+    /// `NotFound`: also an image; `Refused`, `Invalid`; `Conflict`: it is not swapped out. Who could
+    /// take the firewall away before a swapout could carry out what is behind it.
+    pub async fn change(
+        &self,
+        id: &ExperimentId,
+        firewalled: Option<bool>,
+        nodes: Option<&[WantedNode]>,
+    ) -> Result<()> {
+        self.controlled(id).await?;
+        if let Some(nodes) = nodes {
+            self.check(&id.pid, nodes).await?;
+        }
+        if self.db.change_swapped(id, firewalled, nodes).await? {
+            return Ok(());
+        }
+        let state = self.find(id).await?.state.name();
+        Err(ErrorKind::Conflict.because(format_args!(
+            "{id} is {state}: its nodes and its firewall can be changed while it is swapped out"
+        )))
+    }
+
     /// Gives the experiment's nodes what they need to be saved.
     ///
     /// # Errors
@@ -208,7 +248,7 @@ impl Experiments<'_> {
         if self.db.remove_experiment(id).await? {
             return Ok(experiment);
         }
-        let why = format!("{id} has nodes, or is being swapped: boss exp swapout comes first");
+        let why = format!("{id} has nodes, or is being swapped: a swapout comes first");
         Err(ErrorKind::Conflict.because(why))
     }
 }

@@ -4,40 +4,16 @@ use std::fmt::Write;
 
 use imagezip_core::sector::Bytes;
 
+use crate::view;
+
 use super::map::{Area, DiskMap, Scope};
 use super::sets::{Category, Usage};
 
 /// How many partitions a description tells of.
 const DESCRIBED: usize = 16;
 
-/// A size as people read it: three digits, rounded down.
-pub fn size(bytes: Bytes) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    let bytes = bytes.get();
-    if bytes < 1024 {
-        return format!("{bytes} bytes");
-    }
-    let mut unit = 1024_u64;
-    let mut name = "KiB";
-    for next in UNITS.iter().skip(1) {
-        match unit.checked_mul(1024) {
-            Some(larger) if bytes >= larger => (unit, name) = (larger, next),
-            _ => break,
-        }
-    }
-    let whole = bytes / unit;
-    let rest = bytes % unit;
-    match whole {
-        _ if rest == 0 => format!("{whole} {name}"),
-        0..10 => format!("{whole}.{:02} {name}", scaled(rest, 100, unit)),
-        10..100 => format!("{whole}.{} {name}", scaled(rest, 10, unit)),
-        _ => format!("{whole} {name}"),
-    }
-}
-
-fn scaled(rest: u64, by: u64, unit: u64) -> u64 {
-    let scaled = u128::from(rest).saturating_mul(u128::from(by)) / u128::from(unit);
-    u64::try_from(scaled).unwrap_or_default()
+pub(super) fn size(bytes: Bytes) -> String {
+    view::size(bytes.get())
 }
 
 /// What an area is called.
@@ -113,29 +89,5 @@ impl DiskMap {
             let _ = write!(text, "; {} freed", of(Category::Gone));
         }
         text
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes() {
-        let shown = [
-            (0, "0 bytes"),
-            (512, "512 bytes"),
-            (1024, "1 KiB"),
-            (1034, "1.00 KiB"),
-            (1_572_863, "1.49 MiB"),
-            (10 << 20, "10 MiB"),
-            ((10 << 20) + 1, "10.0 MiB"),
-            ((1 << 30) - 1, "1023 MiB"),
-            (4_000_000_000_000, "3.63 TiB"),
-            (u64::MAX, "15.9 EiB"),
-        ];
-        for (bytes, text) in shown {
-            assert_eq!(size(Bytes(bytes)), text);
-        }
     }
 }

@@ -16,6 +16,15 @@ use crate::swapinfo::Swapinfo;
 /// How often a machine is looked at that is about to be off.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// What stands between why a machine could not be turned off and what an operator is to do.
+const NOT_YET: &str = "; the node is not given back before it is known to be off: ";
+
+/// Why a machine could not be turned off, in a warning of [`turn_off`]: for who does something about
+/// it in another way.
+pub(crate) fn why_not_off(warning: &str) -> &str {
+    warning.split(NOT_YET).next().unwrap_or_default()
+}
+
 /// The action, to be awaited.
 pub(super) fn perform(
     boss: &Arc<Boss>,
@@ -99,11 +108,7 @@ async fn turn_off(boss: &Boss, run: &Run) -> Result<(), ActionError> {
         return Ok(());
     }
     let hint = |error: ActionError| ActionError {
-        why: format!(
-            "{}; the node is not given back before it is known to be off: turn it off and say \
-             boss node is-off {}",
-            error.why, run.node_id
-        ),
+        why: format!("{}{NOT_YET}turn it off and say boss node is-off {}", error.why, run.node_id),
         ..error
     };
     let machine = machine(boss, &run.node_id).await.map_err(hint)?;

@@ -17,7 +17,8 @@ use crate::swapinfo::{Outcome, Purpose, Saved, Scope, Swapinfo, Vnode};
 /// of the swap. No node is its user's before all are ready.
 ///
 /// # Errors
-/// `Conflict`: it is not swapped out, or there are not enough nodes. Then it has none.
+/// `Conflict`: it is not swapped out, there are not enough nodes, or one can't be given what it needs.
+/// Then it has none.
 pub async fn swapin(
     boss: &Boss,
     id: &ExperimentId,
@@ -54,7 +55,11 @@ async fn give_nodes(
     let swapinfo = Swapinfo::new(&boss.db, &boss.layout);
     for node in &wanted {
         let saved = match node.erole.as_str() {
-            "node" => swapinfo.saved(experiment, &node.vname).await?,
+            "node" => {
+                let saved = swapinfo.saved(experiment, &node.vname).await;
+                let because = |why| format!("what {} has saved can't be used: {why:#}", node.vname);
+                saved.map_err(|why| ErrorKind::Conflict.because(because(why)))?
+            }
             _ => None,
         };
         let node_id = reserve(boss, &id, node, on.get(&node.vname), saved.as_ref()).await?;
@@ -86,7 +91,8 @@ async fn reserve(
             None if boss.db.node(node_id).await?.is_none() => "there is no such node".to_owned(),
             None => "it is out of service".to_owned(),
         };
-        let why = format!("{vname} can't get {node_id}: {why}; boss node list shows who is free");
+        let why =
+            format!("{vname} can't get {node_id}: {why}; choose one that is free (boss node list)");
         return Err(ErrorKind::Conflict.because(why));
     }
     for node in boss.db.free_nodes().await? {
@@ -170,7 +176,7 @@ async fn begin(
     let id = experiment.id();
     let failures: Vec<_> = collected.iter().filter_map(failure).collect();
     if !failures.is_empty() {
-        return Err(ErrorKind::Failed.because(failures.join("\n")));
+        return Err(ErrorKind::Conflict.because(failures.join("\n")));
     }
     let place = boss.layout.swapinfo(&experiment.pid, &experiment.gid, &experiment.eid);
     let (mut runs, mut notes) = (Vec::new(), Vec::new());

@@ -32,7 +32,8 @@ pub struct Captured {
 /// Has a node make an image of its disk; the number of the swap. The node goes on afterwards.
 ///
 /// # Errors
-/// `NotFound`: no such node, or nobody has it; `Conflict`: its experiment is in another swap.
+/// `NotFound`: no such node, or nobody has it; `Conflict`: its experiment is in another swap;
+/// `Invalid`: slices that no image can have.
 pub async fn capture(boss: &Boss, node_id: &NodeId, of: &Captured, by: &Login) -> Result<i64> {
     let reservation = boss.db.reservation_of(node_id).await?;
     let reservation = reservation.ok_or_else(|| {
@@ -56,6 +57,7 @@ async fn begin(
     swapper: &Login,
 ) -> Result<i64> {
     let capture = of.capture(reservation.node_id.clone(), reservation.vname.clone(), swapper)?;
+    capture.description.check().map_err(|error| ErrorKind::Invalid.because(error))?;
     let images = Images::new(&boss.config, &boss.db);
     let place = images.prepare_capture(&capture).await?;
     let minutes = |name| async move {

@@ -7,6 +7,7 @@ use rustix::fs::statvfs;
 
 use super::command::Command;
 use super::{Job, Kind, limits, observe};
+use crate::access::no_experiment;
 use crate::db::experiments::{Experiment, ExperimentState, Reservation};
 use crate::db::swaps::{NewRun, NewSwap};
 use crate::error::{Error, ErrorKind, Result};
@@ -27,24 +28,64 @@ pub async fn swapout(boss: &Boss, id: &ExperimentId, by: &Login) -> Result<i64> 
     leave_if_failed(boss, id, begun, ExperimentState::Swapping, ExperimentState::Active).await
 }
 
-async fn begin_swapout(boss: &Boss, experiment: &Experiment, by: &Login) -> Result<i64> {
+/// What a swapout does with an experiment's disks.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What nodes run, as the site variable says it.
+    pub text: String,
+    /// Whether a disk that can't be saved keeps the experiment swapped in.
+    pub fail: bool,
+    /// Why no disk at all is saved, if so.
+    pub none: Option<String>,
+    /// The nodes, and of each why it is left alone, if so.
+    pub nodes: Vec<(Reservation, Option<String>)>,
+    command: Command,
+}
+
+impl Plan {
+    /// Whether a disk is lost, and why: of nodes that are left alone, and of all, if what they run
+    /// saves nothing.
+    pub fn lost(&self) -> impl Iterator<Item = (&Reservation, &str)> {
+        let useless = (!self.command.saves())
+            .then_some("what the site has nodes run at a swapout saves no disks");
+        self.nodes.iter().filter_map(move |(node, skip)| {
+            Some((node, self.none.as_deref().or(skip.as_deref()).or(useless)?))
+        })
+    }
+}
+
+/// What a swapout would do with the disks that an experiment has now.
+///
+/// # Errors
+/// If the data base can't be read.
+pub async fn plan_swapout(boss: &Boss, experiment: &Experiment) -> Result<Plan> {
     let text = sitevar(boss, "swap/swapout_command").await?;
     // A variable that can't be read must not turn failures into warnings.
     let fail = boss.db.sitevar("swap/swapout_command_failaction").await?;
     let fail = fail.is_none_or(|action| action == "fail");
+    let command = Command::parse(&text);
+    let none = skip_all(command, experiment);
+    let place = boss.layout.swapinfo(&experiment.pid, &experiment.gid, &experiment.eid);
+    let nodes = boss.db.reservations(&experiment.id()).await?.into_iter().map(|reservation| {
+        let skip = none.clone().or_else(|| skip_one(command, &reservation, &place));
+        (reservation, skip)
+    });
+    let nodes = nodes.collect();
+    Ok(Plan { text, fail, none, nodes, command })
+}
+
+async fn begin_swapout(boss: &Boss, experiment: &Experiment, by: &Login) -> Result<i64> {
     let seconds = sitevar(boss, "swap/swapout_command_timeout").await?;
     let seconds: u32 = seconds.trim().parse().map_err(|_| {
         ErrorKind::Invalid.because(format_args!(
             "the site variable swap/swapout_command_timeout is {seconds:?}, not a number of seconds"
         ))
     })?;
-    let command = Command::parse(&text);
-    let all = skip_all(command, experiment);
+    let Plan { text, fail, none, nodes, command } = plan_swapout(boss, experiment).await?;
     let place = boss.layout.swapinfo(&experiment.pid, &experiment.gid, &experiment.eid);
     let mut runs = Vec::new();
     let mut warnings = Vec::new();
-    for reservation in boss.db.reservations(&experiment.id()).await? {
-        let skip = all.clone().or_else(|| skip_one(command, &reservation, &place));
+    for (reservation, skip) in nodes {
         let mut run = new_run(boss, &reservation, &place, Job::Swapout).await?;
         run.limits[1] = match command {
             Command::CreateSwapimage { .. } => run.limits[1].max(seconds),
@@ -65,7 +106,7 @@ async fn begin_swapout(boss: &Boss, experiment: &Experiment, by: &Login) -> Resu
         runs,
     };
     let id = boss.db.add_swap(&swap).await?;
-    if let Some(why) = all {
+    if let Some(why) = none {
         boss.db.add_event(id, None, "warning", &format!("no disk is saved: {why}")).await?;
     } else {
         for run in &swap.runs {
@@ -110,7 +151,7 @@ fn skip_one(command: Command, reservation: &Reservation, place: &Place) -> Optio
     };
     let signature = if full { None } else { missing("sig") };
     let name = missing("part").or(signature)?;
-    Some(format!("{name} is not in {}; boss exp collect makes it", place.node.display()))
+    Some(format!("{name} is not in {}; collect what is needed for saving", place.node.display()))
 }
 
 /// A warning if less is free than the last image has, as the new one is written beside it.
@@ -190,10 +231,7 @@ pub async fn is_off(boss: &Boss, node_id: &NodeId) -> Result<()> {
 /// `NotFound`
 pub async fn find(boss: &Boss, id: &ExperimentId) -> Result<Experiment> {
     let experiment = boss.db.experiment(id).await?;
-    experiment.ok_or_else(|| {
-        ErrorKind::NotFound
-            .because(format_args!("there is no experiment {id}; boss exp list has all"))
-    })
+    experiment.ok_or_else(|| no_experiment(id))
 }
 
 /// Takes the experiment from one state to another, which nobody else can do at the same time.

@@ -25,7 +25,74 @@ pub struct Saved {
     pub base: Option<Image>,
 }
 
+/// A saved disk as it lies in the directory of an experiment.
+#[derive(Clone, Debug)]
+pub struct SavedDisk {
+    /// The node that has saved it.
+    pub vname: Vname,
+    /// What it is, and whether it would come back.
+    pub state: DiskState,
+}
+
+/// What a saved disk is.
+#[derive(Clone, Debug)]
+pub enum DiskState {
+    /// The node gets it at the next swapin.
+    Current(Box<Saved>),
+    /// It was put aside when another image was loaded, and isn't used any more.
+    Stale(Box<Meta>),
+    /// It can't be used, and why.
+    Unreadable(String),
+}
+
 impl Swapinfo {
+    /// All saved disks of an experiment, by their nodes' names; also those that are of no use.
+    ///
+    /// # Errors
+    /// If the directory is there and can't be read.
+    pub async fn saved_disks(&self, experiment: &Experiment) -> anyhow::Result<Vec<SavedDisk>> {
+        let (layout, of) = (self.layout.clone(), experiment.clone());
+        let (current, aside) =
+            blocking(move || Ok((saved_nodes(&layout, &of)?, stale_disks(&layout, &of)?))).await?;
+        let mut disks = aside;
+        for vname in current.iter().filter_map(|vname| vname.parse::<Vname>().ok()) {
+            let state = match self.whole(experiment, &vname).await {
+                Ok(Some(saved)) => DiskState::Current(Box::new(saved)),
+                Ok(None) => continue,
+                Err(error) => DiskState::Unreadable(format!("{error:#}")),
+            };
+            disks.push(SavedDisk { vname, state });
+        }
+        // What comes back stands before what was put aside.
+        disks.sort_by(|one, other| {
+            let key =
+                |disk: &SavedDisk| (disk.vname.clone(), matches!(disk.state, DiskState::Stale(_)));
+            key(one).cmp(&key(other))
+        });
+        Ok(disks)
+    }
+
+    /// What a node has saved, if its image is there and as large as it should be.
+    async fn whole(&self, experiment: &Experiment, vname: &Vname) -> anyhow::Result<Option<Saved>> {
+        let Some(saved) = self.saved(experiment, vname).await? else { return Ok(None) };
+        let (layout, of, name) = (self.layout.clone(), experiment.clone(), vname.clone());
+        let wanted = saved.meta.image_size;
+        blocking(move || {
+            let place = layout.swapinfo(&of.pid, &of.gid, &of.eid);
+            let directory = Directory::below(&layout, &place.here)?;
+            let image = format!("{name}-swap.ndz");
+            let found = directory.look(&image)?.with_context(|| format!("{image} is gone"))?;
+            ensure!(
+                u64::try_from(found.st_size) == Ok(wanted),
+                "{image} has {} bytes, and should have {wanted}",
+                found.st_size
+            );
+            Ok(())
+        })
+        .await?;
+        Ok(Some(saved))
+    }
+
     /// What a node has saved, and the base image that it needs, whatever version is the newest.
     ///
     /// # Errors
@@ -140,6 +207,28 @@ pub fn saved_nodes(layout: &Layout, experiment: &Experiment) -> anyhow::Result<V
     let names = Directory::below(layout, &place.here)?.names()?;
     let nodes = names.iter().filter_map(|name| name.strip_suffix("-swap.meta"));
     Ok(nodes.map(str::to_owned).collect())
+}
+
+/// The disks that were put aside.
+fn stale_disks(layout: &Layout, experiment: &Experiment) -> anyhow::Result<Vec<SavedDisk>> {
+    let Experiment { pid, gid, eid, .. } = experiment;
+    let place = layout.swapinfo(pid, gid, eid);
+    if !place.here.try_exists().unwrap_or(true) {
+        return Ok(Vec::new());
+    }
+    let directory = Directory::below(layout, &place.here)?;
+    let mut disks = Vec::new();
+    for name in directory.names()? {
+        let vname = name.strip_suffix("-swap.meta.stale");
+        let Some(vname) = vname.and_then(|vname| vname.parse().ok()) else { continue };
+        let state = match read_meta(&directory, &name) {
+            Ok(Some(meta)) => DiskState::Stale(Box::new(meta)),
+            Ok(None) => continue,
+            Err(error) => DiskState::Unreadable(format!("{error:#}")),
+        };
+        disks.push(SavedDisk { vname, state });
+    }
+    Ok(disks)
 }
 
 /// Puts what a node has saved aside, unless its base has this signature: it is no state of what is

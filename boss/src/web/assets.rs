@@ -12,8 +12,9 @@ use crate::server::Boss;
 const KEEP: &str = "max-age=300";
 
 /// Name below `/static`, type, content.
-const FILES: [(&str, &str, &str); 3] = [
+const FILES: [(&str, &str, &str); 4] = [
     ("/static/boss.css", "text/css; charset=utf-8", include_str!("../../static/boss.css")),
+    ("/static/map.css", "text/css; charset=utf-8", include_str!("../../static/map.css")),
     ("/static/boss.js", "text/javascript; charset=utf-8", include_str!("../../static/boss.js")),
     ("/static/icon.svg", "image/svg+xml", include_str!("../../static/icon.svg")),
 ];

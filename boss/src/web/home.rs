@@ -1,29 +1,155 @@
 //! The first page: what needs somebody, before all else.
 
+mod doctor;
+mod machines;
+mod outcomes;
+mod problem;
+
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 
+use self::problem::{Level, Problem};
 use super::guard::Visitor;
 use super::page::{Page, Part, show};
+use super::swaps::words::{self, Badge};
 use super::trouble::Trouble;
+use crate::db::experiments::Experiment;
+use crate::db::now;
+use crate::db::swaps::{Swap, Wanted};
+use crate::experiment::swaps::Swaps;
+use crate::names::Pid;
 use crate::server::Boss;
+use crate::swap::why_not_off;
+
+/// More swaps that go on aren't shown.
+const MOST_RUNNING: u32 = 100;
+/// More experiments of one's own aren't shown.
+const MOST_OWN: usize = 12;
+/// After so many seconds somebody should look after a swap.
+const UNSUPERVISED: i64 = 5;
+/// How often a browser without JavaScript loads the page, in seconds, while something goes on.
+const REFRESH: u32 = 15;
 
 #[derive(Template)]
 #[template(path = "home.html")]
 struct Home {
     page: Page,
+    problems: Vec<Problem>,
+    running: Vec<Swap>,
+    own: Vec<Experiment>,
+    /// Whether there are more of one's own.
+    more: bool,
+}
+
+impl Home {
+    fn badge(&self, swap: &Swap) -> Badge {
+        words::of_swap(swap)
+    }
+
+    fn kind(&self, swap: &Swap) -> &'static str {
+        words::kind(swap.kind)
+    }
 }
 
 pub(super) fn router() -> Router<Arc<Boss>> {
-    Router::new().route("/", get(home))
+    Router::new().route("/", get(home)).route("/doctor", post(doctor::examined))
 }
 
 async fn home(State(boss): State<Arc<Boss>>, visitor: Visitor) -> Result<Response, Trouble> {
-    let page = Page::of(&boss, &visitor, Part::Home, "Overview").await?;
-    show(&Home { page })
+    let swaps = Swaps { boss: &boss, actor: &visitor.actor };
+    let running = Wanted {
+        running: true,
+        of_member: None,
+        experiment: None,
+        before: i64::MAX,
+        since: 0,
+        most: MOST_RUNNING,
+    };
+    let running = swaps.list(running).await?;
+    let experiments = experiments(&boss, &visitor).await?;
+    let mut problems = waiting(&boss, &visitor, &running).await?;
+    problems.extend(outcomes::problems(&boss, &visitor, &running, &experiments).await?);
+    if visitor.actor.user.admin {
+        problems.extend(machines::problems(&boss).await?);
+    }
+    problems.sort_by_key(|problem| problem.level);
+    let mut page = Page::of(&boss, &visitor, Part::Home, "Overview").await?;
+    if !running.is_empty() {
+        page.refresh = REFRESH;
+    }
+    let me = &visitor.actor.user.login;
+    let mut own = experiments;
+    own.retain(|experiment| experiment.creator == *me || experiment.swapper == *me);
+    let more = own.len() > MOST_OWN;
+    own.truncate(MOST_OWN);
+    show(&Home { page, problems, running, own, more })
+}
+
+/// All experiments that the visitor may know of.
+async fn experiments(boss: &Boss, visitor: &Visitor) -> Result<Vec<Experiment>, Trouble> {
+    let mut seen: HashMap<Pid, bool> = HashMap::new();
+    let mut all = boss.db.experiments().await?;
+    for experiment in &all {
+        if !seen.contains_key(&experiment.pid) {
+            let sees = visitor.actor.sees(&boss.db, &experiment.pid).await?;
+            seen.insert(experiment.pid.clone(), sees);
+        }
+    }
+    all.retain(|experiment| seen.get(&experiment.pid) == Some(&true));
+    Ok(all)
+}
+
+/// What swaps that go on wait for.
+async fn waiting(
+    boss: &Boss,
+    visitor: &Visitor,
+    running: &[Swap],
+) -> Result<Vec<Problem>, Trouble> {
+    let mut problems = Vec::new();
+    let ids: HashSet<i64> = running.iter().map(|swap| swap.id).collect();
+    for run in boss.db.runs_to_be_off().await? {
+        let warning = boss.db.last_warning(run.id).await?;
+        let Some(warning) = warning.filter(|warning| run.waits_for_off(warning)) else { continue };
+        let (swap, node_id) = (run.swap_id, &run.node_id);
+        if !ids.contains(&swap) {
+            continue;
+        }
+        let why = why_not_off(&warning.text);
+        let what = format!("{node_id} may still be on: {why}");
+        let problem = if visitor.actor.user.admin {
+            let todo = format!(
+                "Look at the machine, and turn it off by hand. Then say so: {} waits for that.",
+                run.kind
+            );
+            Problem::new(Level::Now, what, todo)
+                .link(format!("/swaps/{swap}/off/{node_id}"), "I have seen that it is off")
+                .link(format!("/swaps/{swap}"), "The swap")
+        } else {
+            let todo =
+                "Nothing goes on with it before that is known. Tell the testbed's operators.";
+            Problem::new(Level::Now, what, todo).link(format!("/swaps/{swap}"), "The swap")
+        };
+        problems.push(problem);
+    }
+    for swap in running {
+        let waits = now().saturating_sub(swap.requested_at) > UNSUPERVISED;
+        if waits && !boss.db.is_supervised(swap.id).await? {
+            let what = format!(
+                "No boss looks after the {} of {}: nothing goes on.",
+                swap.kind,
+                swap.experiment()
+            );
+            let todo = "A server (boss serve) has to run with this data base. It may have stopped a \
+                        moment ago; if this stays, the testbed's operators start it.";
+            let link = (format!("/swaps/{}", swap.id), "The swap");
+            problems.push(Problem::new(Level::Now, what, todo).link(link.0, link.1));
+        }
+    }
+    Ok(problems)
 }

@@ -8,6 +8,8 @@ use super::trouble::Trouble;
 use super::zone::{Time, Zone};
 use crate::server::Boss;
 
+pub(super) use crate::view::size;
+
 /// Where in the site a page is, for its navigation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
@@ -141,45 +143,4 @@ pub(super) async fn done(
 ) -> Result<Response, Trouble> {
     boss.db.set_notice(&visitor.session, notice).await?;
     Ok(Redirect::to(next).into_response())
-}
-
-/// Bytes as people read them, in the units of disks' makers: 12.3 MB.
-pub(super) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
-    if bytes < 1000 {
-        return format!("{bytes} B");
-    }
-    // In tenths: figures of three digits are enough to compare with.
-    let (mut tenths, mut unit) = (bytes / 100, 0);
-    while tenths >= 10_000 && unit + 1 < UNITS.len() {
-        tenths /= 1000;
-        unit += 1;
-    }
-    let name = UNITS.get(unit).copied().unwrap_or_default();
-    if tenths >= 1000 {
-        return format!("{} {name}", tenths / 10);
-    }
-    format!("{}.{} {name}", tenths / 10, tenths % 10)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_have_two_or_three_digits() {
-        for (bytes, text) in [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1000, "1.0 kB"),
-            (99_999, "99.9 kB"),
-            (100_000, "100 kB"),
-            (999_999, "999 kB"),
-            (7_340_032, "7.3 MB"),
-            (4_000_787_030_016, "4.0 TB"),
-            (u64::MAX, "18446 PB"),
-        ] {
-            assert_eq!(size(bytes), text, "{bytes}");
-        }
-    }
 }

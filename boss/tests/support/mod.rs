@@ -16,6 +16,7 @@ use boss::image::{Description, Images};
 use boss::layout::Layout;
 use boss::names::{ImageId, Vname};
 use boss::swapinfo::Swapinfo;
+use imagezip_core::digest::Sha256;
 
 pub const UID: u32 = 60_001;
 pub const GID: u32 = 60_100;
@@ -178,6 +179,20 @@ impl Site {
         self.db.set_disk(&node_id, &disk).await.unwrap();
         let vname: Vname = vname.parse().unwrap();
         assert!(self.db.reserve(&node_id, &experiment.id(), &vname, erole).await.unwrap());
+    }
+}
+
+/// Leaves the `.meta` of a disk that node `vname` has saved with what is installed for it.
+pub fn save(directory: &Path, vname: &str, image: &Image) {
+    let base = Sha256::of(&fs::read(directory.join(format!("{vname}.sig"))).unwrap());
+    let meta = format!(
+        "PID=testbed EID=trial VNAME={vname} BASE=x BASESIGSHA256={base} BASESHA256={} DISK=sda \
+         LOADPART=2 DISKSIZE=1 SECTORSIZE=512 IMAGESIZE=5 IMAGESHA256={base} CHUNKS=1 REGIONS=1 \
+         INUSE=1 CHANGED=1 AGENT=x CREATED=1",
+        image.sha256
+    );
+    for (end, text) in [("meta", meta.as_str()), ("ndz", "delta"), ("sig", "state")] {
+        fs::write(directory.join(format!("{vname}-swap.{end}")), text).unwrap();
     }
 }
 

@@ -8,7 +8,9 @@
 mod support;
 
 mod client;
+mod experiments;
 mod forged;
+mod home;
 mod images;
 mod me;
 mod nodes;
@@ -16,3 +18,4 @@ mod people;
 mod routes;
 mod signin;
 mod sitevars;
+mod swaps;

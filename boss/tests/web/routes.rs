@@ -15,9 +15,127 @@ const ELSEWHERE: [(&str, &str); 4] =
     [("GET", "/signin"), ("POST", "/signin"), ("POST", "/signout"), ("POST", "/me/sessions/end")];
 
 const NO_FIELDS: &[(&str, &str)] = &[];
+const SURE: &[(&str, &str)] = &[("sure", "1")];
 
 const ROWS: &[Row] = &[
     ("GET", "/", "/", NO_FIELDS, [303, 200, 200, 200, 200, 200, 200]),
+    ("GET", "/experiments", "/experiments", NO_FIELDS, [303, 200, 200, 200, 200, 200, 200]),
+    ("GET", "/experiments/new", "/experiments/new", NO_FIELDS, [303, 200, 403, 200, 200, 200, 200]),
+    (
+        "POST",
+        "/experiments/new",
+        "/experiments/new",
+        &[("pid", "testbed"), ("eid", "trial"), ("vname", "a")],
+        [401, 404, 403, 409, 409, 409, 409],
+    ),
+    (
+        "GET",
+        "/experiments/{pid}/{eid}",
+        "/experiments/testbed/trial",
+        NO_FIELDS,
+        [303, 404, 200, 200, 200, 200, 200],
+    ),
+    (
+        "GET",
+        "/experiments/{pid}/{eid}/disks/{vname}",
+        "/experiments/testbed/trial/disks/a",
+        NO_FIELDS,
+        // Nothing is saved.
+        [303, 404, 404, 404, 404, 404, 404],
+    ),
+    (
+        "GET",
+        "/experiments/{pid}/{eid}/edit",
+        "/experiments/testbed/trial/edit",
+        NO_FIELDS,
+        [303, 404, 403, 200, 200, 200, 200],
+    ),
+    (
+        "POST",
+        "/experiments/{pid}/{eid}/edit",
+        "/experiments/testbed/trial/edit",
+        &[("savedisk", "1")],
+        [401, 404, 403, 403, 303, 403, 303],
+    ),
+    // It is swapped in.
+    (
+        "GET",
+        "/experiments/{pid}/{eid}/swapin",
+        "/experiments/testbed/trial/swapin",
+        NO_FIELDS,
+        [303, 404, 403, 409, 409, 409, 409],
+    ),
+    (
+        "POST",
+        "/experiments/{pid}/{eid}/swapin",
+        "/experiments/testbed/trial/swapin",
+        NO_FIELDS,
+        [401, 404, 403, 409, 409, 409, 409],
+    ),
+    (
+        "GET",
+        "/experiments/{pid}/{eid}/remove",
+        "/experiments/testbed/trial/remove",
+        NO_FIELDS,
+        [303, 404, 403, 409, 409, 409, 409],
+    ),
+    (
+        "POST",
+        "/experiments/{pid}/{eid}/remove",
+        "/experiments/testbed/trial/remove",
+        &[("sure", "1")],
+        [401, 404, 403, 409, 409, 409, 409],
+    ),
+    // Without a confirmation.
+    (
+        "GET",
+        "/experiments/{pid}/{eid}/swapout",
+        "/experiments/testbed/trial/swapout",
+        NO_FIELDS,
+        [303, 404, 403, 200, 200, 200, 200],
+    ),
+    (
+        "POST",
+        "/experiments/{pid}/{eid}/swapout",
+        "/experiments/testbed/trial/swapout",
+        NO_FIELDS,
+        [401, 404, 403, 400, 400, 400, 400],
+    ),
+    (
+        "GET",
+        "/experiments/{pid}/{eid}/load",
+        "/experiments/testbed/trial/load",
+        NO_FIELDS,
+        [303, 404, 403, 200, 200, 200, 200],
+    ),
+    (
+        "POST",
+        "/experiments/{pid}/{eid}/load",
+        "/experiments/testbed/trial/load",
+        &[("vname", "a"), ("image", "testbed/BASE")],
+        [401, 404, 403, 400, 400, 400, 400],
+    ),
+    (
+        "GET",
+        "/experiments/{pid}/{eid}/capture",
+        "/experiments/testbed/trial/capture",
+        NO_FIELDS,
+        [303, 404, 403, 200, 200, 200, 200],
+    ),
+    (
+        "POST",
+        "/experiments/{pid}/{eid}/capture",
+        "/experiments/testbed/trial/capture",
+        &[("vname", "a"), ("place", "testbed/testbed"), ("load", "2")],
+        [401, 404, 403, 400, 400, 400, 400],
+    ),
+    (
+        "POST",
+        "/experiments/{pid}/{eid}/prepare",
+        "/experiments/testbed/trial/prepare",
+        NO_FIELDS,
+        [401, 404, 403, 303, 303, 303, 303],
+    ),
     ("GET", "", "/none", NO_FIELDS, [303, 404, 404, 404, 404, 404, 404]),
     ("GET", "/me", "/me", NO_FIELDS, [303, 200, 200, 200, 200, 200, 200]),
     (
@@ -230,6 +348,39 @@ const ROWS: &[Row] = &[
         NO_FIELDS,
         [303, 403, 403, 403, 403, 403, 204],
     ),
+    ("GET", "/swaps", "/swaps", NO_FIELDS, [303, 200, 200, 200, 200, 200, 200]),
+    ("GET", "/swaps/{id}", "/swaps/1", NO_FIELDS, [303, 404, 404, 404, 404, 404, 404]),
+    ("GET", "/swaps/{id}/live", "/swaps/1/live", NO_FIELDS, [303, 404, 404, 404, 404, 404, 404]),
+    (
+        "GET",
+        "/swaps/{id}/events",
+        "/swaps/x/events",
+        NO_FIELDS,
+        [303, 404, 404, 404, 404, 404, 404],
+    ),
+    (
+        "GET",
+        "/swaps/{id}/cancel",
+        "/swaps/1/cancel",
+        NO_FIELDS,
+        [303, 404, 404, 404, 404, 404, 404],
+    ),
+    ("POST", "/swaps/{id}/cancel", "/swaps/1/cancel", SURE, [401, 404, 404, 404, 404, 404, 404]),
+    (
+        "GET",
+        "/swaps/{id}/off/{node_id}",
+        "/swaps/1/off/a",
+        NO_FIELDS,
+        [303, 404, 404, 404, 404, 404, 404],
+    ),
+    (
+        "POST",
+        "/swaps/{id}/off/{node_id}",
+        "/swaps/1/off/a",
+        SURE,
+        [401, 404, 404, 404, 404, 404, 404],
+    ),
+    ("POST", "/doctor", "/doctor", NO_FIELDS, [401, 403, 403, 403, 403, 403, 200]),
 ];
 
 fn ask(web: &Web, who: Who, (method, _, path, form, _): Row) -> crate::client::Answer {

@@ -79,7 +79,7 @@ async fn guessing_ends_soon() {
     for web in with_password().await {
         let session = sign_in(&web, "member", PASSWORD, "/");
         let session = session.header("set-cookie").split(';').next().unwrap().to_owned();
-        let mut guess = || sign_in(&web, "member", "guess of the day", "/").status;
+        let guess = || sign_in(&web, "member", "guess of the day", "/").status;
         // Slow computations give the limit time to allow some more.
         let guesses = (0..100).take_while(|_| guess() == 403).count();
         assert!((9..50).contains(&guesses), "{guesses}");

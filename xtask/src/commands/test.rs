@@ -202,6 +202,11 @@ const GUESTS: &[Step] = &[
         &["test", "--workspace", "--locked", "--test", "guests"],
     ),
     step(
+        "boss' pages in a browser",
+        15,
+        &["test", "--workspace", "--locked", "--test", "browser", "--", "--test-threads=2"],
+    ),
+    step(
         "saves and loads in QEMU",
         25,
         &["test", "--workspace", "--locked", "--test", "qemu", "--", "--test-threads=2"],
@@ -238,9 +243,15 @@ impl Test {
             apt::ensure(packages)?;
         }
         if !self.quick {
-            for packages in
-                [apt::KERNEL_TOOLS, apt::QEMU, apt::GANESHA, apt::UKI, apt::LAB, apt::BOOT_LOADER]
-            {
+            for packages in [
+                apt::KERNEL_TOOLS,
+                apt::QEMU,
+                apt::GANESHA,
+                apt::UKI,
+                apt::LAB,
+                apt::BOOT_LOADER,
+                apt::BROWSER,
+            ] {
                 apt::ensure(packages)?;
             }
             steps.extend(GUESTS);

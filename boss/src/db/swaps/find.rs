@@ -65,6 +65,15 @@ impl Database {
         .await
     }
 
+    /// The runs of swaps that go on whose machines are to be turned off, and are not yet.
+    pub async fn runs_to_be_off(&self) -> sqlx::Result<Vec<Run>> {
+        let query = format!(
+            "{RUN} WHERE s.state = 'running' AND r.state IN ('stopping', 'ended') \
+             AND r.off_at IS NULL AND r.seen_off = 0 ORDER BY r.id"
+        );
+        sqlx::query_as(&query).fetch_all(self.pool()).await
+    }
+
     /// The last warning that concerns a run.
     pub async fn last_warning(&self, run_id: i64) -> sqlx::Result<Option<Event>> {
         let query = "SELECT * FROM events WHERE run_id = $1 AND level = 'warning' \

@@ -61,8 +61,10 @@ struct NodeLog<'a> {
 impl<'a> Parts<'a> {
     pub(super) fn of(picture: &'a Picture, page: &'a Page) -> Self {
         let mut nodes: Vec<_> = picture.nodes.iter().map(|seen| Node::of(picture, seen)).collect();
-        // First who needs somebody, then who is at work.
-        nodes.sort_by_key(Node::rank);
+        if nodes.len() > MOST_NODES {
+            // First who needs somebody, then who is at work.
+            nodes.sort_by_key(Node::rank);
+        }
         let others = nodes.split_off(nodes.len().min(MOST_NODES));
         let logs = picture.nodes.iter().filter_map(|seen| {
             let grows = !picture.swap.ended;

@@ -11,6 +11,7 @@ use crate::names::Vname;
 use crate::server::Boss;
 use crate::swap::log::{Tail, tail};
 use crate::swap::pace::{HowFar, Paces};
+use crate::swap::why_not_off;
 
 /// More events aren't shown while it goes on.
 pub(super) const MOST_EVENTS: usize = 100;
@@ -96,7 +97,7 @@ impl Watcher {
             let warning = self.warnings.get(&run.id).filter(|warning| run.waits_for_off(warning));
             Seen {
                 far: self.paces.how_far(&run, now),
-                waits_for_off: warning.map(|warning| warning.text.clone()),
+                waits_for_off: warning.map(|warning| why_not_off(&warning.text).to_owned()),
                 log: self.logs.get(&run.id).cloned().unwrap_or_default(),
                 run,
             }

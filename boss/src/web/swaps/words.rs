@@ -80,6 +80,9 @@ pub(super) fn doing(run: &Run) -> &'static str {
         },
         (RunState::Verifying, _) if run.signs.startstatus.as_deref() == Some("0") => {
             match run.kind {
+                Kind::Swapout if !Command::parse(&run.command).saves() => {
+                    "The node says that it is ready. No disk is saved by its command."
+                }
                 Kind::Swapout => {
                     "The node says that it has saved its disk. Boss is checking what it has \
                      written; it counts as saved only after that."
