@@ -144,6 +144,9 @@ async fn service_disks_and_the_end_of_a_machine() {
         let service = |fields: &[(&str, &str)]| web.post(Who::Admin, "/nodes/pc7/service", fields);
         assert_eq!(service(&[("do", "out"), ("why", " ")]).status, 400);
         assert_eq!(service(&[("do", "out"), ("why", "a <fan>")]).status, 303);
+        // The other one has none any more.
+        let driver = [("driver", "fake")];
+        assert_eq!(web.post(Who::Admin, "/nodes/pc1/edit", &driver).status, 303);
         let list = web.get(Who::Admin, "/nodes").text;
         assert!(list.contains("a &#60;fan&#62;"), "{list}");
         assert!(list.find("/nodes/pc7") < list.find("/nodes/pc1"), "problems come first");

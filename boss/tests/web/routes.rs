@@ -189,14 +189,14 @@ const ROWS: &[Row] = &[
         "POST",
         "/people/projects/{pid}/members",
         "/people/projects/testbed/members",
-        &[("login", "stranger"), ("gid", "sub"), ("trust", "user")],
+        &[("login", "reader"), ("gid", "sub"), ("trust", "user")],
         [401, 404, 403, 403, 403, 303, 303],
     ),
     (
         "POST",
         "/people/projects/{pid}/members/remove",
         "/people/projects/testbed/members/remove",
-        &[("login", "stranger"), ("gid", "sub"), ("confirm", "1")],
+        &[("login", "reader"), ("gid", "sub"), ("confirm", "1")],
         [401, 404, 403, 403, 403, 303, 404],
     ),
     (
