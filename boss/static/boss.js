@@ -37,10 +37,9 @@ function replace(old, fresh) {
   old.replaceWith(fresh);
   for (const [id, is] of open) {
     const details = document.getElementById(id);
-    if (details && is) {
-      details.open = true;
-      details.dataset.seen = "";
-    }
+    if (!details) continue;
+    details.open = is;
+    if (is) details.dataset.seen = "";
   }
   for (const [id, to] of scrolled) {
     const box = document.getElementById(id);

@@ -22,6 +22,9 @@ struct Pace {
     phase: String,
     /// When how many bytes were done; only when there were more.
     seen: VecDeque<(Instant, u64)>,
+    /// Whether the first of them was seen to come: what was there already is older by nobody knows
+    /// how much.
+    exact: bool,
 }
 
 /// How far a run is in its phase.
@@ -56,11 +59,17 @@ impl Paces {
 impl Pace {
     fn note(&mut self, progress: &Progress, now: Instant) {
         let last = self.seen.back().map(|(_, scanned)| *scanned);
-        if self.phase != progress.phase || last.is_some_and(|last| progress.scanned < last) {
+        let goes_on = self.phase == progress.phase && last.is_some_and(|it| it <= progress.scanned);
+        if !goes_on {
             self.phase.clone_from(&progress.phase);
             self.seen.clear();
-        }
-        if self.seen.is_empty() || last != Some(progress.scanned) {
+            self.seen.push_back((now, progress.scanned));
+            self.exact = last.is_some();
+        } else if last != Some(progress.scanned) {
+            if !self.exact {
+                self.seen.clear();
+                self.exact = true;
+            }
             self.seen.push_back((now, progress.scanned));
         }
         let is_old = |(at, _): &(Instant, u64)| now.saturating_duration_since(*at) > WINDOW;
@@ -152,10 +161,12 @@ mod tests {
     fn a_node_that_stands_still_has_no_pace() {
         let mut story = Story::new();
         story.after(0, "save", 0);
-        story.after(3, "save", 30 * MB);
-        assert_eq!(story.after(9, "save", 30 * MB).rate, 10 * MB);
-        assert!(story.after(3, "save", 30 * MB).rate < 3 * MB);
-        let far = story.after(60, "save", 30 * MB);
+        // When it came to the first is not known.
+        assert_eq!(story.after(1, "save", 30 * MB).rate, 0);
+        story.after(3, "save", 60 * MB);
+        assert_eq!(story.after(9, "save", 60 * MB).rate, 10 * MB);
+        assert!(story.after(3, "save", 60 * MB).rate < 3 * MB);
+        let far = story.after(60, "save", 60 * MB);
         assert_eq!((far.rate, far.left), (0, None));
     }
 
@@ -178,6 +189,7 @@ mod tests {
         let mut story = Story::new();
         story.run.decision.progress.total = u64::MAX;
         story.after(0, "save", 0);
+        story.after(1, "save", 1);
         let far = story.after(1, "save", u64::MAX);
         assert_eq!((far.percent, far.left), (100, Some(0)));
         assert_eq!(

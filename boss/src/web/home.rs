@@ -5,7 +5,7 @@ mod machines;
 mod outcomes;
 mod problem;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use askama::Template;
@@ -22,13 +22,15 @@ use super::trouble::Trouble;
 use crate::db::experiments::Experiment;
 use crate::db::now;
 use crate::db::swaps::{Swap, Wanted};
+use crate::experiment::manage::Experiments;
 use crate::experiment::swaps::Swaps;
-use crate::names::Pid;
 use crate::server::Boss;
 use crate::swap::why_not_off;
 
 /// More swaps that go on aren't shown.
 const MOST_RUNNING: u32 = 100;
+/// More problems aren't shown: those that are urgent come first.
+const MOST_PROBLEMS: usize = 50;
 /// More experiments of one's own aren't shown.
 const MOST_OWN: usize = 12;
 /// After so many seconds somebody should look after a swap.
@@ -41,6 +43,8 @@ const REFRESH: u32 = 15;
 struct Home {
     page: Page,
     problems: Vec<Problem>,
+    /// How many more there are.
+    further: usize,
     running: Vec<Swap>,
     own: Vec<Experiment>,
     /// Whether there are more of one's own.
@@ -72,13 +76,16 @@ async fn home(State(boss): State<Arc<Boss>>, visitor: Visitor) -> Result<Respons
         most: MOST_RUNNING,
     };
     let running = swaps.list(running).await?;
-    let experiments = experiments(&boss, &visitor).await?;
+    let experiments = Experiments { db: &boss.db, layout: &boss.layout, actor: &visitor.actor };
+    let experiments = experiments.list().await?;
     let mut problems = waiting(&boss, &visitor, &running).await?;
     problems.extend(outcomes::problems(&boss, &visitor, &running, &experiments).await?);
     if visitor.actor.user.admin {
         problems.extend(machines::problems(&boss).await?);
     }
     problems.sort_by_key(|problem| problem.level);
+    let further = problems.len().saturating_sub(MOST_PROBLEMS);
+    problems.truncate(MOST_PROBLEMS);
     let mut page = Page::of(&boss, &visitor, Part::Home, "Overview").await?;
     if !running.is_empty() {
         page.refresh = REFRESH;
@@ -88,21 +95,7 @@ async fn home(State(boss): State<Arc<Boss>>, visitor: Visitor) -> Result<Respons
     own.retain(|experiment| experiment.creator == *me || experiment.swapper == *me);
     let more = own.len() > MOST_OWN;
     own.truncate(MOST_OWN);
-    show(&Home { page, problems, running, own, more })
-}
-
-/// All experiments that the visitor may know of.
-async fn experiments(boss: &Boss, visitor: &Visitor) -> Result<Vec<Experiment>, Trouble> {
-    let mut seen: HashMap<Pid, bool> = HashMap::new();
-    let mut all = boss.db.experiments().await?;
-    for experiment in &all {
-        if !seen.contains_key(&experiment.pid) {
-            let sees = visitor.actor.sees(&boss.db, &experiment.pid).await?;
-            seen.insert(experiment.pid.clone(), sees);
-        }
-    }
-    all.retain(|experiment| seen.get(&experiment.pid) == Some(&true));
-    Ok(all)
+    show(&Home { page, problems, further, running, own, more })
 }
 
 /// What swaps that go on wait for.
@@ -124,7 +117,7 @@ async fn waiting(
         let what = format!("{node_id} may still be on: {why}");
         let problem = if visitor.actor.user.admin {
             let todo = format!(
-                "Look at the machine, and turn it off by hand. Then say so: {} waits for that.",
+                "Look at the machine, and turn it off by hand. Then say so: the {} waits for that.",
                 run.kind
             );
             Problem::new(Level::Now, what, todo)

@@ -1,34 +1,61 @@
 //! What of machines and images needs an administrator.
 
+use std::collections::BTreeMap;
+
+use super::problem::{Level, Problem};
 use crate::db::images::Image;
 use crate::db::nodes::Node;
 use crate::doctor::fault_of_program;
+use crate::names::NodeId;
 use crate::power::Machine;
 use crate::server::Boss;
 use crate::web::trouble::Trouble;
 
-use super::problem::{Level, Problem};
+/// More machines aren't named.
+const MOST_NAMES: usize = 8;
 
 pub(super) async fn problems(boss: &Boss) -> Result<Vec<Problem>, Trouble> {
-    let mut problems = Vec::new();
+    // What several have is said once.
+    let (mut out, mut faulty) = (BTreeMap::new(), BTreeMap::new());
     for node in boss.db.nodes().await? {
-        let page = format!("/nodes/{}", node.node_id);
-        if let Some(why) = &node.out_of_service {
-            let what = format!("{} is out of service: {why}", node.node_id);
-            let todo = "Nobody gets it. When that is mended, put it back.";
-            problems.push(Problem::new(Level::Sometime, what, todo).link(page.clone(), "The node"));
-        }
         if let Some(why) = power_fault(boss, &node) {
-            let what = format!("{} can't be turned on and off: {why}", node.node_id);
-            let todo = "It can't be swapped in or out before that is mended.";
-            problems.push(Problem::new(Level::Soon, what, todo).link(page, "The node"));
+            faulty.entry(why).or_insert_with(Vec::new).push(node.node_id.clone());
         }
+        if let Some(why) = node.out_of_service {
+            out.entry(why).or_insert_with(Vec::new).push(node.node_id);
+        }
+    }
+    let mut problems = Vec::new();
+    for (why, nodes) in faulty {
+        let what = format!("Boss can't turn {} on and off: {why}", names(&nodes));
+        let todo = "No experiment can be swapped in or out with that before it is mended.";
+        problems.push(link(Problem::new(Level::Soon, what, todo), &nodes));
+    }
+    for (why, nodes) in out {
+        let what = format!("Out of service: {}: {why}", names(&nodes));
+        let todo = "Nobody gets that. When it is mended, put it back.";
+        problems.push(link(Problem::new(Level::Sometime, what, todo), &nodes));
     }
     let images = boss.db.images().await?;
     for image in &images {
         problems.extend(image_problem(boss, image, &images).await?);
     }
     Ok(problems)
+}
+
+fn names(nodes: &[NodeId]) -> String {
+    let first = nodes.iter().take(MOST_NAMES).map(NodeId::as_str).collect::<Vec<_>>().join(", ");
+    match nodes.len().saturating_sub(MOST_NAMES) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
+fn link(problem: Problem, nodes: &[NodeId]) -> Problem {
+    match nodes {
+        [node_id] => problem.link(format!("/nodes/{node_id}"), "The node"),
+        _ => problem.link("/nodes", "The nodes"),
+    }
 }
 
 /// What can be seen of that without asking the machine.
@@ -78,6 +105,6 @@ async fn image_problem(
             "No disk that was loaded with it can be saved before one is made.",
         )
     };
-    let page = format!("/images/{}/{}", image.pid, image.name);
+    let page = format!("/images/{}/{}/{}", image.pid, image.name, image.version);
     Ok(Some(Problem::new(Level::Soon, what, todo).link(page, "The image")))
 }

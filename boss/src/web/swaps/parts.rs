@@ -8,7 +8,7 @@ use super::words::{self, Badge};
 use crate::db::swaps::Run;
 use crate::swap::log::Tail;
 use crate::swap::pace::clock;
-use crate::swap::{Outcome, RunState};
+use crate::swap::{Kind, Outcome, RunState};
 use crate::web::page::{Page, size};
 
 /// More nodes are only named, with how they are.
@@ -54,6 +54,8 @@ struct NodeLog<'a> {
     vname: &'a str,
     tail: Option<&'a Tail>,
     trouble: bool,
+    /// Whether it is what the page is about.
+    open: bool,
     /// Whether there may be more.
     grows: bool,
 }
@@ -66,15 +68,17 @@ impl<'a> Parts<'a> {
             nodes.sort_by_key(Node::rank);
         }
         let others = nodes.split_off(nodes.len().min(MOST_NODES));
+        let open = picture.nodes.len() == 1;
+        let grows = !picture.swap.ended;
         let logs = picture.nodes.iter().filter_map(|seen| {
-            let grows = !picture.swap.ended;
+            let (tail, trouble) = match &seen.log {
+                Log::Elsewhere => return None,
+                Log::None => (None, false),
+                Log::Trouble => (None, true),
+                Log::Tail(tail) => (Some(tail), false),
+            };
             let vname = seen.run.vname.as_str();
-            match &seen.log {
-                Log::Elsewhere => None,
-                Log::None => Some(NodeLog { vname, tail: None, trouble: false, grows }),
-                Log::Trouble => Some(NodeLog { vname, tail: None, trouble: true, grows }),
-                Log::Tail(tail) => Some(NodeLog { vname, tail: Some(tail), trouble: false, grows }),
-            }
+            Some(NodeLog { vname, tail, trouble, open, grows })
         });
         Self {
             nodes: Nodes { page, picture, say: say(picture), nodes, others },
@@ -128,6 +132,14 @@ impl<'a> Node<'a> {
     fn has_figures(&self) -> bool {
         let progress = &self.run.decision.progress;
         progress.total > 0 || progress.written > 0
+    }
+
+    /// What the bytes are that it has come through.
+    fn work(&self) -> &'static str {
+        match self.run.kind {
+            Kind::Swapout | Kind::Capture => "Read",
+            Kind::Swapin | Kind::Load => "Done",
+        }
     }
 
     /// The phase, for people.
