@@ -57,7 +57,7 @@ fn a_node_is_taken_out_of_service_and_comes_back() {
 fn times_are_those_of_the_user() {
     let world = World::with_nodes(221, 1);
     let browser = world.browser("times");
-    browser.chromium("Emulation.setTimezoneOverride", json!({ "timezoneId": "Asia/Tokyo" }));
+    browser.chromium("Emulation.setTimezoneOverride", &json!({ "timezoneId": "Asia/Tokyo" }));
     sign_in(&browser, Who::Member);
     let shows = |zones: &[&str]| {
         browser.go("/experiments/fleet/exp0001");
@@ -109,11 +109,15 @@ fn a_token_is_shown_once_and_revoked() {
     browser.go("/me");
     browser.fill("What it is for", "nightly runs");
     browser.click(Kind::Button, "Make a token");
-    browser.wait_text("nightly runs");
+    browser.wait_text("This is shown only now");
+    let token = browser.value("The token");
+    assert!(token.len() > 20, "{token:?}");
     browser.check_page("me-token");
     browser.go("/me");
     browser.wait_text("nightly runs");
     browser.check_page("me-tokens");
+    let source = browser.script("return document.documentElement.outerHTML", &[]);
+    assert!(!source.as_str().unwrap_or_default().contains(&token));
     browser.click(Kind::Button, "Revoke the token");
     browser.wait("what was done", || browser.has_role("status"));
     assert!(!browser.shows("nightly runs"));
