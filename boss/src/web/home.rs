@@ -99,15 +99,15 @@ async fn home(State(boss): State<Arc<Boss>>, visitor: Visitor) -> Result<Respons
 
 /// All experiments that the visitor may know of.
 async fn experiments(boss: &Boss, visitor: &Visitor) -> Result<Vec<Experiment>, Trouble> {
-    let mut seen: HashMap<Pid, bool> = HashMap::new();
+    let mut known: HashMap<Pid, bool> = HashMap::new();
     let mut all = boss.db.experiments().await?;
     for experiment in &all {
-        if !seen.contains_key(&experiment.pid) {
+        if !known.contains_key(&experiment.pid) {
             let sees = visitor.actor.sees(&boss.db, &experiment.pid).await?;
-            seen.insert(experiment.pid.clone(), sees);
+            known.insert(experiment.pid.clone(), sees);
         }
     }
-    all.retain(|experiment| seen.get(&experiment.pid) == Some(&true));
+    all.retain(|experiment| known.get(&experiment.pid) == Some(&true));
     Ok(all)
 }
 
