@@ -107,7 +107,7 @@ name!(
 );
 
 /// An experiment, written `<pid>/<eid>`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 pub struct ExperimentId {
     /// Its project.
     pub pid: Pid,

@@ -36,7 +36,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<Boss>> {
 async fn list(State(boss): State<Arc<Boss>>, Who(actor): Who) -> Reply<Vec<Image>> {
     let mut all = Vec::new();
     for image in boss.db.images().await? {
-        if image.global || actor.sees(&boss.db, &image.pid).await? {
+        if actor.sees_image(&boss.db, &image).await? {
             all.push(Image::of(&boss.db, &image).await?);
         }
     }
@@ -59,7 +59,7 @@ async fn show(
     let id = ImageId { pid, name, version };
     let none = || ErrorKind::NotFound.because(format_args!("there is no image {id}"));
     let image = boss.db.image(&id).await?.ok_or_else(none)?;
-    if !image.global && !actor.sees(&boss.db, &image.pid).await? {
+    if !actor.sees_image(&boss.db, &image).await? {
         return Err(none().into());
     }
     Ok(Json(Image::of(&boss.db, &image).await?))

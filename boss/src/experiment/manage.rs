@@ -248,7 +248,9 @@ impl Experiments<'_> {
         if self.db.remove_experiment(id).await? {
             return Ok(experiment);
         }
-        let why = format!("{id} has nodes, or is being swapped: a swapout comes first");
+        let why = format!(
+            "{id} has nodes, or is being swapped: a swapout comes first (boss exp swapout)"
+        );
         Err(ErrorKind::Conflict.because(why))
     }
 }

@@ -1,5 +1,8 @@
 //! How all experiments are, in a few words for each.
 
+use std::collections::BTreeSet;
+
+use crate::db::Database;
 use crate::db::experiments::{Experiment, ExperimentState};
 use crate::db::swaps::Swap;
 use crate::error::Result;
@@ -31,6 +34,21 @@ pub enum Urgency {
     Swapped,
 }
 
+/// The swaps that wait for an operator to see a machine off.
+///
+/// # Errors
+/// If the data base can't be read.
+pub async fn waiting(db: &Database) -> Result<BTreeSet<i64>> {
+    let mut waiting = BTreeSet::new();
+    for run in db.runs_to_be_off().await? {
+        let warning = db.last_warning(run.id).await?;
+        if warning.is_some_and(|warning| run.waits_for_off(&warning)) {
+            waiting.insert(run.swap_id);
+        }
+    }
+    Ok(waiting)
+}
+
 impl Overview {
     /// Whether it needs somebody.
     pub fn urgency(&self) -> Urgency {
@@ -55,11 +73,13 @@ impl Experiments<'_> {
     pub async fn overview(&self) -> Result<Vec<Overview>> {
         let counts = self.db.node_counts().await?;
         let mut swaps = self.db.last_swaps().await?;
-        let waiting = self.db.waiting_for_operator().await?;
+        let waiting = waiting(self.db).await?;
         let all = self.list().await?.into_iter().map(|experiment| {
             let id = experiment.id();
             let nodes = counts.get(&id).copied().unwrap_or_default();
-            Overview { nodes, last: swaps.remove(&id), waits: waiting.contains(&id), experiment }
+            let last = swaps.remove(&id);
+            let waits = last.as_ref().is_some_and(|swap| waiting.contains(&swap.id));
+            Overview { experiment, nodes, last, waits }
         });
         let mut all: Vec<_> = all.collect();
         // Stable: by name among their like.

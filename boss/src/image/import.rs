@@ -86,6 +86,8 @@ impl Images {
 }
 
 fn copy_in(source: &Path, shelves: Arc<Shelves>, token: &str) -> anyhow::Result<Copied> {
+    // To open a pipe would wait for who writes to it.
+    ensure!(source.metadata()?.is_file(), "it is no regular file");
     let from = File::open(source)?;
     ensure!(from.metadata()?.is_file(), "it is no regular file");
     let name = temporary_name(token);

@@ -5,7 +5,7 @@ use clap::ValueEnum;
 use super::Machines;
 use crate::error::{ErrorKind, Result};
 use crate::names::NodeId;
-use crate::power::{Machine, Power, PowerErrorKind};
+use crate::power::{Machine, Power};
 
 /// What somebody wants of a machine's power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -38,8 +38,8 @@ impl Machines<'_> {
     /// Turns a machine on or off by its driver, or asks whether it is on.
     ///
     /// # Errors
-    /// `Refused`, `NotFound`; `Conflict`: it has no driver, it is being swapped and not forced, or the
-    /// driver failed; `Invalid`: its settings make no sense.
+    /// `Refused`, `NotFound`; `Conflict`: it has no driver, somebody else is at it, or it is being
+    /// swapped and not forced; `Invalid`: its settings make no sense; `Failed`: the driver failed.
     pub async fn power(&self, node_id: &NodeId, wanted: Wanted, force: bool) -> Result<Powered> {
         let node = self.find(node_id).await?;
         if node.power_driver.is_empty() {
@@ -73,9 +73,6 @@ impl Machines<'_> {
             Wanted::Cycle => drivers.cycle(&machine).await.map(|()| Power::On),
             Wanted::Status => drivers.status(&machine).await,
         };
-        done.map(Powered).map_err(|error| match error.kind {
-            PowerErrorKind::Misconfigured => ErrorKind::Conflict.because(error),
-            _ => ErrorKind::Failed.because(error),
-        })
+        Ok(Powered(done?))
     }
 }

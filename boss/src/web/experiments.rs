@@ -20,9 +20,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{FromRequestParts, Path};
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 
@@ -49,24 +47,6 @@ pub(super) fn router() -> Router<Arc<Boss>> {
         .route("/experiments/{pid}/{eid}/capture", get(capture::form).post(capture::begin))
         .route("/experiments/{pid}/{eid}/prepare", post(prepare::prepare))
         .route("/experiments/{pid}/{eid}/remove", get(remove::form).post(remove::remove))
-}
-
-/// The experiment that the path names.
-struct At(ExperimentId);
-
-impl FromRequestParts<Arc<Boss>> for At {
-    type Rejection = Trouble;
-
-    async fn from_request_parts(
-        parts: &mut Parts,
-        boss: &Arc<Boss>,
-    ) -> std::result::Result<Self, Trouble> {
-        let named = Path::<(String, String)>::from_request_parts(parts, boss).await;
-        let named = named.ok().map(|Path((pid, eid))| format!("{pid}/{eid}"));
-        let id = named.unwrap_or_default().parse();
-        // What can't be a name is nobody's.
-        Ok(Self(id.map_err(|error| ErrorKind::NotFound.because(error))?))
-    }
 }
 
 /// Whether an experiment has machines.

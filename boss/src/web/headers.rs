@@ -12,7 +12,7 @@ use axum::response::Response;
 use crate::config::Web;
 use crate::server::Boss;
 
-const ALWAYS: [(HeaderName, &str); 7] = [
+const ALWAYS: [(HeaderName, &str); 6] = [
     (
         header::CONTENT_SECURITY_POLICY,
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
@@ -21,12 +21,15 @@ const ALWAYS: [(HeaderName, &str); 7] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "same-origin"),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
 ];
-/// Once seen with TLS, never without it.
-const HSTS: &str = "max-age=31536000";
+const OF_TLS: [(HeaderName, &str); 2] = [
+    // Once seen with TLS, never without it.
+    (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
+    // Browsers ignore it without TLS, and complain of it on each page.
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];
 
 /// How somebody has come to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,11 +67,9 @@ pub(super) async fn set(
     request.extensions_mut().insert(way);
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    for (name, value) in ALWAYS {
+    let of_tls = OF_TLS.into_iter().filter(|_| way.tls);
+    for (name, value) in ALWAYS.into_iter().chain(of_tls) {
         headers.insert(name, HeaderValue::from_static(value));
-    }
-    if way.tls {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HSTS));
     }
     let keep = HeaderValue::from_static("no-store");
     headers.entry(header::CACHE_CONTROL).or_insert(keep);

@@ -5,7 +5,7 @@ mod machines;
 mod outcomes;
 mod problem;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use askama::Template;
@@ -22,8 +22,8 @@ use super::trouble::Trouble;
 use crate::db::experiments::Experiment;
 use crate::db::now;
 use crate::db::swaps::{Swap, Wanted};
+use crate::experiment::manage::Experiments;
 use crate::experiment::swaps::Swaps;
-use crate::names::Pid;
 use crate::server::Boss;
 use crate::swap::why_not_off;
 
@@ -76,7 +76,8 @@ async fn home(State(boss): State<Arc<Boss>>, visitor: Visitor) -> Result<Respons
         most: MOST_RUNNING,
     };
     let running = swaps.list(running).await?;
-    let experiments = experiments(&boss, &visitor).await?;
+    let experiments = Experiments { db: &boss.db, layout: &boss.layout, actor: &visitor.actor };
+    let experiments = experiments.list().await?;
     let mut problems = waiting(&boss, &visitor, &running).await?;
     problems.extend(outcomes::problems(&boss, &visitor, &running, &experiments).await?);
     if visitor.actor.user.admin {
@@ -95,20 +96,6 @@ async fn home(State(boss): State<Arc<Boss>>, visitor: Visitor) -> Result<Respons
     let more = own.len() > MOST_OWN;
     own.truncate(MOST_OWN);
     show(&Home { page, problems, further, running, own, more })
-}
-
-/// All experiments that the visitor may know of.
-async fn experiments(boss: &Boss, visitor: &Visitor) -> Result<Vec<Experiment>, Trouble> {
-    let mut known: HashMap<Pid, bool> = HashMap::new();
-    let mut all = boss.db.experiments().await?;
-    for experiment in &all {
-        if !known.contains_key(&experiment.pid) {
-            let sees = visitor.actor.sees(&boss.db, &experiment.pid).await?;
-            known.insert(experiment.pid.clone(), sees);
-        }
-    }
-    all.retain(|experiment| known.get(&experiment.pid) == Some(&true));
-    Ok(all)
 }
 
 /// What swaps that go on wait for.

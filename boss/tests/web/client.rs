@@ -102,6 +102,8 @@ impl Web {
         let mut config = site.config.clone();
         config.listen.http = ([127, 0, 0, 1], 0).into();
         config.listen.tmcd = vec![([127, 0, 0, 1], 0).into()];
+        // Where a test can put drivers.
+        config.directories.power = site.path("power");
         let (pid, gid): (Pid, Gid) = ("testbed".parse().unwrap(), "testbed".parse().unwrap());
         let mut keys = Vec::new();
         for (number, who) in ALL.into_iter().enumerate().skip(1) {

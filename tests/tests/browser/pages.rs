@@ -46,11 +46,22 @@ fn walk(who: Who, network: u8) {
         );
         let found = browser.faults(Some(&name)).into_iter().chain(browser.complaints());
         faults.extend(found.map(|fault| format!("{path}: {fault}")));
+        // Now what is folded away at first.
+        let opened = browser.script(
+            "const all = document.querySelectorAll('main details:not([open])');
+            all.forEach(e => e.open = true); return all.length",
+            &[],
+        );
+        if opened != 0 {
+            let found = browser.faults(Some(&format!("{name}-unfolded")));
+            faults.extend(found.into_iter().map(|fault| format!("{path}, unfolded: {fault}")));
+        }
         if browser.shows("There is no such page") {
             faults.push(format!("{path}: a link that leads nowhere"));
         }
         for link in links(&browser) {
-            if kinds.insert(kind(&link)) {
+            // The description of the REST interface is for programs.
+            if !link.starts_with("/api/") && kinds.insert(kind(&link)) {
                 next.push_back(link);
             }
         }

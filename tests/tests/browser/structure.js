@@ -34,6 +34,7 @@ const structureFaults = () => {
     }
     for (const e of all('input,select,textarea')) {
         if (['hidden', 'submit', 'button', 'reset', 'image'].includes(e.type)) continue;
+        if (e.closest('[hidden]')) continue;
         const named = e.labels?.length || e.ariaLabel || e.hasAttribute('aria-labelledby');
         // What is in an empty field goes away when somebody writes there.
         if (!named) faults.push(`no label: ${describe(e)}`);

@@ -1,17 +1,14 @@
 //! What lists of experiments show of each, in one statement for all.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use super::Experiment;
 use crate::db::swaps::Swap;
-use crate::db::{Database, now, number, parse};
+use crate::db::{Database, number, parse};
 use crate::names::{ExperimentId, ImageId, Login, NodeId};
-
-/// A machine that isn't off after so many seconds waits for somebody.
-const PATIENCE: i64 = 120;
 
 impl Database {
     /// The experiments of the projects that a user is in.
@@ -40,21 +37,6 @@ impl Database {
         .fetch_all(self.pool())
         .await?;
         Ok(swaps.into_iter().map(|swap| (swap.experiment(), swap)).collect())
-    }
-
-    /// The experiments of which a swap waits for a machine to be off, longer than a driver needs
-    /// for that: somebody has to look at it.
-    pub async fn waiting_for_operator(&self) -> sqlx::Result<BTreeSet<ExperimentId>> {
-        let rows = sqlx::query(
-            "SELECT DISTINCT s.pid, s.eid FROM runs r JOIN swaps s ON s.id = r.swap_id \
-             WHERE s.state = 'running' AND r.off_at IS NULL AND r.entered_at < $1 \
-             AND (r.state = 'stopping' OR (r.state = 'ended' AND NOT EXISTS (SELECT 1 FROM runs o \
-             WHERE o.swap_id = r.swap_id AND o.state NOT IN ('ended', 'released'))))",
-        )
-        .bind(now().saturating_sub(PATIENCE))
-        .fetch_all(self.pool())
-        .await?;
-        rows.iter().map(id_of).collect()
     }
 
     /// What the machines of an experiment boot, as far as they were loaded from images.

@@ -9,7 +9,7 @@ use axum::response::Response;
 
 use super::choices::{self, Choice};
 use super::load::nodes;
-use super::{At, again, begun, experiments, needs_state};
+use super::{again, begun, experiments, needs_state};
 use crate::db::experiments::ExperimentState;
 use crate::error::{ErrorKind, Result};
 use crate::experiment::swaps::Swaps;
@@ -17,6 +17,7 @@ use crate::http::to_its_end;
 use crate::names::{ExperimentId, ImageId, ImageName, NodeId, Vname};
 use crate::server::Boss;
 use crate::swap::capture::Captured;
+use crate::web::at::At;
 use crate::web::fields::Fields;
 use crate::web::guard::Visitor;
 use crate::web::page::{Page, Part};
@@ -43,7 +44,7 @@ struct Form {
 pub(super) async fn form(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    At(id): At,
+    At(id): At<ExperimentId>,
 ) -> std::result::Result<Response, Trouble> {
     show(&boss, &visitor, &id, &Fields::default(), None).await
 }
@@ -51,7 +52,7 @@ pub(super) async fn form(
 pub(super) async fn begin(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    At(id): At,
+    At(id): At<ExperimentId>,
     fields: Fields,
 ) -> std::result::Result<Response, Trouble> {
     match capture(&boss, &visitor, &id, &fields).await {

@@ -9,7 +9,7 @@ use axum::response::Response;
 
 use super::prepare::{self, Prepared};
 use super::rows::{self, Row, Rows};
-use super::{At, again, choices, experiments, path};
+use super::{again, choices, experiments, path};
 use crate::access::Actor;
 use crate::db::experiments::{Experiment, ExperimentState, WantedNode};
 use crate::error::Result;
@@ -17,6 +17,7 @@ use crate::http::to_its_end;
 use crate::names::ExperimentId;
 use crate::server::Boss;
 use crate::swapinfo::Vnode;
+use crate::web::at::At;
 use crate::web::fields::Fields;
 use crate::web::guard::Visitor;
 use crate::web::page::{Page, Part, done};
@@ -66,7 +67,7 @@ struct Changed {
 pub(super) async fn form(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    At(id): At,
+    At(id): At<ExperimentId>,
 ) -> std::result::Result<Response, Trouble> {
     show(&boss, &visitor, &id, Change::default(), None).await
 }
@@ -74,7 +75,7 @@ pub(super) async fn form(
 pub(super) async fn change(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    At(id): At,
+    At(id): At<ExperimentId>,
     fields: Fields,
 ) -> std::result::Result<Response, Trouble> {
     let mut change = Change {

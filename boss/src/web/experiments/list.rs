@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use serde::Deserialize;
@@ -61,8 +62,9 @@ pub(super) struct Search {
 pub(super) async fn list(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    Query(Search { q }): Query<Search>,
+    search: Result<Query<Search>, QueryRejection>,
 ) -> Result<Response, Trouble> {
+    let q = search.map(|Query(Search { q })| q).unwrap_or_default();
     let found = experiments(&boss, &visitor.actor).overview().await?;
     let may_make = !places::of(&boss.db, &visitor.actor).await?.is_empty();
     let page = Page::of(&boss, &visitor, Part::Experiments, "Experiments").await?;

@@ -8,13 +8,14 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::choices::{self, Choice, Group};
-use super::{At, NOT_SURE, again, begun, experiments, needs_state};
+use super::{NOT_SURE, again, begun, experiments, needs_state};
 use crate::db::experiments::ExperimentState;
 use crate::error::{ErrorKind, Result};
 use crate::experiment::swaps::Swaps;
 use crate::http::to_its_end;
 use crate::names::{ExperimentId, ImageId, Vname};
 use crate::server::Boss;
+use crate::web::at::At;
 use crate::web::fields::Fields;
 use crate::web::guard::Visitor;
 use crate::web::page::{Page, Part};
@@ -35,7 +36,7 @@ struct Form {
 pub(super) async fn form(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    At(id): At,
+    At(id): At<ExperimentId>,
 ) -> std::result::Result<Response, Trouble> {
     show(&boss, &visitor, &id, &Fields::default(), None).await
 }
@@ -43,7 +44,7 @@ pub(super) async fn form(
 pub(super) async fn begin(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    At(id): At,
+    At(id): At<ExperimentId>,
     fields: Fields,
 ) -> std::result::Result<Response, Trouble> {
     let (site, actor, of) = (Arc::clone(&boss), visitor.actor.clone(), id.clone());

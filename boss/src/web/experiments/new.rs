@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use askama::Template;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -58,8 +59,9 @@ pub(super) struct Wanted {
 pub(super) async fn form(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    Query(Wanted { pid }): Query<Wanted>,
+    wanted: std::result::Result<Query<Wanted>, QueryRejection>,
 ) -> std::result::Result<Response, Trouble> {
+    let pid = wanted.map(|Query(Wanted { pid })| pid).unwrap_or_default();
     let mut said = Said { pid, ..Said::default() };
     rows::add(&mut said.rows);
     show(&boss, &visitor, said, None).await

@@ -6,11 +6,12 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 
-use super::{At, experiments, path};
+use super::{experiments, path};
 use crate::http::to_its_end;
 use crate::names::ExperimentId;
 use crate::server::Boss;
 use crate::swapinfo::{Outcome, Vnode};
+use crate::web::at::At;
 use crate::web::guard::Visitor;
 use crate::web::page::{self, Page, Part, done};
 use crate::web::trouble::Trouble;
@@ -56,7 +57,7 @@ impl Prepared {
 pub(super) async fn prepare(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    At(id): At,
+    At(id): At<ExperimentId>,
 ) -> Result<Response, Trouble> {
     let (site, actor, of) = (Arc::clone(&boss), visitor.actor.clone(), id.clone());
     let work = to_its_end(async move { experiments(&site, &actor).collect(&of).await });

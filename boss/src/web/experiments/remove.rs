@@ -7,13 +7,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::{At, NOT_SURE, again, experiments, needs_state};
+use super::{NOT_SURE, again, experiments, needs_state};
 use crate::db::experiments::{Experiment, ExperimentState};
 use crate::error::ErrorKind;
 use crate::http::to_its_end;
 use crate::names::ExperimentId;
 use crate::server::Boss;
 use crate::swapinfo::Swapinfo;
+use crate::web::at::At;
 use crate::web::fields::Fields;
 use crate::web::guard::Visitor;
 use crate::web::page::{Page, Part, done};
@@ -33,7 +34,7 @@ struct Form {
 pub(super) async fn form(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    At(id): At,
+    At(id): At<ExperimentId>,
 ) -> Result<Response, Trouble> {
     show(&boss, &visitor, &id, None).await
 }
@@ -41,7 +42,7 @@ pub(super) async fn form(
 pub(super) async fn remove(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    At(id): At,
+    At(id): At<ExperimentId>,
     fields: Fields,
 ) -> Result<Response, Trouble> {
     if fields.ticked("sure") != Some(true) {

@@ -8,11 +8,14 @@ use axum::response::Response;
 
 use super::disks::Disk;
 use super::nodes::{self, Node};
-use super::{At, experiments, state};
+use super::{experiments, state};
 use crate::db::experiments::{Experiment, ExperimentState};
 use crate::db::swaps::Swap;
+use crate::experiment::overview::waiting;
+use crate::names::ExperimentId;
 use crate::server::Boss;
 use crate::swapinfo::Swapinfo;
+use crate::web::at::At;
 use crate::web::guard::Visitor;
 use crate::web::page::{self, Page, Part};
 use crate::web::swaps::words::{self, Badge};
@@ -67,7 +70,7 @@ struct Past {
 pub(super) async fn show(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    At(id): At,
+    At(id): At<ExperimentId>,
 ) -> Result<Response, Trouble> {
     let experiment = experiments(&boss, &visitor.actor).find(&id).await?;
     let mut page = Page::of(&boss, &visitor, Part::Experiments, id.to_string()).await?;
@@ -89,7 +92,10 @@ pub(super) async fn show(
         state: state(experiment.state),
         made_at: page.time(experiment.created_at),
         directory: boss.layout.experiment(pid, gid, eid).node.display().to_string(),
-        waits: boss.db.waiting_for_operator().await?.contains(&id),
+        waits: match going_on {
+            Some(swap) => waiting(&boss.db).await?.contains(&swap.id),
+            None => false,
+        },
         going_on: going_on.map(|swap| swap.id),
         swaps: swaps.iter().map(|swap| Past::of(swap, &page)).collect(),
         may: May::of(&boss, &visitor, &experiment).await?,

@@ -10,7 +10,7 @@ use axum::response::Response;
 
 use super::choices::Choice;
 use super::nodes::{self, Node};
-use super::{At, again, begun, experiments, needs_state};
+use super::{again, begun, experiments, needs_state};
 use crate::db::experiments::ExperimentState;
 use crate::error::{ErrorKind, Result};
 use crate::experiment::swaps::Swaps;
@@ -18,6 +18,7 @@ use crate::http::to_its_end;
 use crate::names::{ExperimentId, NodeId, Vname};
 use crate::server::Boss;
 use crate::swapinfo::Swapinfo;
+use crate::web::at::At;
 use crate::web::fields::Fields;
 use crate::web::guard::Visitor;
 use crate::web::page::{Page, Part, size};
@@ -45,7 +46,7 @@ impl Form {
 pub(super) async fn form(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    At(id): At,
+    At(id): At<ExperimentId>,
 ) -> std::result::Result<Response, Trouble> {
     show(&boss, &visitor, &id, BTreeMap::new(), None).await
 }
@@ -53,7 +54,7 @@ pub(super) async fn form(
 pub(super) async fn begin(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    At(id): At,
+    At(id): At<ExperimentId>,
     fields: Fields,
 ) -> std::result::Result<Response, Trouble> {
     let pairs = fields.all("vname").zip(fields.all("machine"));

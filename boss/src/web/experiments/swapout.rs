@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::{At, NOT_SURE, again, begun, experiments, needs_state};
+use super::{NOT_SURE, again, begun, experiments, needs_state};
 use crate::db::experiments::ExperimentState;
 use crate::error::{ErrorKind, Result};
 use crate::experiment::swaps::Swaps;
@@ -15,6 +15,7 @@ use crate::http::to_its_end;
 use crate::names::ExperimentId;
 use crate::server::Boss;
 use crate::swap::request::{Plan, plan_swapout};
+use crate::web::at::At;
 use crate::web::fields::Fields;
 use crate::web::guard::Visitor;
 use crate::web::page::{Page, Part};
@@ -51,7 +52,7 @@ struct Lost {
 pub(super) async fn form(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    At(id): At,
+    At(id): At<ExperimentId>,
 ) -> std::result::Result<Response, Trouble> {
     show(&boss, &visitor, &id, None).await
 }
@@ -59,7 +60,7 @@ pub(super) async fn form(
 pub(super) async fn begin(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    At(id): At,
+    At(id): At<ExperimentId>,
     fields: Fields,
 ) -> std::result::Result<Response, Trouble> {
     let experiment = experiments(&boss, &visitor.actor).controlled(&id).await?;

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::WatchStream;
@@ -39,7 +39,7 @@ async fn verify(
 ) -> Result<Response, Trouble> {
     let id = id(named);
     match Keeper::new(&boss, &visitor.actor).verify(&id).await {
-        Ok(()) => done(&boss, &visitor, "", &path(&id)).await,
+        Ok(()) => Ok(Redirect::to(&path(&id)).into_response()),
         Err(error) => again(&boss, &visitor, &id, error.into()).await,
     }
 }
@@ -51,7 +51,7 @@ async fn sign(
 ) -> Result<Response, Trouble> {
     let id = id(named);
     match Keeper::new(&boss, &visitor.actor).sign(&id).await {
-        Ok(()) => done(&boss, &visitor, "", &path(&id)).await,
+        Ok(()) => Ok(Redirect::to(&path(&id)).into_response()),
         Err(error) => again(&boss, &visitor, &id, error.into()).await,
     }
 }
