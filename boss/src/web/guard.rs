@@ -9,12 +9,12 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum_extra::extract::CookieJar;
-use sha2::{Digest as _, Sha256};
 
 use super::fields::Fields;
 use super::signin;
 use super::trouble::{Trouble, as_page};
 use crate::access::Actor;
+use crate::boot::Digest;
 use crate::db::sessions::Session;
 use crate::server::Boss;
 
@@ -74,8 +74,7 @@ async fn visitor(boss: &Boss, headers: &HeaderMap) -> Result<Option<Visitor>, Tr
 
 /// What the forms of a session say. It says nothing of the session's key.
 fn csrf(key: &str) -> String {
-    let digest = Sha256::digest(format!("csrf {key}"));
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    Digest::of(&format!("csrf {key}")).to_hex()
 }
 
 fn asks_for_page(request: &Request) -> bool {
@@ -149,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_forms_secret_is_the_sessions() {
-        assert_eq!(csrf("a").len(), 32);
+        assert_eq!(csrf("a").len(), 64);
         assert_eq!(csrf("a"), csrf("a"));
         assert_ne!(csrf("a"), csrf("b"));
     }

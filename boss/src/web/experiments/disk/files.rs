@@ -23,7 +23,7 @@ pub(super) struct Files {
     /// What there is in each partition.
     pub(super) partitions: Vec<Partition>,
     /// The files of this page.
-    pub(super) files: Vec<File>,
+    pub(super) shown: Vec<File>,
     /// How many files there are on all pages.
     pub(super) all: usize,
     /// The number of the first one here, from 0.
@@ -72,7 +72,7 @@ impl Files {
         let shown = files.into_iter().skip(from).take(AT_ONCE);
         Self {
             partitions: changed.partitions.iter().map(Partition::of).collect(),
-            files: shown.map(|(partition, file)| File::of(partition, file)).collect(),
+            shown: shown.map(|(partition, file)| File::of(partition, file)).collect(),
             all,
             from,
             by_size: sort == Sort::Size,
@@ -87,13 +87,13 @@ impl Files {
 
     /// Where the next page begins.
     pub(super) fn after(&self) -> Option<usize> {
-        let next = self.from.saturating_add(self.files.len());
+        let next = self.from.saturating_add(self.shown.len());
         (next < self.all).then_some(next)
     }
 
     /// The last file here, counted from 1.
     pub(super) fn to(&self) -> usize {
-        self.from.saturating_add(self.files.len())
+        self.from.saturating_add(self.shown.len())
     }
 
     pub(super) fn sort(&self) -> &'static str {
@@ -171,7 +171,7 @@ mod tests {
             while let Some(at) = from {
                 let page = Files::of(&changed, sort, at);
                 assert_eq!(page.before().is_some(), at > 0);
-                paths.extend(page.files.iter().map(|file| file.path.clone()));
+                paths.extend(page.shown.iter().map(|file| file.path.clone()));
                 from = page.after();
             }
             assert_eq!(paths.len(), 1234);
