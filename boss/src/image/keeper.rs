@@ -87,11 +87,11 @@ impl Keeper {
                     db.reservation_of(node).await?.map(|held| held.experiment.pid)
                 }
             };
-            let sees = match pid {
+            let may_know = match pid {
                 Some(pid) => self.actor.sees(db, &pid).await?,
                 None => self.actor.user.admin,
             };
-            if sees { seen.push(user) } else { others += 1 }
+            if may_know { seen.push(user) } else { others += 1 }
         }
         Ok((seen, others))
     }

@@ -152,13 +152,11 @@ async fn set_password(
         });
         work.await.err().map(Trouble::from)
     };
-    match trouble {
-        Some(trouble) => again(&boss, &visitor, &Fields::default(), trouble).await,
-        None => {
-            let notice = "Your password is changed, and you are signed out everywhere else.";
-            done(&boss, &visitor, notice, "/me").await
-        }
+    if let Some(trouble) = trouble {
+        return again(&boss, &visitor, &Fields::default(), trouble).await;
     }
+    let notice = "Your password is changed, and you are signed out everywhere else.";
+    done(&boss, &visitor, notice, "/me").await
 }
 
 async fn add_token(

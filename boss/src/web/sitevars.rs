@@ -22,11 +22,11 @@ use crate::sitevar;
 struct Sitevars {
     page: Page,
     error: String,
-    variables: Vec<Variable>,
+    variables: Vec<Shown>,
 }
 
 /// A variable, as it is shown.
-struct Variable {
+struct Shown {
     variable: Sitevar,
     /// What its form has: what was typed, or what counts.
     value: String,
@@ -59,7 +59,7 @@ async fn shown(
     let variables = all.map(|variable| {
         let of_this = typed.text("name") == variable.name;
         let typed = typed.given("value").filter(|_| of_this);
-        Variable {
+        Shown {
             value: typed.unwrap_or(variable.effective()).to_owned(),
             wrong: typed.is_some(),
             effect: effect(&variable.name, variable.effective()),

@@ -37,19 +37,18 @@ pub struct Site {
     pub config: Config,
 }
 
-/// Empty data bases: a file, and one of a server, if there is one.
-pub async fn databases() -> Vec<(tempfile::TempDir, Database)> {
+/// The URLs of empty data bases: a file, and one of a server, if there is one.
+async fn databases() -> Vec<(tempfile::TempDir, String)> {
     let scratch = tempfile::tempdir().unwrap();
     let file = format!("sqlite://{}/boss.db", scratch.path().display());
-    let mut all = vec![(scratch, Database::open(&file).await.unwrap())];
+    let mut all = vec![(scratch, file)];
     if let Ok(server) = std::env::var(POSTGRES) {
         let name = format!("test_{}", boss::files::token());
         let admin = sqlx::AnyPool::connect(&server).await.unwrap();
         sqlx::query(&format!("CREATE DATABASE {name}")).execute(&admin).await.unwrap();
         admin.close().await;
         let (start, _) = server.rsplit_once('/').unwrap();
-        let database = Database::open(&format!("{start}/{name}")).await.unwrap();
-        all.push((tempfile::tempdir().unwrap(), database));
+        all.push((tempfile::tempdir().unwrap(), format!("{start}/{name}")));
     }
     all
 }
@@ -57,14 +56,15 @@ pub async fn databases() -> Vec<(tempfile::TempDir, Database)> {
 /// Sites that differ in their data bases.
 pub async fn sites() -> Vec<Site> {
     let mut sites = Vec::new();
-    for (scratch, db) in databases().await {
-        sites.push(Site::new(scratch, db).await);
+    for (scratch, database) in databases().await {
+        sites.push(Site::new(scratch, &database).await);
     }
     sites
 }
 
 impl Site {
-    async fn new(scratch: tempfile::TempDir, db: Database) -> Self {
+    async fn new(scratch: tempfile::TempDir, database: &str) -> Self {
+        let db = Database::open(database).await.unwrap();
         let root = scratch.path();
         fs::set_permissions(root, fs::Permissions::from_mode(0o755)).unwrap();
         for name in ["proj", "groups", "tools"] {
@@ -75,7 +75,7 @@ impl Site {
         tool(&root.join("tools"), "imagefs");
         let root = root.display();
         let config: Config = toml::from_str(&format!(
-            "address = '10.0.0.1'\n[directories]\nproj = '{root}/proj'\n\
+            "database = '{database}'\naddress = '10.0.0.1'\n[directories]\nproj = '{root}/proj'\n\
              groups = '{root}/groups'\ntools = '{root}/tools'"
         ))
         .unwrap();

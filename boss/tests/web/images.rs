@@ -11,14 +11,16 @@ const SURE: [(&str, &str); 1] = [("confirm", "1")];
 
 /// The page, when nothing goes on any more.
 async fn ended(web: &Web, who: Who, path: &str) -> String {
+    let mut page = String::new();
     for _ in 0..600 {
-        let page = web.get(who, path).text;
+        page = web.get(who, path).text;
         if !page.contains("going on") {
-            return page;
+            break;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    panic!("{path} goes on for ever");
+    assert!(!page.contains("going on"), "{path}: {page}");
+    page
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -26,7 +26,7 @@ pub(super) fn shown(settings: &BTreeMap<String, String>) -> Vec<(String, Option<
 /// Those that can be read, one a line.
 pub(super) fn lines(settings: &BTreeMap<String, String>) -> String {
     let seen = settings.iter().filter(|(key, _)| !is_secret(key));
-    seen.map(|(key, value)| format!("{key}={value}\n")).collect()
+    seen.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join("\n")
 }
 
 /// What a form changes of the settings that are known: an empty value takes one away.
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn a_secret_is_not_shown_and_stays_if_nothing_is_typed() {
         let text = lines(&known());
-        assert_eq!(text, "ADDRESS=a\nPASSWORD_FILE=/f\n");
+        assert_eq!(text, "ADDRESS=a\nPASSWORD_FILE=/f");
         assert!(shown(&known()).contains(&("PASSWORD".to_owned(), None)));
         assert_eq!(changed(""), known());
         let all =
