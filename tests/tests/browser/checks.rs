@@ -68,8 +68,11 @@ impl Browser {
                     found.push(format!("a phone's page is {width} wide"));
                 }
                 found.extend(lines(&self.function("return phoneFaults(390);")));
-            } else if with_keyboard {
-                found.extend(self.keyboard_faults());
+            } else {
+                found.extend(lines(&self.function("return sidewaysFaults();")));
+                if with_keyboard {
+                    found.extend(self.keyboard_faults());
+                }
             }
             // What was focused last isn't what the page looks like.
             self.script("document.activeElement?.blur(); window.scrollTo(0, 0)", &[]);

@@ -8,7 +8,9 @@ const stop = () => {
     const faults = [];
     const { top, left, width, height } = e.getBoundingClientRect();
     if (width <= 1 || height <= 1) faults.push(`the focus is on something unseen: ${describe(e)}`);
-    const at = document.elementFromPoint(left + Math.min(width / 2, 20), top + height / 2);
+    // Of what is larger than the window the part in it counts.
+    const middle = (Math.max(top, 0) + Math.min(top + height, innerHeight)) / 2;
+    const at = document.elementFromPoint(left + Math.min(width / 2, 20), middle);
     if (!at || !(e.contains(at) || at.contains(e) || [...(e.labels ?? [])].some(l => l.contains(at)))) {
         faults.push(`what has the focus is covered: ${describe(e)}`);
     }

@@ -51,6 +51,7 @@ a { text-decoration: none; }
 <button></button> <a id="flat" href="/y">Flat</a> <a id="flat" href="/z" tabindex="3">Third</a>
 <svg role="img" width="9" height="9"></svg><img src="/static/absent.png">
 <div style="width: 1000px">wide</div>
+<div style="overflow-x: auto; width: 200px"><div style="width: 400px">sideways</div></div>
 <label for="nobody">Nobody</label>
 <button style="width: 9px; height: 9px; padding: 0" aria-label="tiny"></button>
 <script>console.error('an error of its own'); nothing.at.all;</script>
@@ -134,6 +135,7 @@ fn each_fault_is_found() {
         "light: contrast 2.96, not 4.5: rgb(150,150,150) on rgb(255,255,255): <p.pale>",
         "light: contrast of a field's edge",
         "light: the focus doesn't show: <a#flat> \"Flat\"",
+        "light: it has 400 pixels in 200: <div> \"sideways\"",
         "dark: contrast 1.",
         "phone: a phone's page is 9",
         "phone: the page is 10",

@@ -62,6 +62,12 @@ const structureFaults = () => {
     return once(faults);
 };
 
+// What one has to move sideways to read it, on a screen that has room.
+const sidewaysFaults = () => [...document.querySelectorAll('body *')]
+    .filter(e => ['auto', 'scroll'].includes(getComputedStyle(e).overflowX))
+    .filter(e => seen(e) && e.scrollWidth > e.clientWidth + 1)
+    .map(e => `it has ${e.scrollWidth} pixels in ${e.clientWidth}: ${describe(e)}`);
+
 // What is wider than the page, or too small for a finger.
 const phoneFaults = width => {
     const faults = [];
