@@ -105,6 +105,9 @@ document.addEventListener("toggle", (event) => {
   for (const box of event.target.querySelectorAll("pre.log")) scroll(box, null);
 }, true);
 
+// One that is open from the start was opened before anybody listened.
+for (const box of document.querySelectorAll("details[open] pre.log")) scroll(box, null);
+
 // What the server is still looking for.
 for (const waiting of document.querySelectorAll("[data-reload]")) {
   setTimeout(() => location.reload(), 1000 * Number(waiting.dataset.reload));

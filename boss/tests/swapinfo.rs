@@ -10,7 +10,6 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use boss::db::experiments::Experiment;
-use boss::db::images::Image;
 use boss::experiment::directories;
 use boss::swapinfo::{Collected, Outcome, Purpose, Scope};
 use imagezip_core::digest::Sha256;

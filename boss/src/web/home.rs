@@ -17,7 +17,6 @@ use axum::routing::{get, post};
 use self::problem::{Level, Problem};
 use super::guard::Visitor;
 use super::page::{Page, Part, show};
-use super::swaps::words::{self, Badge};
 use super::trouble::Trouble;
 use crate::db::experiments::Experiment;
 use crate::db::now;
@@ -50,16 +49,6 @@ struct Home {
     own: Vec<Experiment>,
     /// Whether there are more of one's own.
     more: bool,
-}
-
-impl Home {
-    fn badge(&self, swap: &Swap) -> Badge {
-        words::of_swap(swap)
-    }
-
-    fn kind(&self, swap: &Swap) -> &'static str {
-        words::kind(swap.kind)
-    }
 }
 
 pub(super) fn router() -> Router<Arc<Boss>> {

@@ -96,7 +96,7 @@ async fn change(web: &Web, id: i64, change: impl Fn(&mut Run)) {
 fn at_work(run: &mut Run, scanned: u64) {
     run.decision.state = RunState::Working;
     (run.decision.outcome, run.decision.reason) = (None, String::new());
-    run.decision.progress.phase = "save".to_owned();
+    "save".clone_into(&mut run.decision.progress.phase);
     (run.decision.progress.scanned, run.decision.progress.total) = (scanned, 1000);
 }
 

@@ -4,12 +4,8 @@
 const stop = () => {
     const e = document.activeElement;
     if (!e || e === document.body || window.__stops.includes(e)) return { end: true };
-    const before = window.__stops.at(-1);
     window.__stops.push(e);
     const faults = [];
-    if (before && !(before.compareDocumentPosition(e) & Node.DOCUMENT_POSITION_FOLLOWING)) {
-        faults.push(`Tab goes back in the page to ${describe(e)}`);
-    }
     const { top, left, width, height } = e.getBoundingClientRect();
     if (width <= 1 || height <= 1) faults.push(`the focus is on something unseen: ${describe(e)}`);
     const at = document.elementFromPoint(left + Math.min(width / 2, 20), top + height / 2);

@@ -11,6 +11,7 @@ mod live;
 mod nomouse;
 mod pages;
 mod selftest;
+mod settings;
 mod signin;
 mod swaps;
 mod wire;

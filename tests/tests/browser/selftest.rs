@@ -134,7 +134,6 @@ fn each_fault_is_found() {
         "light: contrast 2.96, not 4.5: rgb(150,150,150) on rgb(255,255,255): <p.pale>",
         "light: contrast of a field's edge",
         "light: the focus doesn't show: <a#flat> \"Flat\"",
-        "light: Tab goes back in the page",
         "dark: contrast 1.",
         "phone: a phone's page is 9",
         "phone: the page is 10",

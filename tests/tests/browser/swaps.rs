@@ -61,6 +61,8 @@ pub(crate) fn wait_for_steps(browser: &Browser, limit: Duration, steps: usize) {
     let mut seen = std::collections::BTreeSet::new();
     browser.wait_for(limit, &format!("{steps} steps of a bar"), || {
         seen.extend(percents(browser));
+        let over = browser.has(Kind::Link, "To the experiment");
+        assert!(!over, "it was over after {seen:?}");
         seen.len() >= steps
     });
     assert!(is_same_page(browser), "it came to {seen:?} by loading the page again");
@@ -189,12 +191,15 @@ fn what_others_do_is_seen_at_once() {
     browser.go(&format!("/swaps/{swap}"));
     assert!(!browser.has(Kind::Link, "Cancel it"));
     wait_for_steps(&browser, LIMIT, 2);
-    // A log that somebody has opened stays open, and the focus where it is.
-    browser.click(Kind::Disclosure, "The log of node1");
-    mark(&browser);
-    wait_for_steps(&browser, LIMIT, 2);
-    let open = "return document.querySelector('details').open";
-    assert_eq!(browser.script(open, &[]), json!(true));
+    // A log that somebody has folded away or opened stays so, and the focus where it is.
+    let open = || browser.script("return document.querySelector('details').open", &[]);
+    for _ in 0..2 {
+        let before = open();
+        browser.click(Kind::Disclosure, "The log of node1");
+        assert_ne!(open(), before);
+        wait_for_steps(&browser, LIMIT, 2);
+        assert_ne!(open(), before);
+    }
     assert_eq!(browser.focused().map(|e| e.name.contains("The log of node1")), Some(true));
     browser.check_console();
 }

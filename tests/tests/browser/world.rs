@@ -8,7 +8,7 @@ use std::{future::Future, thread};
 use boss::access::Trust;
 use boss::db::experiments::Experiment;
 use boss::db::people::User;
-use boss::names::{ExperimentId, Login, NodeId};
+use boss::names::{ExperimentId, Login};
 use boss::password;
 use boss::server::{Boss, Server};
 use tokio::runtime::Runtime;
@@ -113,18 +113,6 @@ impl World {
 
     pub(crate) fn node(&self, index: usize) -> &Arc<SimNode> {
         &self.fleet.nodes()[index]
-    }
-
-    /// Takes the nodes from an experiment, so that others can have them.
-    pub(crate) fn free(&self, id: &str) {
-        let id: ExperimentId = id.parse().unwrap();
-        for node in self.fleet.nodes_of(&id) {
-            node.turn_off();
-            let node_id: NodeId = node.node_id().clone();
-            assert!(self.ask(self.boss.db.release(&node_id, &id)).unwrap());
-        }
-        let removed = self.ask(self.boss.db.remove_experiment(&id));
-        assert!(removed.is_ok(), "{removed:?}");
     }
 
     /// Waits until something is so that pages don't say.

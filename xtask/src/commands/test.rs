@@ -203,7 +203,7 @@ const GUESTS: &[Step] = &[
     ),
     step(
         "boss' pages in a browser",
-        15,
+        20,
         &["test", "--workspace", "--locked", "--test", "browser", "--", "--test-threads=2"],
     ),
     step(

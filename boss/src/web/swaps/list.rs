@@ -8,7 +8,6 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::words::{self, Badge};
 use crate::db::swaps::{Swap, Wanted};
 use crate::experiment::swaps::Swaps;
 use crate::names::ExperimentId;
@@ -44,16 +43,6 @@ struct List {
     /// The smallest number, if there are more.
     next: Option<i64>,
     first: bool,
-}
-
-impl List {
-    fn badge(&self, swap: &Swap) -> Badge {
-        words::of_swap(swap)
-    }
-
-    fn kind(&self, swap: &Swap) -> &'static str {
-        words::kind(swap.kind)
-    }
 }
 
 pub(super) async fn list(

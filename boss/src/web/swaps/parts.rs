@@ -28,7 +28,7 @@ struct Nodes<'a> {
     picture: &'a Picture,
     /// What is told to who can't see it, when it changes.
     say: String,
-    nodes: Vec<Node<'a>>,
+    shown: Vec<Node<'a>>,
     /// Those that there is no room for.
     others: Vec<Node<'a>>,
 }
@@ -81,7 +81,7 @@ impl<'a> Parts<'a> {
             Some(NodeLog { vname, tail, trouble, open, grows })
         });
         Self {
-            nodes: Nodes { page, picture, say: say(picture), nodes, others },
+            nodes: Nodes { page, picture, say: say(picture), shown: nodes, others },
             events: Events { page, picture },
             logs: logs.collect(),
         }
@@ -180,10 +180,10 @@ fn say(picture: &Picture) -> String {
     let waiting = names(&|seen| seen.waits_for_off.is_some());
     let mut text = format!("{over} of {} nodes ready.", picture.nodes.len());
     if !failed.is_empty() {
-        text += &format!(" Not {}: {failed}.", picture.swap.kind.done());
+        text.extend([" Not ", picture.swap.kind.done(), ": ", &failed, "."]);
     }
     if !waiting.is_empty() {
-        text += &format!(" Waiting to be seen off: {waiting}.");
+        text.extend([" Waiting to be seen off: ", &waiting, "."]);
     }
     text
 }
