@@ -78,6 +78,10 @@ impl Machines<'_> {
     /// `Refused`; `Invalid`: what its power driver would refuse; `Conflict`: there is one.
     pub async fn add(&self, node_id: NodeId, mac: Mac, ip: Ipv4Addr, of: Change) -> Result<Node> {
         self.actor.needs_admin()?;
+        if node_id.as_str() == "new" {
+            let why = "no node is called new: the page to add nodes has that address";
+            return Err(ErrorKind::Invalid.because(why));
+        }
         let mut node = Node {
             node_id,
             mac: mac.to_string(),
@@ -143,7 +147,7 @@ impl Machines<'_> {
         }
         Err(ErrorKind::Conflict.because(format_args!(
             "{node_id} is somebody's, or was swapped, and the log of that names it; out of service \
-             (boss node set {node_id} --out-of-service <why>) it is never given out again"
+             (its page, or boss node set --out-of-service) it is never given out again"
         )))
     }
 
@@ -214,7 +218,7 @@ fn check_disk(disk: &Disk) -> Result<()> {
 fn check(node: &Node) -> Result<()> {
     let settings: BTreeMap<String, String> = node.power_settings.clone();
     if node.power_driver.is_empty() {
-        let why = "there are settings of a power driver, but no driver is named (--power-driver)";
+        let why = "there are settings of a power driver, but no driver is named; name one, or take them out";
         return if settings.is_empty() { Ok(()) } else { Err(ErrorKind::Invalid.because(why)) };
     }
     Machine::new(node.node_id.clone(), &node.power_driver, settings)

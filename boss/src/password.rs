@@ -73,9 +73,13 @@ pub async fn is(db: &Database, login: &Login, password: &str) -> Result<bool> {
 
 async fn computed<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     let permit = AT_ONCE.acquire().await?;
-    let done = tokio::task::spawn_blocking(work).await?;
-    drop(permit);
-    Ok(done)
+    let work = move || {
+        let done = work();
+        // Not before: who asked may have hung up, and the computation goes on all the same.
+        drop(permit);
+        done
+    };
+    Ok(tokio::task::spawn_blocking(work).await?)
 }
 
 #[cfg(test)]

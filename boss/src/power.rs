@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::{PowerError, PowerErrorKind};
+pub(crate) use machine::is_secret;
 pub use machine::{Fault, Machine};
 
 /// Whether a machine is on.

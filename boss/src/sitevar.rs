@@ -23,7 +23,9 @@ pub async fn set(db: &Database, actor: &Actor, name: &str, value: Option<&str>) 
 
 /// There is no such variable.
 pub fn none(name: &str) -> crate::error::Error {
-    let why = format!("there is no site variable {name:?}; boss sitevar list has all");
+    let why = format!(
+        "there is no site variable {name:?}; the list of site variables (boss sitevar list) has all"
+    );
     ErrorKind::NotFound.because(why)
 }
 

@@ -75,11 +75,14 @@ pub(crate) fn read_signature(layout: &Layout, row: &ImageSignature) -> anyhow::R
     let name = name.to_string_lossy();
     let bytes = directory.read(&name, SIGNATURE_LIMIT)?;
     let bytes = bytes.with_context(|| {
-        format!("{} is gone; `boss image sign-missing` makes it", directory.shown(&name))
+        format!(
+            "{} is gone; sign the image on its page (boss image sign-missing)",
+            directory.shown(&name)
+        )
     })?;
     ensure!(
         Sha256::of(&bytes).to_string() == row.sha256,
-        "{} isn't what it was; `boss image sign-missing` makes it anew",
+        "{} isn't what it was; sign the image on its page anew (boss image sign-missing)",
         directory.shown(&name)
     );
     Signature::read(&bytes).with_context(|| format!("{} is useless", directory.shown(&name)))?;

@@ -13,7 +13,7 @@ use crate::names::{Eid, ExperimentId, Gid, ImageId, Pid, Vname};
 use crate::swapinfo::{Purpose, Scope, Swapinfo, Vnode, saved_nodes};
 
 /// More nodes than that are a typing error.
-const MOST_NODES: usize = 1000;
+pub(crate) const MOST_NODES: usize = 1000;
 
 /// An experiment that is to be.
 #[derive(Clone, Debug)]

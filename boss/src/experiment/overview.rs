@@ -24,7 +24,8 @@ pub struct Overview {
 /// Which experiments need somebody before others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Urgency {
-    /// Its last swap failed, or was not what it should be, or waits for an operator.
+    /// Its last swap failed, or was not what it should be, or waits for an operator; or there is none,
+    /// and it counts as being swapped.
     Problem,
     /// It is being swapped.
     Busy,
@@ -49,6 +50,26 @@ pub async fn waiting(db: &Database) -> Result<BTreeSet<i64>> {
     Ok(waiting)
 }
 
+/// Whether an experiment counts as being swapped, and no swap of it goes on.
+pub fn is_stuck(experiment: &Experiment, last: Option<&Swap>) -> bool {
+    let is_busy =
+        matches!(experiment.state, ExperimentState::Swapping | ExperimentState::Activating);
+    is_busy && last.is_none_or(|swap| swap.ended)
+}
+
+/// What is to be done about an experiment that [`is_stuck`].
+pub const fn mend_stuck(admin: bool) -> &'static str {
+    if admin {
+        "A swap begins just now, or boss was stopped as one began; then no disk was touched, and it \
+         stays so: no page and no command mends that. If it is still so in a minute, set its state in \
+         the data base, in the table experiments: to active, if it was swapped in before; else to \
+         swapped, and take its rows out of the table reservations."
+    } else {
+        "A swap begins just now, or boss was stopped as one began; then no disk was touched, and it \
+         stays so. If it is still so in a minute, tell the testbed's operators."
+    }
+}
+
 impl Overview {
     /// Whether it needs somebody.
     pub fn urgency(&self) -> Urgency {
@@ -56,6 +77,7 @@ impl Overview {
         let outcome = last.and_then(|swap| swap.outcome.as_deref());
         let is_bad = self.waits || matches!(outcome, Some("failed" | "warned"));
         match self.experiment.state {
+            _ if is_stuck(&self.experiment, last) => Urgency::Problem,
             // What went wrong before is being tried again.
             ExperimentState::Swapping | ExperimentState::Activating if !self.waits => Urgency::Busy,
             _ if is_bad => Urgency::Problem,

@@ -77,7 +77,8 @@ impl Swaps<'_> {
         }
         let image: Result<ImageId> =
             of.image.parse().map_err(|error| ErrorKind::Invalid.because(error));
-        let pid = image?.pid;
+        let image = image?;
+        let pid = image.pid.clone();
         actor.needs_trust(db, &pid, &of.gid, Trust::LocalRoot).await?;
         if db.unix_gid(&pid, &of.gid).await?.is_none() {
             let why = format!("there is no group {} in project {pid}", of.gid);
@@ -86,7 +87,28 @@ impl Swaps<'_> {
         if of.global {
             actor.needs_admin()?;
         }
+        self.may_succeed(&ImageId { version: None, ..image }).await?;
         capture::capture(self.boss, node_id, of, &actor.user.login).await
+    }
+
+    /// A new version takes the place of the newest one, for all who ask for that: it needs the trust
+    /// to make one in that one's group, too, and is for administrators if that one is everybody's.
+    async fn may_succeed(&self, newest: &ImageId) -> Result<()> {
+        let (db, actor) = (&self.boss.db, self.actor);
+        let Some(before) = db.image(newest).await? else { return Ok(()) };
+        let trust = match before.gid() {
+            Some(gid) => actor.trust(db, &before.pid, &gid).await?,
+            None => None,
+        };
+        if actor.user.admin || (trust >= Some(Trust::LocalRoot) && !before.global) {
+            return Ok(());
+        }
+        let why = if before.global {
+            "is for all projects, and only administrators make new versions of it"
+        } else {
+            "is another group's, which would get yours as its newest version"
+        };
+        Err(ErrorKind::Refused.because(format_args!("{newest} {why}: take another name")))
     }
 
     /// An administrator has seen that a machine is off, whose driver can't tell.

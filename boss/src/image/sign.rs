@@ -146,7 +146,7 @@ impl Images {
             let file = directory.file(&name)?.context("the image's file is gone")?;
             ensure!(
                 digest(&file)?.sha256.to_string() == known.sha256,
-                "the file isn't what it was when the image was made; verify it (boss image verify)"
+                "the file isn't what it was when the image was made; verify it on its page (boss image verify)"
             );
             let data = file.metadata()?;
             Ok((directory, name, file, Owner { uid: data.uid(), gid: data.gid() }))

@@ -45,7 +45,7 @@ impl Images {
 
     async fn verify_signature(&self, image: &Image, file: Option<&File>) -> anyhow::Result<()> {
         let row = self.db.image_signature(image).await?;
-        let row = row.context("there is none; sign it (boss image sign-missing)")?;
+        let row = row.context("there is none; sign it on its page (boss image sign-missing)")?;
         anyhow::ensure!(row.image_sha256 == image.sha256, "it is of another file than the image");
         let bytes = self.read_signature(&row).await?;
         let Some(file) = file else { return Ok(()) };

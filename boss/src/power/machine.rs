@@ -95,6 +95,12 @@ impl fmt::Debug for Machine {
     }
 }
 
+/// Whether a setting's value is nobody's to read. A file's name is none, only what is in the file.
+pub(crate) fn is_secret(key: &str) -> bool {
+    let words = ["PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN"];
+    words.iter().any(|word| key.contains(word)) && !key.ends_with("_FILE")
+}
+
 /// Whether a driver can have that name.
 pub(super) fn is_driver(name: &str) -> bool {
     let small = |byte: u8| byte.is_ascii_lowercase();

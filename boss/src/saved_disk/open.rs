@@ -171,7 +171,7 @@ fn open_base(layout: &Layout, experiment: &Experiment, image: &Image) -> anyhow:
     let bytes = file.metadata().with_context(|| image.path.clone())?.len();
     ensure!(
         bytes == image.bytes,
-        "{} has {bytes} bytes, not the {} that it was made with; `boss image verify` tells more",
+        "{} has {bytes} bytes, not the {} that it was made with; verifying it on its page tells more (boss image verify)",
         image.path,
         image.bytes
     );

@@ -51,7 +51,7 @@ pub(crate) async fn machine(boss: &Boss, node_id: &NodeId) -> Result<Machine, Ac
     let node = node.ok_or_else(|| fatal(format!("{node_id} is in the data base no more")))?;
     if node.power_driver.is_empty() {
         return Err(fatal(format!(
-            "{node_id} has no power driver; boss node set {node_id} --power names one"
+            "{node_id} has no power driver; change the node to have one (boss node set --power-driver)"
         )));
     }
     Machine::new(node.node_id, &node.power_driver, node.power_settings)

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use super::request::{enter, find, leave_if_failed, new_run};
 use super::{Job, Kind};
 use crate::db::experiments::{Experiment, ExperimentState, Reservation, WantedNode};
+use crate::db::images::Image;
 use crate::db::nodes::Node;
 use crate::db::swaps::NewSwap;
 use crate::error::{ErrorKind, Result};
-use crate::names::{ExperimentId, ImageId, Login, NodeId, Vname};
+use crate::names::{ExperimentId, ImageId, Login, NodeId, Pid, Vname};
 use crate::server::Boss;
 use crate::swapinfo::{Outcome, Purpose, Saved, Scope, Swapinfo, Vnode};
 
@@ -65,7 +66,7 @@ async fn give_nodes(
         let node_id = reserve(boss, &id, node, on.get(&node.vname), saved.as_ref()).await?;
         let image = match (saved.and_then(|saved| saved.base), &node.image) {
             (Some(base), _) => base,
-            (None, Some(id)) => image(boss, id).await?,
+            (None, Some(image_id)) => image(boss, &id.pid, image_id).await?,
             (None, None) => continue,
         };
         boss.db.set_loaded(&node_id, &image).await?;
@@ -91,8 +92,7 @@ async fn reserve(
             None if boss.db.node(node_id).await?.is_none() => "there is no such node".to_owned(),
             None => "it is out of service".to_owned(),
         };
-        let why =
-            format!("{vname} can't get {node_id}: {why}; choose one that is free (boss node list)");
+        let why = format!("{vname} can't get {node_id}: {why}; choose one that is free, or none");
         return Err(ErrorKind::Conflict.because(why));
     }
     for node in boss.db.free_nodes().await? {
@@ -151,7 +151,7 @@ pub async fn load(
 ) -> Result<i64> {
     let experiment = find(boss, id).await?;
     let reservation = reservation(boss, id, vname).await?;
-    let image = image(boss, image_id).await?;
+    let image = image(boss, &id.pid, image_id).await?;
     let (from, to) = (ExperimentState::Active, ExperimentState::Activating);
     enter(boss, &experiment, from, to).await?;
     let begun = async {
@@ -226,8 +226,14 @@ pub(super) async fn reservation(
     })
 }
 
-async fn image(boss: &Boss, id: &ImageId) -> Result<crate::db::images::Image> {
-    boss.db.image(id).await?.ok_or_else(|| {
-        ErrorKind::NotFound.because(format_args!("there is no image {id}; boss image list has all"))
+/// An image that nodes of a project may be loaded with. The newest one may have been everybody's when
+/// the experiment asked for it, and be its own project's now.
+async fn image(boss: &Boss, pid: &Pid, id: &ImageId) -> Result<Image> {
+    let found = boss.db.image(id).await?.filter(|image| image.global || image.pid == *pid);
+    found.ok_or_else(|| {
+        ErrorKind::NotFound.because(format_args!(
+            "there is no image {id} that project {pid} may use; the list of images (boss image list) \
+             has all"
+        ))
     })
 }

@@ -29,6 +29,15 @@ pub struct Captured {
     pub global: bool,
 }
 
+/// What a swap is about: the image of a load or a capture, else what nodes run.
+pub fn about(swap: &Swap) -> String {
+    let of: Option<Captured> = match swap.kind {
+        Kind::Capture => serde_json::from_str(&swap.command).ok(),
+        _ => None,
+    };
+    of.map_or_else(|| swap.command.clone(), |of| of.image)
+}
+
 /// Has a node make an image of its disk; the number of the swap. The node goes on afterwards.
 ///
 /// # Errors
@@ -38,7 +47,7 @@ pub async fn capture(boss: &Boss, node_id: &NodeId, of: &Captured, by: &Login) -
     let reservation = boss.db.reservation_of(node_id).await?;
     let reservation = reservation.ok_or_else(|| {
         ErrorKind::NotFound.because(format_args!(
-            "{node_id} is no node of an experiment; boss node list has all, and who has them"
+            "{node_id} is no node of an experiment; the list of nodes (boss node list) says who has which"
         ))
     })?;
     let id = reservation.experiment.clone();

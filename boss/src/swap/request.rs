@@ -218,7 +218,10 @@ pub async fn cancel(boss: &Boss, id: i64) -> Result<()> {
 /// `Conflict`: nobody waits for that.
 pub async fn is_off(boss: &Boss, node_id: &NodeId) -> Result<()> {
     if !boss.db.note_seen_off(node_id).await? {
-        let why = format!("{node_id} is not being swapped: nothing waits for it to be off");
+        let why = format!(
+            "{node_id} is not being swapped, or not about to be turned off: nothing waits for it to \
+             be off"
+        );
         return Err(ErrorKind::Conflict.because(why));
     }
     boss.wake.notify_one();

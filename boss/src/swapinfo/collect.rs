@@ -288,7 +288,7 @@ impl Work {
             return Ok(kept);
         }
         let row = self.row.as_ref().with_context(|| {
-            format!("{id} has no signature, and can't be saved; `boss image sign-missing` makes it")
+            format!("{id} has no signature, and can't be saved; sign it on its page (boss image sign-missing)")
         })?;
         let wanted = self.base.as_ref().map(|base| Sha256(base.signature_sha256).to_string());
         ensure!(

@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::db::{Database, images, nodes, people, sitevars};
+use crate::power::is_secret;
 
 /// A machine.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -18,7 +19,7 @@ pub struct Node {
     pub control_ip: String,
     /// The program that turns it on and off; none, if it is empty.
     pub power_driver: String,
-    /// The settings of that.
+    /// The settings of that; of secrets only that they are set.
     pub power_settings: BTreeMap<String, String>,
     /// What the node has last said of itself.
     pub event_state: String,
@@ -150,7 +151,7 @@ impl Node {
             mac: node.mac.clone(),
             control_ip: node.control_ip.to_string(),
             power_driver: node.power_driver.clone(),
-            power_settings: node.power_settings.clone(),
+            power_settings: node.power_settings.clone().into_iter().map(seen).collect(),
             event_state: node.event_state.clone(),
             event_at: node.event_at,
             out_of_service: node.out_of_service.clone(),
@@ -159,6 +160,12 @@ impl Node {
             disks: disks.into_iter().map(Disk::from).collect(),
         })
     }
+}
+
+/// A setting as it may be seen.
+fn seen((key, value): (String, String)) -> (String, String) {
+    let value = if is_secret(&key) { "(set, and not shown)".to_owned() } else { value };
+    (key, value)
 }
 
 impl From<nodes::Disk> for Disk {

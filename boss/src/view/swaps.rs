@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use crate::db::{Database, swaps};
 use crate::swap::Outcome;
+use crate::swap::capture::about;
 
 /// Something that is done to an experiment.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -115,7 +116,7 @@ impl From<&swaps::Swap> for Swap {
             eid: swap.eid.to_string(),
             ended: swap.ended,
             failaction: if swap.fail { "fail" } else { "warn" },
-            command: swap.command.clone(),
+            command: about(swap),
             requested_by: swap.requested_by.to_string(),
             requested_at: swap.requested_at,
             ended_at: swap.ended_at,

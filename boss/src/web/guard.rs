@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum_extra::extract::CookieJar;
 
 use super::fields::Fields;
+use super::headers::Way;
 use super::signin;
 use super::trouble::{Trouble, as_page};
 use crate::access::Actor;
@@ -45,7 +46,8 @@ impl FromRequestParts<Arc<Boss>> for Visitor {
 
 /// Lets through who is signed in, and their forms if they come from our pages.
 pub(super) async fn guard(State(boss): State<Arc<Boss>>, request: Request, next: Next) -> Response {
-    let visitor = match visitor(&boss, request.headers()).await {
+    let tls = request.extensions().get::<Way>().is_some_and(|way| way.tls);
+    let visitor = match visitor(&boss, request.headers(), tls).await {
         Ok(Some(visitor)) => visitor,
         Ok(None) if asks_for_page(&request) => {
             return Redirect::to(&signin::then(request.uri())).into_response();
@@ -64,9 +66,9 @@ pub(super) async fn guard(State(boss): State<Arc<Boss>>, request: Request, next:
 }
 
 /// Whose session the request's cookie is.
-async fn visitor(boss: &Boss, headers: &HeaderMap) -> Result<Option<Visitor>, Trouble> {
+async fn visitor(boss: &Boss, headers: &HeaderMap, tls: bool) -> Result<Option<Visitor>, Trouble> {
     let jar = CookieJar::from_headers(headers);
-    let Some(key) = signin::key_in(&jar) else { return Ok(None) };
+    let Some(key) = signin::key_in(&jar, tls) else { return Ok(None) };
     let Some(session) = boss.db.session(key).await? else { return Ok(None) };
     let actor = Actor { user: session.user.clone() };
     Ok(Some(Visitor { actor, session, csrf: csrf(key) }))

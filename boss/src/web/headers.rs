@@ -47,12 +47,16 @@ impl Way {
         if !is_proxy(&peer) {
             return Self { address: peer, tls: false };
         }
-        let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-        // Each proxy adds who came to it; what stands before that anybody can have written.
-        let named = text("x-forwarded-for").unwrap_or_default().split(',').rev();
-        let mut named = named.map_while(|word| word.trim().parse::<IpAddr>().ok());
+        // Each proxy adds who came to it, some in a line of its own; what stands before that anybody
+        // can have written.
+        let lines = |name| headers.get_all(name).iter().rev().map(HeaderValue::to_str);
+        let words = lines("x-forwarded-for").flat_map(|line| line.unwrap_or_default().rsplit(','));
+        let mut named = words.map_while(|word| word.trim().parse::<IpAddr>().ok());
         let address = named.find(|address| !is_proxy(address)).unwrap_or(peer);
-        Self { address, tls: text("x-forwarded-proto") == Some("https") }
+        Self {
+            address,
+            tls: lines("x-forwarded-proto").next().and_then(Result::ok) == Some("https"),
+        }
     }
 }
 
@@ -91,5 +95,17 @@ mod tests {
         assert_eq!(way("127.0.0.1"), Way { address: address("192.0.2.7"), tls: true });
         assert_eq!(way("::ffff:127.0.0.1"), Way { address: address("192.0.2.7"), tls: true });
         assert_eq!(way("192.0.2.1"), Way { address: address("192.0.2.1"), tls: false });
+    }
+
+    #[test]
+    fn the_proxys_line_is_the_last() {
+        let web = Web { proxies: vec!["127.0.0.1".parse().unwrap()] };
+        let mut headers = HeaderMap::new();
+        for (address, way) in [("198.51.100.9", "https"), ("192.0.2.7", "http")] {
+            headers.append("x-forwarded-for", address.parse().unwrap());
+            headers.append("x-forwarded-proto", way.parse().unwrap());
+        }
+        let way = Way::of("127.0.0.1".parse().unwrap(), &headers, &web);
+        assert_eq!(way, Way { address: "192.0.2.7".parse().unwrap(), tls: false });
     }
 }

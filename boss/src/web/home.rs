@@ -22,6 +22,7 @@ use crate::db::experiments::Experiment;
 use crate::db::now;
 use crate::db::swaps::{Swap, Wanted};
 use crate::experiment::manage::Experiments;
+use crate::experiment::overview::{is_stuck, mend_stuck};
 use crate::experiment::swaps::Swaps;
 use crate::server::Boss;
 use crate::swap::why_not_off;
@@ -68,6 +69,7 @@ async fn home(State(boss): State<Arc<Boss>>, visitor: Visitor) -> Result<Respons
     let experiments = Experiments { db: &boss.db, layout: &boss.layout, actor: &visitor.actor };
     let experiments = experiments.list().await?;
     let mut problems = waiting(&boss, &visitor, &running).await?;
+    problems.extend(stuck(&boss, &visitor, &experiments).await?);
     problems.extend(outcomes::problems(&boss, &visitor, &running, &experiments).await?);
     if visitor.actor.user.admin {
         problems.extend(machines::problems(&boss).await?);
@@ -85,6 +87,28 @@ async fn home(State(boss): State<Arc<Boss>>, visitor: Visitor) -> Result<Respons
     let more = own.len() > MOST_OWN;
     own.truncate(MOST_OWN);
     show(&Home { page, problems, further, running, own, more })
+}
+
+/// Experiments that count as being swapped, and of which no swap goes on.
+async fn stuck(
+    boss: &Boss,
+    visitor: &Visitor,
+    experiments: &[Experiment],
+) -> Result<Vec<Problem>, Trouble> {
+    let mut problems = Vec::new();
+    for experiment in experiments {
+        // Whether it is at all, before it is asked for its swap.
+        if !is_stuck(experiment, None) {
+            continue;
+        }
+        let id = experiment.id();
+        if is_stuck(experiment, boss.db.swaps_of(&id, 1).await?.first()) {
+            let what = format!("{id} is {}, but no swap of it goes on.", experiment.state.name());
+            let problem = Problem::new(Level::Now, what, mend_stuck(visitor.actor.user.admin));
+            problems.push(problem.link(format!("/experiments/{id}"), "The experiment"));
+        }
+    }
+    Ok(problems)
 }
 
 /// What swaps that go on wait for.
@@ -127,7 +151,7 @@ async fn waiting(
                 swap.kind,
                 swap.experiment()
             );
-            let todo = "A server (boss serve) has to run with this data base. It may have stopped a \
+            let todo = "A server has to run with this data base. It may have stopped a \
                         moment ago; if this stays, the testbed's operators start it.";
             let link = (format!("/swaps/{}", swap.id), "The swap");
             problems.push(Problem::new(Level::Now, what, todo).link(link.0, link.1));

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Extension, Query, State};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -13,6 +14,7 @@ use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
 use serde::Deserialize;
 
+use super::at::Asked;
 use super::fields::Fields;
 use super::guard::{Visitor, is_ours};
 use super::headers::Way;
@@ -56,10 +58,14 @@ pub(super) fn inside() -> Router<Arc<Boss>> {
     Router::new().route("/signout", post(sign_out))
 }
 
-/// The key in somebody's cookies.
-pub(super) fn key_in(jar: &CookieJar) -> Option<&str> {
-    let cookie = jar.get(COOKIE_OF_TLS).or_else(|| jar.get(COOKIE))?;
-    Some(cookie.value())
+/// The key in somebody's cookies. Behind TLS the other cookie counts for nothing: hosts beside this
+/// one can have set it.
+pub(super) fn key_in(jar: &CookieJar, tls: bool) -> Option<&str> {
+    jar.get(name_of(tls)).map(Cookie::value)
+}
+
+const fn name_of(tls: bool) -> &'static str {
+    if tls { COOKIE_OF_TLS } else { COOKIE }
 }
 
 /// The page to sign in, that leads on to where somebody wanted to go.
@@ -75,7 +81,7 @@ fn path_here(wanted: &str) -> &str {
     if wanted.starts_with('/') && !leads_away { wanted } else { "/" }
 }
 
-async fn form(Query(Wanted { next }): Query<Wanted>) -> Result<Response, Trouble> {
+async fn form(Asked(Wanted { next }): Asked<Wanted>) -> Result<Response, Trouble> {
     again("", &next, "")
 }
 
@@ -90,16 +96,21 @@ async fn sign_in(
     State(boss): State<Arc<Boss>>,
     Extension(way): Extension<Way>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Trouble> {
     is_ours(&headers)?;
+    let body = body.map_err(|rejection| {
+        let message = "The form is larger than a login and a password, or was broken off. Sign in on \
+                       its page.";
+        Trouble::new(rejection.status(), message)
+    })?;
     let fields = Fields::read(&headers, &body)?;
     let (name, next) = (fields.text("login"), fields.text("next"));
     let login: Option<Login> = name.parse().ok();
     let may_try = boss.limits.address_may_try(way.address)
         && login.as_ref().is_none_or(|login| boss.limits.login_may_try(login));
     if !may_try {
-        tracing::warn!(address = %way.address, login = name, "too many attempts to sign in");
+        tracing::warn!(address = %way.address, "too many attempts to sign in");
         let error = "That were too many attempts. Wait a minute, then try again.";
         let mut response = again(name, next, error)?;
         *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
@@ -112,9 +123,15 @@ async fn sign_in(
         None => false,
     };
     let Some(login) = login.filter(|_| known) else {
-        tracing::warn!(address = %way.address, login = name, "a wrong password");
+        // What was typed as the login may be a password.
+        let whose = match name.parse() {
+            Ok(login) => boss.db.user(&login).await?.map(|user| user.login.to_string()),
+            Err(_) => None,
+        };
+        let whose = whose.as_deref().unwrap_or("nobody's");
+        tracing::warn!(address = %way.address, login = whose, "a wrong password");
         let error = "Login and password don't fit. Try again; who has forgotten the password gets \
-                     another from the testbed's operators (boss user password).";
+                     another from the testbed's operators.";
         let mut response = again(name, next, error)?;
         *response.status_mut() = StatusCode::FORBIDDEN;
         return Ok(response);
@@ -139,8 +156,7 @@ async fn sign_out(
 
 /// Ends with the browser's session; the server's own limits count in any case.
 fn cookie(key: String, tls: bool) -> Cookie<'static> {
-    let name = if tls { COOKIE_OF_TLS } else { COOKIE };
-    Cookie::build((name, key))
+    Cookie::build((name_of(tls), key))
         .path("/")
         .http_only(true)
         .same_site(SameSite::Lax)
@@ -174,5 +190,7 @@ mod tests {
         assert_eq!(plain, "boss=k; HttpOnly; SameSite=Lax; Path=/");
         let tls = cookie("k".to_owned(), true).to_string();
         assert_eq!(tls, "__Host-boss=k; HttpOnly; SameSite=Lax; Secure; Path=/");
+        let jar = CookieJar::new().add(cookie("others".to_owned(), false));
+        assert_eq!((key_in(&jar, true), key_in(&jar, false)), (None, Some("others")));
     }
 }

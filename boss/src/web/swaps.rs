@@ -37,19 +37,25 @@ pub(super) fn router() -> Router<Arc<Boss>> {
 
 /// What a swap's page is to show.
 #[derive(Debug, Deserialize)]
-struct Asked {
+struct Only {
     /// Only this node.
     #[serde(default)]
     node: String,
 }
 
-impl Asked {
-    fn vname(&self) -> Result<Option<Vname>, Trouble> {
+impl Only {
+    /// The node, if it is one of the swap's: of others nobody needs to look at it.
+    async fn of(&self, boss: &Boss, swap: &Swap) -> Result<Option<Vname>, Trouble> {
         if self.node.is_empty() {
             return Ok(None);
         }
-        let none = |_| Trouble::new(StatusCode::NOT_FOUND, "There is no such node in this swap.");
-        self.node.parse().map(Some).map_err(none)
+        let runs = boss.db.runs(swap.id).await?;
+        let run = runs.into_iter().find(|run| run.vname.as_str() == self.node);
+        let none = || {
+            let message = "There is no such node in this swap. Leave ?node= out to see all.";
+            Trouble::new(StatusCode::NOT_FOUND, message)
+        };
+        Ok(Some(run.ok_or_else(none)?.vname))
     }
 }
 

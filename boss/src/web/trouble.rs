@@ -78,6 +78,8 @@ pub(super) fn as_page(mut response: Response, visitor: Option<&Visitor>) -> Resp
     };
     let title = match status {
         StatusCode::NOT_FOUND => "Not found",
+        StatusCode::UNAUTHORIZED => "Not signed in",
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => "Too much at once",
         StatusCode::FORBIDDEN => "Not allowed",
         StatusCode::CONFLICT => "Not now",
         status if status.is_client_error() => "That makes no sense",

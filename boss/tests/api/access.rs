@@ -54,6 +54,25 @@ async fn everybody_gets_what_is_theirs() {
     }
 }
 
+/// Of a password boss only says that it is set.
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_are_not_shown() {
+    for api in apis().await {
+        let db = &api.site.db;
+        let mut node = db.node(&"pc1".parse().unwrap()).await.unwrap().unwrap();
+        for (key, value) in [("ADDRESS", "10.0.0.9"), ("BMC_PASSWORD", "hush-hush")] {
+            node.power_settings.insert(key.to_owned(), value.to_owned());
+        }
+        node.power_driver = "ipmi".to_owned();
+        assert!(db.change_node(&node).await.unwrap());
+        for path in ["/api/v1/nodes", "/api/v1/nodes/pc1"] {
+            let answer = api.get(Who::Admin, path).text;
+            assert!(answer.contains("10.0.0.9") && answer.contains("BMC_PASSWORD"), "{answer}");
+            assert!(!answer.contains("hush-hush"), "{answer}");
+        }
+    }
+}
+
 /// A swap is its experiment's: who may not know of that doesn't learn the swap's number either.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_swap_is_its_projects() {

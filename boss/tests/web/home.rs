@@ -1,5 +1,6 @@
 //! The first page: what needs somebody, and whom.
 
+use boss::db::experiments::ExperimentState;
 use boss::db::now;
 use boss::swap::Kind;
 
@@ -54,6 +55,51 @@ async fn what_was_not_saved_comes_first_until_it_is_mended() {
         assert!(page.contains("but a was not: a.part is not there"), "{page}");
         web.site.db.set_savedisk(&web.experiment.id(), false).await.unwrap();
         assert!(web.get(Who::Member, "/").text.contains(NOTHING));
+    }
+}
+
+/// Nothing else would ever say so.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_crash_has_left_half_way_is_said() {
+    for web in webs().await {
+        let (db, id) = (&web.site.db, web.experiment.id());
+        let (from, to) = (ExperimentState::Active, ExperimentState::Swapping);
+        assert!(db.move_experiment(&id, from, to).await.unwrap());
+        let said = "swapping, but no swap of it goes on";
+        for (who, todo) in
+            [(Who::Member, "tell the testbed&#39;s operators"), (Who::Admin, "table")]
+        {
+            for path in ["/", "/experiments/testbed/trial"] {
+                let page = web.get(who, path).text;
+                assert!(page.contains(said) && page.contains(todo), "{who:?} {path}: {page}");
+            }
+            assert!(web.get(who, "/experiments").text.contains("class=\"problem\""));
+        }
+        assert!(web.get(Who::Stranger, "/").text.contains(NOTHING));
+        assert!(db.move_experiment(&id, to, from).await.unwrap());
+        assert!(web.get(Who::Member, "/").text.contains(NOTHING));
+    }
+}
+
+/// What the data base keeps of a capture is not for people.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_capture_is_of_an_image() {
+    for web in webs().await {
+        let id = ended(&web, Kind::Capture, "failed", "failed", "no room left").await;
+        let command = r#"{"image":"testbed/MINE","gid":"testbed","load_partition":2,"boot_partition":2,"global":false}"#;
+        sqlx::query("UPDATE swaps SET command = $2 WHERE id = $1")
+            .bind(id)
+            .bind(command)
+            .execute(web.site.db.pool())
+            .await
+            .unwrap();
+        let page = web.get(Who::Member, "/").text;
+        assert!(page.contains("testbed/MINE was not made of a of testbed/trial"), "{page}");
+        let page = web.get(Who::Member, &format!("/swaps/{id}")).text;
+        assert!(
+            page.contains("<dd>testbed/MINE</dd>") && !page.contains("load_partition"),
+            "{page}"
+        );
     }
 }
 

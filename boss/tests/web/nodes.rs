@@ -70,7 +70,7 @@ async fn what_makes_no_sense_is_told_and_stays_in_the_form() {
             ("settings", "no pair", 400, "Settings: "),
             ("disk", "s/da", 400, "disk&#39;s name"),
             ("node_id", "pc 7", 400, "Name: "),
-            ("node_id", "new", 400, "Name: "),
+            ("node_id", "new", 400, "no node is called new"),
             ("node_id", "pc1", 409, "there is a node pc1"),
             ("mac", "52:54:00:00:00:01", 409, "52:54:00:00:00:01"),
         ] {

@@ -102,7 +102,33 @@ async fn behind_tls_the_cookie_never_goes_in_the_clear() {
         assert!(cookie.contains("; Secure"), "{cookie}");
         assert!(answer.header("strict-transport-security").starts_with("max-age="));
         let key = cookie.split(';').next().unwrap();
-        assert_eq!(web.send("GET", "/", &[("cookie", key)], "").status, 200);
+        let with = |cookie: &str| {
+            let headers = [("cookie", cookie), tls[0], tls[1]];
+            web.send("GET", "/", &headers, "").status
+        };
+        assert_eq!(with(key), 200);
+        // One of the other name a host beside ours can have set.
+        assert_eq!(with(&key.replace("__Host-", "")), 303);
+    }
+}
+
+/// What a browser never sends is answered by a page, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_makes_no_sense_is_answered_by_a_page() {
+    for web in webs().await {
+        for path in ["/signin?next=/&next=/", "/experiments?q=a&q=b", "/swaps?before=1&before=2"] {
+            let answer = web.get(Who::Member, path);
+            assert_eq!(answer.status, 400, "{path}");
+            assert!(answer.alert().contains("question mark"), "{path}: {}", answer.text);
+        }
+        for path in ["/swaps/%FF", "/experiments/%FF/x", "/experiments/testbed/trial/disks/%FF"] {
+            let answer = web.get(Who::Member, path);
+            assert_eq!(answer.status, 404, "{path}");
+            assert!(answer.alert().contains("no such page"), "{path}: {}", answer.text);
+        }
+        let large = web.send("POST", "/signin", &[], &"x".repeat(9000));
+        assert_eq!(large.status, 413);
+        assert!(large.alert().contains("Sign in"), "{}", large.text);
     }
 }
 

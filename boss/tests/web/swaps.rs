@@ -301,3 +301,35 @@ async fn the_pace_is_the_same_for_all() {
         assert!(page.contains("B/s") && page.contains(" left"), "{page}");
     }
 }
+
+/// Else somebody could have all that can be watched at once taken by nodes that aren't there.
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_are_not_there_are_not_watched() {
+    for web in webs().await {
+        let id = swapout(&web).await;
+        for number in 0..70 {
+            for page in ["", "/live"] {
+                let path = format!("/swaps/{id}{page}?node=x{number}");
+                assert_eq!(web.get(Who::Reader, &path).status, 404, "{path}");
+            }
+        }
+        follow(&web, Who::Member, id).1.part("id=\"nodes\"");
+    }
+}
+
+/// A machine that is turned on again afterwards would count as off while it writes.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_says_that_a_machine_is_off_before_it_is_to_be() {
+    for web in webs().await {
+        let id = swapout(&web).await;
+        change(&web, id, |run| at_work(run, 100)).await;
+        let off = format!("/swaps/{id}/off/pc1");
+        let answer = web.post(Who::Admin, &off, &[("sure", "1")]);
+        assert_eq!(answer.status, 409, "{}", answer.text);
+        assert!(!web.get(Who::Admin, "/nodes/pc1").text.contains(&off));
+        assert!(!web.site.db.runs(id).await.unwrap()[0].signs.seen_off);
+        change(&web, id, |run| run.decision.state = RunState::Stopping).await;
+        assert!(web.get(Who::Admin, "/nodes/pc1").text.contains(&off));
+        assert_eq!(web.post(Who::Admin, &off, &[("sure", "1")]).status, 303);
+    }
+}

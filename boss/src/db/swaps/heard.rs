@@ -53,10 +53,11 @@ impl Database {
         Ok(done.rows_affected() == 1)
     }
 
-    /// An operator has seen that the machine of a run is off; false if it is in none.
+    /// An operator has seen that the machine of a run is off; false if it isn't about to be turned off
+    /// in one. Before that it may be turned on again, and would then count as off.
     pub async fn note_seen_off(&self, node_id: &NodeId) -> sqlx::Result<bool> {
-        let query = "UPDATE runs SET seen_off = 1 WHERE node_id = $1 \
-                     AND swap_id IN (SELECT id FROM swaps WHERE state = 'running')";
+        let query = "UPDATE runs SET seen_off = 1 WHERE node_id = $1 AND off_at IS NULL \
+                     AND state IN ('stopping', 'ended') AND swap_id IN (SELECT id FROM swaps WHERE state = 'running')";
         let done = sqlx::query(query).bind(node_id.as_str()).execute(self.pool()).await?;
         Ok(done.rows_affected() > 0)
     }

@@ -108,9 +108,9 @@ fn every_look_has_its_pattern_and_no_style() {
     }
     assert!(!svg.contains("style"), "the pages allow none");
     assert!(svg.contains("node &lt;node&gt;") && svg.contains("&quot;A&quot; &amp; B."));
-    assert!(svg.contains("changed since the base image: 19.5 MiB"), "{svg}");
+    assert!(svg.contains("changed since the base image: 20.4 MB"), "{svg}");
     // The words are the numbers.
-    assert!(svg.contains("78.0 MiB in use: 19.5 MiB changed, 29.2 MiB new; 64 KiB freed"));
+    assert!(svg.contains("81.8 MB in use: 20.4 MB changed, 30.7 MB new; 65.5 kB freed"));
     // Every class has a rule.
     let css = include_str!("../../../static/map.css");
     for class in values(&svg, "class").iter().flat_map(|classes| classes.split(' ')) {
@@ -152,5 +152,5 @@ fn a_full_image_is_saved_and_nothing_else() {
     map.has_base = false;
     map.scope = Scope::Partition(2);
     let svg = svg(&map);
-    assert!(svg.contains("995 KiB saved") && !svg.contains("changed"), "{svg}");
+    assert!(svg.contains("1.0 MB saved") && !svg.contains("changed"), "{svg}");
 }

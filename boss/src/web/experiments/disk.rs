@@ -5,7 +5,7 @@ mod files;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 
@@ -17,6 +17,7 @@ use crate::names::{Eid, ExperimentId, Pid, Vname};
 use crate::saved_disk::{Category, Changes, DiskMap, Usage, name, svg};
 use crate::server::Boss;
 use crate::swapinfo::{DiskState, Swapinfo};
+use crate::web::at::{Asked, At};
 use crate::web::guard::Visitor;
 use crate::web::page::{Page, Part, show, size};
 use crate::web::trouble::Trouble;
@@ -55,7 +56,7 @@ struct Row {
 /// Which of the files are shown. What makes no sense is as if it weren't said.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Asked {
+pub(super) struct Which {
     sort: String,
     from: String,
 }
@@ -63,15 +64,9 @@ pub(super) struct Asked {
 pub(super) async fn disk(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    Path((pid, eid, vname)): Path<(String, String, String)>,
-    Query(asked): Query<Asked>,
+    At((pid, eid, vname)): At<(Pid, Eid, Vname)>,
+    Asked(asked): Asked<Which>,
 ) -> Result<Response, Trouble> {
-    let none = || ErrorKind::NotFound.because("there is no such saved disk");
-    let (Ok(pid), Ok(eid), Ok(vname)) =
-        (pid.parse::<Pid>(), eid.parse::<Eid>(), vname.parse::<Vname>())
-    else {
-        return Err(none().into());
-    };
     let id = ExperimentId { pid, eid };
     let experiment = experiments(&boss, &visitor.actor).find(&id).await?;
     let saved = Swapinfo::new(&boss.db, &boss.layout).saved_disks(&experiment).await?;

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 
@@ -12,6 +11,7 @@ use super::{experiments, state};
 use crate::experiment::overview::{Overview, Urgency};
 use crate::experiment::places;
 use crate::server::Boss;
+use crate::web::at::Asked;
 use crate::web::guard::Visitor;
 use crate::web::page::{Page, Part, show};
 use crate::web::swaps::words::{self, Badge};
@@ -62,9 +62,8 @@ pub(super) struct Search {
 pub(super) async fn list(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    search: Result<Query<Search>, QueryRejection>,
+    Asked(Search { q }): Asked<Search>,
 ) -> Result<Response, Trouble> {
-    let q = search.map(|Query(Search { q })| q).unwrap_or_default();
     let found = experiments(&boss, &visitor.actor).overview().await?;
     let may_make = !places::of(&boss.db, &visitor.actor).await?.is_empty();
     let page = Page::of(&boss, &visitor, Part::Experiments, "Experiments").await?;

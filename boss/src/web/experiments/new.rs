@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
@@ -18,6 +17,7 @@ use crate::experiment::places;
 use crate::http::to_its_end;
 use crate::names::{Gid, Pid};
 use crate::server::Boss;
+use crate::web::at::Asked;
 use crate::web::fields::Fields;
 use crate::web::guard::Visitor;
 use crate::web::page::{Page, Part, done};
@@ -59,9 +59,8 @@ pub(super) struct Wanted {
 pub(super) async fn form(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    wanted: std::result::Result<Query<Wanted>, QueryRejection>,
+    Asked(Wanted { pid }): Asked<Wanted>,
 ) -> std::result::Result<Response, Trouble> {
-    let pid = wanted.map(|Query(Wanted { pid })| pid).unwrap_or_default();
     let mut said = Said { pid, ..Said::default() };
     rows::add(&mut said.rows);
     show(&boss, &visitor, said, None).await

@@ -1,8 +1,9 @@
 //! The nodes that an experiment asks for, as rows of a form.
 
-use super::choices::{Choice, Group};
+use super::choices::Group;
 use crate::db::experiments::WantedNode;
 use crate::error::{ErrorKind, Result};
+use crate::experiment::manage::MOST_NODES;
 use crate::web::fields::Fields;
 
 /// A node in a form, as somebody has typed it.
@@ -22,7 +23,8 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Those that a form has; `None`, if it was shown without.
+    /// Those that a form has; `None`, if it was shown without. Of more than an experiment can have
+    /// there is one too many, so that this is said: each row is shown with all images.
     pub(super) fn of_form(fields: &Fields) -> Option<Vec<Row>> {
         let (mut images, mut roles) = (fields.all("image"), fields.all("role"));
         let rows = fields.all("vname").map(|vname| {
@@ -32,7 +34,11 @@ impl Rows {
             let (image, role) = (next(&mut images), next(&mut roles));
             Row { vname: vname.trim().to_owned(), image, role }
         });
-        let rows: Vec<_> = rows.collect();
+        let mut rows: Vec<_> = rows.collect();
+        if rows.len() > MOST_NODES {
+            rows.retain(|row| !row.vname.is_empty());
+            rows.truncate(MOST_NODES + 1);
+        }
         (!rows.is_empty()).then_some(rows)
     }
 
@@ -46,23 +52,15 @@ impl Rows {
         rows.collect()
     }
 
-    /// With the images that may be chosen, and those that were chosen and are no more.
-    pub(super) fn new(rows: Vec<Row>, mut images: Vec<Group>) -> Self {
-        let known = |groups: &[Group], image: &str| {
-            let mut all = groups.iter().flat_map(|group| &group.choices);
-            image.is_empty() || all.any(|choice| choice.value == image)
-        };
-        for row in &rows {
-            if known(&images, &row.image) {
-                continue;
-            }
-            let choice = Choice::new(&row.image, &*row.image);
-            match images.last_mut().filter(|group| group.label == GONE) {
-                Some(group) => group.choices.push(choice),
-                None => images.push(Group { label: GONE.to_owned(), choices: vec![choice] }),
-            }
-        }
+    /// With the images that may be chosen.
+    pub(super) fn new(rows: Vec<Row>, images: Vec<Group>) -> Self {
         Self { rows, images }
+    }
+
+    /// Whether a row has an image that was chosen and can't be any more. Only that row offers it.
+    pub(super) fn is_gone(&self, image: &str) -> bool {
+        let mut all = self.images.iter().flat_map(|group| &group.choices);
+        !image.is_empty() && !all.any(|choice| choice.value == image)
     }
 
     /// Whether other images can be chosen than what is on the disk.
@@ -70,9 +68,6 @@ impl Rows {
         !self.images.is_empty()
     }
 }
-
-/// What images are called that the project can't use.
-const GONE: &str = "Not there, or not this project's";
 
 /// One more, with a name of its own and the image of the last.
 pub(super) fn add(rows: &mut Vec<Row>) {

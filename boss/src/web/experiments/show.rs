@@ -11,7 +11,7 @@ use super::nodes::{self, Node};
 use super::{experiments, state};
 use crate::db::experiments::{Experiment, ExperimentState};
 use crate::db::swaps::Swap;
-use crate::experiment::overview::waiting;
+use crate::experiment::overview::{is_stuck, mend_stuck, waiting};
 use crate::names::ExperimentId;
 use crate::server::Boss;
 use crate::swapinfo::Swapinfo;
@@ -37,6 +37,8 @@ struct Show {
     made_at: Time,
     directory: String,
     waits: bool,
+    /// What is to be done about it, if it counts as being swapped and is not.
+    stuck: Option<&'static str>,
     /// The number of the swap that is going on.
     going_on: Option<i64>,
     nodes: Vec<Node>,
@@ -96,6 +98,7 @@ pub(super) async fn show(
             Some(swap) => waiting(&boss.db).await?.contains(&swap.id),
             None => false,
         },
+        stuck: is_stuck(&experiment, swaps.first()).then(|| mend_stuck(page.admin)),
         going_on: going_on.map(|swap| swap.id),
         swaps: swaps.iter().map(|swap| Past::of(swap, &page)).collect(),
         may: May::of(&boss, &visitor, &experiment).await?,

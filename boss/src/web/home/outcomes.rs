@@ -9,6 +9,7 @@ use crate::db::swaps::{Run, Swap, Wanted};
 use crate::experiment::swaps::Swaps;
 use crate::names::ExperimentId;
 use crate::server::Boss;
+use crate::swap::capture::about;
 use crate::swap::{Kind, Outcome};
 use crate::web::guard::Visitor;
 use crate::web::trouble::Trouble;
@@ -125,7 +126,7 @@ fn failed(swap: &Swap, runs: &[Run]) -> Problem {
         .link(page, "The experiment"),
         Kind::Capture => Problem::new(
             Level::Sometime,
-            format!("{} was not made of {bad} of {id}{colon}{why}", swap.command),
+            format!("{} was not made of {bad} of {id}{colon}{why}", about(swap)),
             "The node goes on as it was. Mend that, and capture it again.",
         )
         .link(page, "The experiment"),

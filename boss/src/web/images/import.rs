@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use serde::Deserialize;
@@ -18,6 +18,7 @@ use crate::image::{self, Description, Keeper};
 use crate::names::{Gid, ImageId};
 use crate::people::own_group;
 use crate::server::Boss;
+use crate::web::at::Asked;
 use crate::web::fields::Fields;
 use crate::web::guard::Visitor;
 use crate::web::page::{Page, Part, show};
@@ -136,7 +137,7 @@ fn named(wanted: &Wanted) -> error::Result<ImageId> {
 async fn imported(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    Query(wanted): Query<Wanted>,
+    Asked(wanted): Asked<Wanted>,
 ) -> Result<Response, Trouble> {
     visitor.actor.needs_admin()?;
     let image = named(&wanted)?;
@@ -149,7 +150,7 @@ async fn imported(
 async fn over(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    Query(wanted): Query<Wanted>,
+    Asked(wanted): Asked<Wanted>,
 ) -> Result<Response, Trouble> {
     visitor.actor.needs_admin()?;
     Ok(said_when_over(boss.jobs.find(&image::key(&named(&wanted)?))))

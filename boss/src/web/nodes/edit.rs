@@ -10,10 +10,11 @@ use axum::routing::get;
 
 use super::{disk, machines, path, settings};
 use crate::db::nodes::Node;
-use crate::error::{self, ErrorKind};
+use crate::error;
 use crate::http::to_its_end;
 use crate::machines::Change;
 use crate::names::NodeId;
+use crate::power::is_secret;
 use crate::server::Boss;
 use crate::web::at::At;
 use crate::web::fields::Fields;
@@ -75,7 +76,7 @@ async fn form(
         .as_ref()
         .map_or_else(|| "Add a node".to_owned(), |node| format!("Change node {}", node.node_id));
     let all = node.iter().flat_map(|node| node.power_settings.keys());
-    let secrets = all.filter(|key| settings::is_secret(key)).cloned().collect();
+    let secrets = all.filter(|key| is_secret(key)).cloned().collect();
     show(&Form {
         page: Page::of(boss, visitor, Part::Nodes, title).await?,
         error: error.to_owned(),
@@ -111,9 +112,6 @@ async fn add(
     visitor.actor.needs_admin()?;
     let added = async {
         let node_id: NodeId = fields.parse("node_id", "Name")?;
-        if node_id.as_str() == "new" {
-            return Err(ErrorKind::Invalid.because("Name: new is the name of this page"));
-        }
         let (mac, ip) = (fields.parse("mac", "Network card")?, fields.parse("ip", "Address")?);
         let change = Change {
             power_driver: fields.given("driver").map(str::to_owned),

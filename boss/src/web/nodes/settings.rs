@@ -4,18 +4,13 @@
 use std::collections::BTreeMap;
 
 use crate::error::{ErrorKind, Result};
+use crate::power::is_secret;
 use crate::web::fields::Fields;
 
 /// Before the key, the name of the field of a setting that isn't shown.
 const SECRET: &str = "secret-";
 /// And of the checkbox that takes it away.
 const FORGET: &str = "forget-";
-
-/// Whether a setting's value is nobody's to read. A file's name is none, only what is in the file.
-pub(super) fn is_secret(key: &str) -> bool {
-    let words = ["PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN"];
-    words.iter().any(|word| key.contains(word)) && !key.ends_with("_FILE")
-}
 
 /// All settings; without their values, if these aren't to be read.
 pub(super) fn shown(settings: &BTreeMap<String, String>) -> Vec<(String, Option<String>)> {

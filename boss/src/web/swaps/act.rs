@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
@@ -12,6 +12,7 @@ use crate::db::swaps::Swap;
 use crate::experiment::swaps::Swaps;
 use crate::names::NodeId;
 use crate::server::Boss;
+use crate::web::at::At;
 use crate::web::fields::Fields;
 use crate::web::guard::Visitor;
 use crate::web::page::{Page, Part, done, show};
@@ -38,7 +39,7 @@ struct Off {
 pub(super) async fn cancel_form(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    Path(id): Path<String>,
+    At(id): At<String>,
 ) -> Result<Response, Trouble> {
     let swap = find(&boss, &visitor, &id).await?;
     visitor.actor.needs_control(&boss.db, &swap.experiment()).await?;
@@ -68,7 +69,7 @@ fn over() -> Trouble {
 pub(super) async fn cancel(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    Path(id): Path<String>,
+    At(id): At<String>,
     fields: Fields,
 ) -> Result<Response, Trouble> {
     let swap = find(&boss, &visitor, &id).await?;
@@ -105,7 +106,7 @@ async fn machine(
 pub(super) async fn off_form(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    Path((id, node_id)): Path<(String, String)>,
+    At((id, node_id)): At<(String, String)>,
 ) -> Result<Response, Trouble> {
     let (swap, node_id) = machine(&boss, &visitor, &id, &node_id).await?;
     show_off(&boss, &visitor, swap, node_id, "").await
@@ -125,7 +126,7 @@ async fn show_off(
 pub(super) async fn off(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    Path((id, node_id)): Path<(String, String)>,
+    At((id, node_id)): At<(String, String)>,
     fields: Fields,
 ) -> Result<Response, Trouble> {
     let (swap, node_id) = machine(&boss, &visitor, &id, &node_id).await?;

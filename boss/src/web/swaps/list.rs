@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
@@ -12,6 +12,7 @@ use crate::db::swaps::{Swap, Wanted};
 use crate::experiment::swaps::Swaps;
 use crate::names::ExperimentId;
 use crate::server::Boss;
+use crate::web::at::Asked;
 use crate::web::guard::Visitor;
 use crate::web::page::{Page, Part, show};
 use crate::web::trouble::Trouble;
@@ -22,7 +23,7 @@ const MOST: usize = 50;
 const MOST_RUNNING: u32 = 200;
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Asked {
+pub(super) struct Which {
     /// Only of this one, as `<pid>/<eid>`.
     #[serde(default)]
     experiment: String,
@@ -47,7 +48,7 @@ struct List {
 pub(super) async fn list(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    Query(asked): Query<Asked>,
+    Asked(asked): Asked<Which>,
 ) -> Result<Response, Trouble> {
     let page = Page::of(&boss, &visitor, Part::Swaps, "Swaps").await?;
     let experiment = asked.experiment.trim().to_owned();

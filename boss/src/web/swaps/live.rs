@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -16,10 +16,11 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::parts::Parts;
 use super::picture::Picture;
 use super::watch::{Pictures, Place, Watches};
-use super::{Asked, find};
+use super::{Only, find};
 use crate::access::Actor;
 use crate::experiment::swaps::Swaps;
 use crate::server::Boss;
+use crate::web::at::{Asked, At};
 use crate::web::guard::Visitor;
 use crate::web::page::{Page, Part};
 use crate::web::trouble::Trouble;
@@ -49,11 +50,11 @@ struct Viewer {
 pub(super) async fn live(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    Path(id): Path<String>,
-    Query(asked): Query<Asked>,
+    At(id): At<String>,
+    Asked(only): Asked<Only>,
 ) -> Result<Response, Trouble> {
     let swap = find(&boss, &visitor, &id).await?;
-    let node = asked.vname()?;
+    let node = only.of(&boss, &swap).await?;
     let busy = || {
         let message = "Too many pages are open that follow a swap. Close some, and load it again.";
         Trouble::new(StatusCode::SERVICE_UNAVAILABLE, message)

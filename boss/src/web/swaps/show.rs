@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
@@ -11,10 +11,11 @@ use super::parts::Parts;
 use super::picture::{Picture, Watcher};
 use super::watch::Watches;
 use super::words::{self, Badge};
-use super::{Asked, find};
+use super::{Only, find};
 use crate::db::swaps::{Event, Swap};
 use crate::names::Vname;
 use crate::server::Boss;
+use crate::web::at::{Asked, At};
 use crate::web::guard::Visitor;
 use crate::web::page::{Page, Part, show as reply};
 use crate::web::trouble::Trouble;
@@ -54,16 +55,13 @@ fn title(swap: &Swap) -> String {
 pub(super) async fn show(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    Path(id): Path<String>,
-    Query(asked): Query<Asked>,
+    At(id): At<String>,
+    Asked(only): Asked<Only>,
 ) -> Result<Response, Trouble> {
     let swap = find(&boss, &visitor, &id).await?;
-    let node = asked.vname()?;
-    let gone = || Trouble::new(StatusCode::NOT_FOUND, "There is no such node in this swap.");
+    let node = only.of(&boss, &swap).await?;
+    let gone = || Trouble::new(StatusCode::NOT_FOUND, "There is no such swap any more.");
     let picture = picture(&boss, &swap, node.as_ref()).await?.ok_or_else(gone)?;
-    if node.is_some() && picture.nodes.is_empty() {
-        return Err(gone());
-    }
     let mut page = Page::of(&boss, &visitor, Part::Swaps, title(&swap)).await?;
     // It may have ended since.
     let swap = &picture.swap;
@@ -106,7 +104,7 @@ async fn picture(
 pub(super) async fn events(
     State(boss): State<Arc<Boss>>,
     visitor: Visitor,
-    Path(id): Path<String>,
+    At(id): At<String>,
 ) -> Result<Response, Trouble> {
     let swap = find(&boss, &visitor, &id).await?;
     let mut events = boss.db.events(swap.id, 0).await?;

@@ -1,6 +1,8 @@
 //! What is done with an experiment, and what has to be confirmed before.
 
+use boss::access::Trust;
 use boss::db::experiments::ExperimentState;
+use boss::db::images::Image;
 use boss::swapinfo::{Purpose, Scope};
 
 use crate::client::{Web, Who, webs};
@@ -174,5 +176,53 @@ async fn an_administrator_swaps_in_on_chosen_machines() {
         let fields = [("vname", "a"), ("machine", "pc1")];
         let answer = web.post(Who::Admin, &format!("{TRIAL}/swapin"), &fields);
         assert!(leads_to_swap(&answer), "{}", answer.text);
+    }
+}
+
+/// A new version takes the place of the newest one, also for those who ask for that.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_who_may_makes_the_next_version_of_an_image() {
+    for web in webs().await {
+        let (db, path) = (&web.site.db, format!("{TRIAL}/capture"));
+        let (pid, gid) = ("testbed".parse().unwrap(), "sub".parse().unwrap());
+        db.set_membership(&Who::Stranger.login(), &pid, &gid, Trust::LocalRoot).await.unwrap();
+        let set = async |statement: &str| {
+            sqlx::query(statement).execute(db.pool()).await.unwrap();
+        };
+        let form = |place, name| [("vname", "a"), ("place", place), ("name", name), ("load", "2")];
+        set("UPDATE experiments SET gid = 'sub'").await;
+        let answer = web.post(Who::Stranger, &path, &form("testbed/sub", "BASE"));
+        assert_eq!(answer.status, 403, "{}", answer.text);
+        assert!(answer.alert().contains("another group&#39;s"), "{}", answer.alert());
+        set("UPDATE experiments SET gid = 'testbed'").await;
+        set("UPDATE images SET global = 1").await;
+        let answer = web.post(Who::Member, &path, &form("testbed/testbed", "BASE"));
+        assert_eq!(answer.status, 403, "{}", answer.text);
+        assert!(answer.alert().contains("only administrators"), "{}", answer.alert());
+        set("UPDATE images SET global = 0").await;
+        let answer = web.post(Who::Member, &path, &form("testbed/testbed", "BASE"));
+        assert!(leads_to_swap(&answer), "{}", answer.text);
+    }
+}
+
+/// The newest version may have been everybody's when the experiment was made.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_is_another_projects_by_now_is_not_loaded() {
+    for web in webs().await {
+        let (db, id) = (&web.site.db, web.experiment.id());
+        db.release(&"pc1".parse().unwrap(), &id).await.unwrap();
+        let (from, to) = (ExperimentState::Active, ExperimentState::Swapped);
+        assert!(db.move_experiment(&id, from, to).await.unwrap());
+        let base = db.image(&"testbed/BASE".parse().unwrap()).await.unwrap().unwrap();
+        let theirs = Image { pid: "theirs".parse().unwrap(), ..base };
+        db.add_image(&theirs).await.unwrap();
+        sqlx::query("UPDATE experiment_nodes SET image_pid = 'theirs', image_version = NULL")
+            .execute(db.pool())
+            .await
+            .unwrap();
+        let answer = web.post(Who::Member, &format!("{TRIAL}/swapin"), &[]);
+        assert_eq!(answer.status, 404, "{}", answer.text);
+        assert!(answer.alert().contains("that project testbed may use"), "{}", answer.alert());
+        assert!(db.reservations(&id).await.unwrap().is_empty());
     }
 }

@@ -113,3 +113,25 @@ async fn nodes_and_firewall_can_be_changed_while_it_is_swapped_out() {
         assert_eq!(web.post(Who::Reader, EDIT, &form).status, 403);
     }
 }
+
+/// Each row is shown with all images: so many with one each of their own would fill the memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_of_many_rows_is_refused_and_short() {
+    for web in webs().await {
+        swap_out(&web).await;
+        let names: Vec<_> = (0..3000).map(|number| format!("n{number}")).collect();
+        let images: Vec<_> = (0..3000).map(|number| format!("testbed/X{number}")).collect();
+        let rows = names.iter().zip(&images);
+        let form: Vec<_> = rows
+            .flat_map(|(name, image)| [("vname", name.as_str()), ("image", image.as_str())])
+            .collect();
+        let answer = web.post(Who::Member, EDIT, &form);
+        assert_eq!(answer.status, 400, "{}", answer.alert());
+        assert!(answer.alert().contains("1 to 1000 nodes"), "{}", answer.alert());
+        assert!(answer.text.len() < 3 << 20, "{}", answer.text.len());
+        // An image that can't be chosen stays where it was.
+        let form = [("do", "row"), ("vname", "a"), ("image", "testbed/GONE")];
+        let page = web.post(Who::Member, EDIT, &form).text;
+        assert!(page.contains("<option value=\"testbed/GONE\" selected>"), "{page}");
+    }
+}
