@@ -200,8 +200,12 @@ fn a_disk_is_saved_and_comes_back_on_another_machine() {
     wait_for_end(&browser, "swapout-of-master");
 
     // An experiment gets the machine, loaded with the image.
+    let variable = "swap/swapout_command";
+    browser.go("/sitevars");
     let command = "/usr/local/bin/create-swapimage";
-    stand.testbed.boss(&["sitevar", "set", "swap/swapout_command", command]).unwrap();
+    browser.fill_in(&browser.find_in(variable, Kind::Field, "Value"), command);
+    browser.click_on(&browser.find_in(variable, Kind::Button, "Set"));
+    browser.wait("what was done", || browser.has_role("status"));
     make(&browser, "trial", VNAME, Some("BASE"));
     swap_in(&browser, "trial", VNAME, "pc1");
     wait_for_end(&browser, "swapin");

@@ -12,6 +12,7 @@ mod nomouse;
 mod pages;
 mod selftest;
 mod settings;
+mod setup;
 mod signin;
 mod swaps;
 mod wire;
