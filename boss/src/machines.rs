@@ -218,7 +218,7 @@ fn check_disk(disk: &Disk) -> Result<()> {
 fn check(node: &Node) -> Result<()> {
     let settings: BTreeMap<String, String> = node.power_settings.clone();
     if node.power_driver.is_empty() {
-        let why = "there are settings of a power driver, but no driver is named; name one, or take them out";
+        let why = "there are settings of a power driver, but no driver is named (--power-driver)";
         return if settings.is_empty() { Ok(()) } else { Err(ErrorKind::Invalid.because(why)) };
     }
     Machine::new(node.node_id.clone(), &node.power_driver, settings)

@@ -53,6 +53,8 @@ pub(super) async fn guard(State(boss): State<Arc<Boss>>, request: Request, next:
             return Redirect::to(&signin::then(request.uri())).into_response();
         }
         Ok(None) => {
+            // Who isn't heard out may not hear the answer: the connection would be reset.
+            drop(to_bytes(request.into_body(), LARGEST).await);
             let message = "Your session is over, and nothing was done. Sign in, and do it again.";
             return Trouble::new(StatusCode::UNAUTHORIZED, message).into_response();
         }
@@ -91,11 +93,11 @@ async fn checked(request: Request, visitor: &Visitor) -> Result<Request, Trouble
     if !is_form {
         return Ok(Request::from_parts(parts, Body::empty()));
     }
-    is_ours(&parts.headers)?;
     let bytes = to_bytes(body, LARGEST).await.map_err(|_| {
         let message = format!("The form is larger than {LARGEST} bytes, or was broken off.");
         Trouble::new(StatusCode::PAYLOAD_TOO_LARGE, message)
     })?;
+    is_ours(&parts.headers)?;
     let fields = Fields::read(&parts.headers, &bytes)?;
     if fields.text(CSRF) != visitor.csrf {
         return Err(foreign());
