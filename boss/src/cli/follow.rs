@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::Context;
+use crate::db::swaps::Event;
 use crate::db::swaps::{Progress, Run};
-use crate::db::{now, swaps::Event};
 use crate::error::{ErrorKind, Result};
 use crate::swap::RunState;
 use crate::swap::pace::{HowFar, Paces, clock};
@@ -17,8 +17,6 @@ use crate::view::{self, time};
 
 /// How often it is looked.
 const PERIOD: Duration = Duration::from_millis(500);
-/// A boss takes a swap within a second or two; after so many seconds somebody should start one.
-const UNSUPERVISED: i64 = 5;
 /// Longer lines would be broken, and then the next picture be drawn at the wrong place.
 const WIDTH: usize = 79;
 /// As shells say it of a program that SIGINT has ended.
@@ -71,8 +69,7 @@ pub(super) async fn follow(context: &Context, id: i64) -> Result<ExitCode> {
             let done = swap.outcome.as_deref() == Some("done");
             return Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
-        let waits = now().saturating_sub(swap.requested_at) > UNSUPERVISED;
-        if waits && !told && !context.db.is_supervised(id).await? {
+        if !told && context.db.is_forsaken(&swap).await? {
             told = true;
             eprintln!("boss: no server looks after swap {id}: it begins when boss serve runs");
         }

@@ -50,7 +50,7 @@ pub(super) fn router() -> Router<Arc<Boss>> {
 }
 
 /// Whether an experiment has machines.
-fn state(state: ExperimentState) -> Badge {
+pub(super) fn state(state: ExperimentState) -> Badge {
     let mark = match state {
         ExperimentState::Swapped => "",
         ExperimentState::Active => "good",

@@ -19,7 +19,6 @@ use super::guard::Visitor;
 use super::page::{Page, Part, show};
 use super::trouble::Trouble;
 use crate::db::experiments::Experiment;
-use crate::db::now;
 use crate::db::swaps::{Swap, Wanted};
 use crate::experiment::manage::Experiments;
 use crate::experiment::overview::{is_stuck, mend_stuck};
@@ -33,8 +32,6 @@ const MOST_RUNNING: u32 = 100;
 const MOST_PROBLEMS: usize = 50;
 /// More experiments of one's own aren't shown.
 const MOST_OWN: usize = 12;
-/// After so many seconds somebody should look after a swap.
-const UNSUPERVISED: i64 = 5;
 /// How often a browser without JavaScript loads the page, in seconds, while something goes on.
 const REFRESH: u32 = 15;
 
@@ -144,8 +141,7 @@ async fn waiting(
         problems.push(problem);
     }
     for swap in running {
-        let waits = now().saturating_sub(swap.requested_at) > UNSUPERVISED;
-        if waits && !boss.db.is_supervised(swap.id).await? {
+        if boss.db.is_forsaken(swap).await? {
             let what = format!(
                 "No boss looks after the {} of {}: nothing goes on.",
                 swap.kind,

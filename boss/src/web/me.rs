@@ -12,6 +12,7 @@ use axum::routing::{get, post};
 use super::fields::Fields;
 use super::guard::Visitor;
 use super::page::{Page, Part, done, show};
+use super::people::people;
 use super::trouble::Trouble;
 use super::zone::{Time, Zone};
 use crate::db::members::Membership;
@@ -19,7 +20,6 @@ use crate::db::now;
 use crate::db::people::User;
 use crate::error::ErrorKind;
 use crate::http::to_its_end;
-use crate::people::People;
 use crate::server::Boss;
 
 #[derive(Template)]
@@ -207,8 +207,4 @@ async fn end_sessions(
 ) -> Result<Response, Trouble> {
     people(&boss, &visitor).end_sessions(&visitor.actor.user.login).await?;
     Ok(Redirect::to("/signin").into_response())
-}
-
-fn people<'a>(boss: &'a Boss, visitor: &'a Visitor) -> People<'a> {
-    People { db: &boss.db, layout: &boss.layout, actor: &visitor.actor }
 }

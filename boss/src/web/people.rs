@@ -57,7 +57,7 @@ pub(super) fn router() -> Router<Arc<Boss>> {
 }
 
 /// What they know of people, and may change.
-fn people<'a>(boss: &'a Boss, visitor: &'a Visitor) -> People<'a> {
+pub(super) fn people<'a>(boss: &'a Boss, visitor: &'a Visitor) -> People<'a> {
     People { db: &boss.db, layout: &boss.layout, actor: &visitor.actor }
 }
 

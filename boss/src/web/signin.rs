@@ -136,6 +136,12 @@ async fn sign_in(
         *response.status_mut() = StatusCode::FORBIDDEN;
         return Ok(response);
     };
+    // Who signs in again has no use for the session before.
+    if let Some(before) = key_in(&CookieJar::from_headers(&headers), way.tls)
+        && let Some(session) = boss.db.session(before).await?
+    {
+        boss.db.end_session(&session).await?;
+    }
     let key = Key::generate()?;
     boss.db.add_session(&key, &login).await?;
     tracing::info!(address = %way.address, %login, "signed in");

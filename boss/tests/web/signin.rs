@@ -50,6 +50,22 @@ async fn who_has_the_password_gets_in_and_out_again() {
     }
 }
 
+/// Else the session before would be forgotten, and still count.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_signs_in_again_has_one_session() {
+    for web in with_password().await {
+        let key = |answer: &crate::client::Answer| {
+            answer.header("set-cookie").split(';').next().unwrap().to_owned()
+        };
+        let first = key(&sign_in(&web, "member", PASSWORD, "/"));
+        assert_eq!(web.send("GET", "/", &[("cookie", &first)], "").status, 200);
+        let body = form([("login", "member"), ("password", PASSWORD)]);
+        let second = key(&web.send("POST", "/signin", &[("cookie", &first)], &body));
+        assert_eq!(web.send("GET", "/", &[("cookie", &second)], "").status, 200);
+        assert_eq!(web.send("GET", "/", &[("cookie", &first)], "").status, 303);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn all_others_get_the_same_answer() {
     for web in with_password().await {

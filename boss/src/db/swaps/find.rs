@@ -4,6 +4,9 @@ use super::{Event, RUN, Run, Swap};
 use crate::db::{Database, now};
 use crate::names::{ExperimentId, Login, NodeId};
 
+/// A boss that runs takes a new swap within so many seconds.
+const TAKEN_AFTER: i64 = 5;
+
 /// Which swaps are looked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
@@ -81,12 +84,15 @@ impl Database {
         sqlx::query_as(query).bind(run_id).fetch_optional(self.pool()).await
     }
 
-    /// Whether a boss looks after a swap that is going on.
-    pub async fn is_supervised(&self, id: i64) -> sqlx::Result<bool> {
+    /// Whether a swap goes on that no boss looks after.
+    pub async fn is_forsaken(&self, swap: &Swap) -> sqlx::Result<bool> {
+        if swap.ended || now().saturating_sub(swap.requested_at) <= TAKEN_AFTER {
+            return Ok(false);
+        }
         let query = "SELECT COUNT(*) FROM swaps WHERE id = $1 AND lease_until >= $2";
-        let query = sqlx::query_scalar(query).bind(id).bind(now());
+        let query = sqlx::query_scalar(query).bind(swap.id).bind(now());
         let count: i64 = query.fetch_one(self.pool()).await?;
-        Ok(count > 0)
+        Ok(count == 0)
     }
 
     /// The runs of a swap.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::problem::{Level, Problem};
+use super::problem::{Level, Problem, names};
 use crate::db::images::Image;
 use crate::db::nodes::Node;
 use crate::doctor::fault_of_program;
@@ -10,9 +10,6 @@ use crate::names::NodeId;
 use crate::power::Machine;
 use crate::server::Boss;
 use crate::web::trouble::Trouble;
-
-/// More machines aren't named.
-const MOST_NAMES: usize = 8;
 
 pub(super) async fn problems(boss: &Boss) -> Result<Vec<Problem>, Trouble> {
     // What several have is said once.
@@ -27,12 +24,15 @@ pub(super) async fn problems(boss: &Boss) -> Result<Vec<Problem>, Trouble> {
     }
     let mut problems = Vec::new();
     for (why, nodes) in faulty {
-        let what = format!("Boss can't turn {} on and off: {why}", names(&nodes));
+        let what = format!(
+            "Boss can't turn {} on and off: {why}",
+            names(nodes.iter().map(NodeId::as_str))
+        );
         let todo = "No experiment can be swapped in or out with that before it is mended.";
         problems.push(link(Problem::new(Level::Soon, what, todo), &nodes));
     }
     for (why, nodes) in out {
-        let what = format!("Out of service: {}: {why}", names(&nodes));
+        let what = format!("Out of service: {}: {why}", names(nodes.iter().map(NodeId::as_str)));
         let todo = "Nobody gets that. When it is mended, put it back.";
         problems.push(link(Problem::new(Level::Sometime, what, todo), &nodes));
     }
@@ -41,14 +41,6 @@ pub(super) async fn problems(boss: &Boss) -> Result<Vec<Problem>, Trouble> {
         problems.extend(image_problem(boss, image, &images).await?);
     }
     Ok(problems)
-}
-
-fn names(nodes: &[NodeId]) -> String {
-    let first = nodes.iter().take(MOST_NAMES).map(NodeId::as_str).collect::<Vec<_>>().join(", ");
-    match nodes.len().saturating_sub(MOST_NAMES) {
-        0 => first,
-        more => format!("{first} and {more} more"),
-    }
 }
 
 fn link(problem: Problem, nodes: &[NodeId]) -> Problem {

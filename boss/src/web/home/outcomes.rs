@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::problem::{Level, Problem};
+use super::problem::{Level, Problem, names};
 use crate::db::experiments::Experiment;
 use crate::db::now;
 use crate::db::swaps::{Run, Swap, Wanted};
@@ -18,8 +18,6 @@ use crate::web::trouble::Trouble;
 const DAYS: i64 = 14;
 /// More swaps aren't looked at.
 const MOST: u32 = 500;
-/// More nodes aren't named.
-const MOST_NAMES: usize = 8;
 
 pub(super) async fn problems(
     boss: &Boss,
@@ -77,21 +75,11 @@ fn last_of_each(ended: Vec<Swap>, busy: &HashSet<ExperimentId>) -> Vec<Swap> {
     last
 }
 
-fn names<'a>(runs: impl Iterator<Item = &'a Run>) -> String {
-    let all: Vec<&str> = runs.map(|run| run.vname.as_str()).collect();
-    match all.get(..MOST_NAMES) {
-        Some(first) if all.len() > MOST_NAMES => {
-            format!("{} and {} more", first.join(", "), all.len() - MOST_NAMES)
-        }
-        _ => all.join(", "),
-    }
-}
-
 /// What has failed, and what is to be done then.
 fn failed(swap: &Swap, runs: &[Run]) -> Problem {
     let is_bad =
         |run: &&Run| matches!(run.decision.outcome, Some(Outcome::Failed | Outcome::TimedOut));
-    let bad = names(runs.iter().filter(is_bad));
+    let bad = names(runs.iter().filter(is_bad).map(|run| run.vname.as_str()));
     let why = runs.iter().find(is_bad).map_or("", |run| run.decision.reason.as_str());
     let (id, colon) = (swap.experiment(), if why.is_empty() { "" } else { ": " });
     let page = format!("/experiments/{id}");
@@ -152,7 +140,7 @@ async fn unsaved(
         .filter(|run| run.decision.outcome == Some(Outcome::Skipped) && is_node(run))
         .collect();
     let Some(first) = left_out.first() else { return Ok(None) };
-    let bad = names(left_out.iter().copied());
+    let bad = names(left_out.iter().map(|run| run.vname.as_str()));
     let what = format!("{id} wants its disks saved, but {bad} was not: {}", first.decision.reason);
     let todo = "The machines were given back. The next swapin begins with what was saved before, or \
                 with the image. Before the next swapout, see to it on the experiment's page that \

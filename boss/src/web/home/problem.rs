@@ -1,5 +1,18 @@
 //! Something that needs somebody.
 
+/// How many names are said one by one.
+const MOST_NAMES: usize = 8;
+
+/// Names, not too many of them.
+pub(super) fn names<'a>(all: impl Iterator<Item = &'a str>) -> String {
+    let all: Vec<&str> = all.collect();
+    let first = all.iter().take(MOST_NAMES).copied().collect::<Vec<_>>().join(", ");
+    match all.len().saturating_sub(MOST_NAMES) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
 /// How soon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {

@@ -21,8 +21,6 @@ const MOST_LOGS: usize = 8;
 const READ_LOGS: Duration = Duration::from_secs(3);
 /// How long a page waits for a file server to show logs. It comes without them then.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// After so many seconds somebody should look after a swap.
-const UNSUPERVISED: i64 = 5;
 
 /// A swap as it is at a moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,8 +88,7 @@ impl Watcher {
         let now = Instant::now();
         self.paces.note(&runs, now);
         self.read_logs(boss, &swap, &runs).await;
-        let waits = crate::db::now().saturating_sub(swap.requested_at) > UNSUPERVISED;
-        let forsaken = !swap.ended && waits && !boss.db.is_supervised(id).await?;
+        let forsaken = boss.db.is_forsaken(&swap).await?;
         let ids: Vec<i64> = runs.iter().map(|run| run.id).collect();
         let nodes = runs.into_iter().map(|run| {
             let warning = self.warnings.get(&run.id).filter(|warning| run.waits_for_off(warning));
