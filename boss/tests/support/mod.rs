@@ -44,6 +44,7 @@ async fn databases() -> Vec<(tempfile::TempDir, String)> {
     let mut all = vec![(scratch, file)];
     if let Ok(server) = std::env::var(POSTGRES) {
         let name = format!("test_{}", boss::files::token());
+        sqlx::any::install_default_drivers();
         let admin = sqlx::AnyPool::connect(&server).await.unwrap();
         sqlx::query(&format!("CREATE DATABASE {name}")).execute(&admin).await.unwrap();
         admin.close().await;
