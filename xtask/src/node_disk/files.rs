@@ -11,6 +11,8 @@ const SOURCES: [&str; 4] = ["/usr/bin", "/usr/lib", "/usr/share", "/etc"];
 
 /// A file larger than this is left out: one of them would leave no room for variety.
 const LARGEST: u64 = 32 << 20;
+/// For the same reason, of what is wanted in all a file is at most this part.
+const PART: u64 = 32;
 
 /// Copies files and symbolic links of this machine below `target` until they are `bytes` together.
 ///
@@ -28,20 +30,21 @@ pub fn collect_files(target: &Path, bytes: u64) -> anyhow::Result<()> {
 /// If a file can't be copied.
 pub fn copy_files(target: &Path, bytes: u64) -> anyhow::Result<u64> {
     let share = bytes / SOURCES.len() as u64 + 1;
+    let largest = LARGEST.min(bytes / PART);
     let mut left = bytes;
     // First a share from each source, so that all kinds are there, then from wherever there are more.
     for limit in [share, bytes] {
         for source in SOURCES {
             let wanted = left.min(limit);
-            left -= copy_tree(Path::new(source), target, wanted)?.min(left);
+            left -= copy_tree(Path::new(source), target, wanted, largest)?.min(left);
         }
     }
     Ok(left)
 }
 
 /// Copies at least `wanted` bytes of what lies below `source`, if there are so many, and returns
-/// how many. What is there already is passed over.
-fn copy_tree(source: &Path, target: &Path, wanted: u64) -> anyhow::Result<u64> {
+/// how many. What is there already is passed over, as are files of more than `largest` bytes.
+fn copy_tree(source: &Path, target: &Path, wanted: u64, largest: u64) -> anyhow::Result<u64> {
     let mut copied = 0;
     let mut pending = vec![source.to_owned()];
     while let Some(path) = pending.pop() {
@@ -57,7 +60,7 @@ fn copy_tree(source: &Path, target: &Path, wanted: u64) -> anyhow::Result<u64> {
         } else if metadata.is_symlink() {
             fs::create_dir_all(place.parent().context("no parent")?)?;
             symlink(fs::read_link(&path)?, &place)?;
-        } else if metadata.is_file() && metadata.len() <= LARGEST {
+        } else if metadata.is_file() && metadata.len() <= largest {
             // Files that this user may not read are passed over.
             if fs::copy(&path, &place).is_ok() {
                 copied += metadata.len();
