@@ -2,7 +2,7 @@
 //!
 //! Made by the server of `templates/`, they work without JavaScript; `static/boss.js` only brings
 //! what changes while one looks. Who isn't signed in gets nothing but the page for that:
-//! [`guard`] stands before all other routes, and takes forms only from the pages themselves. What
+//! `guard` stands before all other routes, and takes forms only from the pages themselves. What
 //! somebody may is asked in [`access`](crate::access), as everywhere, whatever a page has shown.
 
 mod assets;
