@@ -223,11 +223,6 @@ impl Config {
     pub fn file_server(&self) -> String {
         self.nfs.server.clone().unwrap_or_else(|| self.address.to_string())
     }
-
-    /// Where nodes reach boss by HTTP.
-    pub fn http_url(&self) -> String {
-        format!("http://{}:{}", self.address, self.listen.http.port())
-    }
 }
 
 #[cfg(test)]
@@ -239,7 +234,7 @@ mod tests {
         let config: Config = toml::from_str("address = '10.0.0.1'").unwrap();
         assert_eq!(config.directories.proj, Path::new("/proj"));
         assert_eq!(config.file_server(), "10.0.0.1");
-        assert_eq!(config.http_url(), "http://10.0.0.1:8080");
+        assert_eq!(config.listen.http.port(), 8080);
         assert!(toml::from_str::<Config>("").is_err());
         let error =
             toml::from_str::<Config>("address = '10.0.0.1'\n[limits]\nbot = 3").unwrap_err();
