@@ -8,7 +8,7 @@ use core::fmt;
 use crate::device::{ReadAt, Window};
 use crate::error::{CorruptKind, ErrorKind, Place, Result};
 use crate::extent::ExtentSet;
-use crate::filesystem::{Examined, FilesystemKind, RawReason, SkipReason, Verdict, examine};
+use crate::filesystem::{Examined, Part, RawReason, SkipReason, Verdict, examine};
 use crate::partition::{self, Doubt, MbrType, Partition, PartitionKind};
 use crate::sector::{Bytes, Sector, SectorCount, SectorRange};
 
@@ -48,6 +48,8 @@ pub struct Report {
     pub in_use: SectorCount,
     /// For people: what of the file system could not be trusted.
     pub notes: Vec<String>,
+    /// The parts of a partition that holds several.
+    pub parts: Vec<Part>,
 }
 
 /// Finds out which sectors of a disk, or of one of its partitions, have to be saved.
@@ -171,7 +173,7 @@ impl<'a> Scan<'a> {
 
     /// Takes over what was found out about the sectors of `range`.
     fn add(&mut self, number: u32, range: SectorRange, examined: Examined) {
-        let Examined { mut in_use, verdict, size, notes } = examined;
+        let Examined { mut in_use, verdict, size, notes, parts } = examined;
         let whole = SectorRange::first(range.len());
         if self.options.without_slack && matches!(verdict, Verdict::Aware(_)) {
             let (file_system, _) = whole.split_at(Sector::ZERO.saturating_add(size));
@@ -179,7 +181,7 @@ impl<'a> Scan<'a> {
         }
         self.free.extend(&in_use.complement(whole).absolute_from(range.start()));
         let in_use = in_use.sector_count();
-        self.reports.push(Report { number, range, verdict, in_use, notes });
+        self.reports.push(Report { number, range, verdict, in_use, notes, parts });
     }
 
     /// The part of what is selected that the image is about.
@@ -210,12 +212,7 @@ impl<'a> Scan<'a> {
 
 /// Whether a file system was found that nobody would give this type.
 fn contradicts(expected: MbrType, verdict: &Verdict) -> bool {
-    let Verdict::Aware(found) = verdict else { return false };
-    expected
-        != match found {
-            FilesystemKind::Swap => MbrType::LINUX_SWAP,
-            FilesystemKind::Ext2 | FilesystemKind::Ext3 | FilesystemKind::Ext4 => MbrType::LINUX,
-        }
+    matches!(verdict, Verdict::Aware(found) if !found.suits(expected))
 }
 
 impl DiskMap {

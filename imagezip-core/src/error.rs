@@ -136,16 +136,22 @@ faults! {
         SignatureBlock,
         /// signature is not this image's
         SignatureForeign,
+        /// free-space information of a file system is damaged or contradicts itself
+        AllocationMap,
+        /// metadata of a file system are damaged
+        Metadata,
+        /// wrong checksum of metadata
+        MetadataChecksum,
         /// not an ext2, ext3 or ext4 file system
         ExtMagic,
         /// wrong checksum of the superblock
-        ExtSuperblockChecksum,
+        SuperblockChecksum,
         /// superblock contradicts itself
-        ExtSuperblockContradiction,
+        Superblock,
         /// file system ends beyond its partition
-        ExtSize,
+        FileSystemSize,
         /// inode, or its list of blocks, is damaged
-        ExtInode,
+        Inode,
         /// directory is damaged
         Directory,
         /// symbolic link is damaged
@@ -198,6 +204,12 @@ faults! {
         BootRoot,
         /// file system feature
         Feature,
+        /// file system on several devices
+        Devices,
+        /// RAID level or profile
+        RaidLevel,
+        /// file system that was not unmounted cleanly, and whose log is not understood
+        Unclean,
         /// encrypted file or directory
         EncryptedFile,
         /// journal device without its file system
@@ -227,7 +239,9 @@ faults! {
         /// memory
         Memory,
         /// number of block groups
-        ExtGroups,
+        Groups,
+        /// file system's metadata
+        Metadata,
         /// journal
         Journal,
         /// file in more pieces than this program follows

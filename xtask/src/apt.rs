@@ -44,6 +44,23 @@ pub const DISK_TOOLS: &[Package] = &[
     package("qemu-utils", "qemu-img"),
 ];
 
+/// What makes, uses, checks and describes the file systems that testbed nodes carry.
+pub const FILE_SYSTEMS: &[Package] = &[
+    package("e2fsprogs", "dumpe2fs"),
+    package("dosfstools", "fsck.fat"),
+    package("mtools", "mcopy"),
+    package("exfatprogs", "mkfs.exfat"),
+    package("ntfs-3g", "ntfscluster"),
+    package("xfsprogs", "xfs_db"),
+    package("btrfs-progs", "btrfs"),
+    package("f2fs-tools", "dump.f2fs"),
+    package("makefs", "makefs"),
+    package("lvm2", "lvm"),
+    package("cryptsetup-bin", "cryptsetup"),
+    package("mdadm", "mdadm"),
+    package("partclone", "partclone.xfs"),
+];
+
 /// What a node's disk needs to boot by itself.
 pub const BOOT_LOADER: &[Package] = &[
     package("syslinux", "syslinux"),

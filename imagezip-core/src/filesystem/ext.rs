@@ -103,7 +103,7 @@ fn by_bitmaps(
     let in_use = free.complement(device.sectors());
     let Geometry { block_size, end_block, .. } = superblock.geometry;
     let size = block_size.sectors(&(0..end_block)).unwrap_or_else(|| device.sectors()).len();
-    Ok(Allocation { in_use, kind, size, notes: doubts.notes() })
+    Ok(Allocation { notes: doubts.notes(), ..Allocation::new(in_use, kind, size) })
 }
 
 fn kind(superblock: &Superblock) -> FilesystemKind {
@@ -131,7 +131,7 @@ fn distrust(superblock: &Superblock) -> Option<&'static str> {
 fn all(device: &dyn ReadAt, kind: FilesystemKind, reason: &str) -> Allocation {
     let note = format!("all of it counts as in use: {reason}");
     let all = device.sectors();
-    Allocation { in_use: ExtentSet::from(all), kind, size: all.len(), notes: vec![note] }
+    Allocation { notes: vec![note], ..Allocation::new(ExtentSet::from(all), kind, all.len()) }
 }
 
 #[cfg(test)]

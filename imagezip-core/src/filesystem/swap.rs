@@ -4,8 +4,6 @@
 //! space is found again. A hibernated system is the exception: then the mark at the end of the
 //! first page is another one, and all of the space counts as in use.
 
-use alloc::vec::Vec;
-
 use super::{Allocation, FilesystemKind};
 use crate::device::ReadAt;
 use crate::error::{CorruptKind, ErrorKind, Place, Result};
@@ -89,10 +87,5 @@ pub(super) fn allocation(device: &dyn ReadAt, header: Header) -> Result<Allocati
         sectors = size.whole_sectors();
     }
     let kept = SectorRange::first(KEPT.min(device.sectors().len()));
-    Ok(Allocation {
-        in_use: ExtentSet::from(kept),
-        kind: FilesystemKind::Swap,
-        size: sectors,
-        notes: Vec::new(),
-    })
+    Ok(Allocation::new(ExtentSet::from(kept), FilesystemKind::Swap, sectors))
 }

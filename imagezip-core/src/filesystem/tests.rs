@@ -1,7 +1,7 @@
 use super::*;
 use crate::error::{CorruptKind, Place};
 use crate::od::parse;
-use crate::partition::{Guid, MbrType, PartitionKind};
+use crate::partition::{Doubt, Guid, MbrType, PartitionKind};
 use crate::sector::{Bytes, SectorCount, SectorRange};
 use proptest::prelude::*;
 use std::string::ToString;
@@ -105,7 +105,7 @@ fn other_owners_make_swap_raw() {
         ("Btrfs", 65600, b"_BHRfS_M"),
         ("FAT", 82, b"FAT32   "),
     ] {
-        let expected = Verdict::Raw(RawReason::Ambiguous(owner));
+        let expected = Verdict::Raw(RawReason::Ambiguous("swap", owner));
         assert_eq!(verdict(&with(&swap, at, bytes)), expected, "at {at}");
     }
 }
@@ -114,10 +114,10 @@ fn other_owners_make_swap_raw() {
 fn an_ext_superblock_beside_another_signature_is_raw() {
     let magic = [0x53, 0xef];
     let swap = with(&parse(SWAP_4K), 1024 + 0x38, &magic);
-    assert_eq!(verdict(&swap), Verdict::Raw(RawReason::Ambiguous("swap")));
+    assert_eq!(verdict(&swap), Verdict::Raw(RawReason::Ambiguous("ext", "swap")));
     let raid = with(&vec![0; 1 << 20], 1024 + 0x38, &magic);
     let raid = with(&raid, 4096, &0xa92b_4efc_u32.to_le_bytes());
-    assert_eq!(verdict(&raid), Verdict::Raw(RawReason::Ambiguous("Linux RAID")));
+    assert_eq!(verdict(&raid), Verdict::Raw(RawReason::Ambiguous("ext", "Linux RAID")));
 }
 
 #[test]
@@ -161,8 +161,8 @@ fn swap_of_freebsd_is_left_out_unless_it_holds_something_else() {
     let examined = examine(&garbage, Some(&partition)).unwrap();
     assert_eq!(examined.verdict, Verdict::Skipped(SkipReason::FreebsdSwap));
     assert!(examined.in_use.is_empty());
-    let examined = examine(&with(&garbage, 0, b"XFSB"), Some(&partition)).unwrap();
-    assert_eq!(examined.verdict, Verdict::Raw(RawReason::Unknown));
+    let examined = examine(&with(&garbage, 0, b"hsqs"), Some(&partition)).unwrap();
+    assert_eq!(examined.verdict, Verdict::Raw(RawReason::Holds("squashfs")));
     assert_eq!(examined.in_use, first(2048));
 }
 

@@ -34,8 +34,8 @@ const fn signature(owner: &'static str, at: u64, bytes: &'static [u8]) -> Signat
     Signature { owner, at, bytes }
 }
 
-/// Layers between a partition and its file systems.
-const LAYERS: [Signature; 7] = [
+/// File systems, and layers below them, whose free sectors are not told.
+const FOREIGN: [Signature; 23] = [
     signature("LUKS", 0, b"LUKS\xba\xbe"),
     signature("LVM", 0, b"LABELONE"),
     signature("LVM", 512, b"LABELONE"),
@@ -47,10 +47,6 @@ const LAYERS: [Signature; 7] = [
         4120,
         b"\xc6\x85\x73\xf6\x66\xce\x90\xa9\xd9\x6a\x60\xcf\x80\x3d\xf7\xef",
     ),
-];
-
-/// File systems whose free sectors are not told.
-const FILESYSTEMS: [Signature; 16] = [
     signature("XFS", 0, b"XFSB"),
     signature("Btrfs", 0x1_0040, b"_BHRfS_M"),
     signature("F2FS", 1024, b"\x10\x20\xf5\xf2"),
@@ -106,26 +102,22 @@ impl Traces {
         usize::try_from(at).ok().and_then(|at| self.head.get(at..)).unwrap_or_default()
     }
 
-    /// The layer that left its signature, if any.
-    pub(super) fn layer(&self) -> Option<&'static str> {
+    /// Whoever else left a signature, each once.
+    pub(super) fn foreign(&self) -> Vec<&'static str> {
+        let mut owners = Vec::new();
         if self.ends.iter().any(|bytes| is_either_endian(bytes, &RAID_MAGIC)) {
-            return Some("Linux RAID");
+            owners.push("Linux RAID");
         }
         let mut uberblocks = self.from(ZFS_UBERBLOCKS).chunks(ZFS_STEP);
         if uberblocks.any(|bytes| is_either_endian(bytes, &ZFS_MAGIC)) {
-            return Some("ZFS");
+            owners.push("ZFS");
         }
-        self.owner(&LAYERS)
-    }
-
-    /// The file system that left its signature, if it is one whose free sectors are not told.
-    pub(super) fn filesystem(&self) -> Option<&'static str> {
-        self.owner(&FILESYSTEMS)
-    }
-
-    fn owner(&self, known: &[Signature]) -> Option<&'static str> {
-        let found = known.iter().find(|known| self.from(known.at).starts_with(known.bytes));
-        found.map(|known| known.owner)
+        for Signature { owner, at, bytes } in FOREIGN {
+            if self.from(at).starts_with(bytes) && !owners.contains(&owner) {
+                owners.push(owner);
+            }
+        }
+        owners
     }
 }
 

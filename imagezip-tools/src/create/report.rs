@@ -200,7 +200,7 @@ fn saved_whole(report: &Report) -> Option<String> {
     match &report.verdict {
         Verdict::Raw(
             reason @ (RawReason::Damaged(_)
-            | RawReason::Ambiguous(_)
+            | RawReason::Ambiguous(..)
             | RawReason::Hibernated
             | RawReason::Limits(_)),
         ) => Some(format!("saved whole: {reason}")),

@@ -88,6 +88,11 @@ const QUICK: &[Step] = &[
         &["test", "--workspace", "--locked", "--test", "ext_oracle"],
     ),
     step(
+        "file systems against the programs that make, check and use them",
+        15,
+        &["test", "--workspace", "--locked", "--test", "filesystems"],
+    ),
+    step(
         "changed partition tables against sfdisk and sgdisk",
         4,
         &["test", "--workspace", "--locked", "--test", "partition_oracle"],
@@ -233,6 +238,7 @@ impl Test {
         let mut steps: Vec<&Step> = QUICK.iter().collect();
         for packages in [
             apt::DISK_TOOLS,
+            apt::FILE_SYSTEMS,
             apt::SIGNING,
             apt::DOCUMENT_TOOLS,
             apt::BINARY_TOOLS,

@@ -122,7 +122,7 @@ impl<'a> Files<'a> {
     /// `Corrupt` if there is no such inode, or it is damaged; `Read` if the device fails.
     pub fn inode(&self, number: u32) -> Result<Inode> {
         let device = self.device();
-        let fault = CorruptKind::ExtInode;
+        let fault = CorruptKind::Inode;
         let (bytes, seed) = read_inode(device, &self.superblock, number, fault)?;
         Inode::new(number, bytes, seed).ok_or_else(|| ErrorKind::Corrupt(fault).into())
     }
@@ -132,7 +132,7 @@ impl<'a> Files<'a> {
     /// # Errors
     /// As [`Files::inode`].
     pub fn locate(&self, number: u32) -> Result<(Bytes, u64)> {
-        let fault = CorruptKind::ExtInode;
+        let fault = CorruptKind::Inode;
         let position = locate_inode(self.device(), &self.superblock, number, fault)?;
         Ok((position, self.superblock.geometry.inode_size.into()))
     }
@@ -157,7 +157,7 @@ impl<'a> Files<'a> {
             device: self.device(),
             superblock: &self.superblock,
             seed: Some(inode.seed()),
-            fault: CorruptKind::ExtInode,
+            fault: CorruptKind::Inode,
         };
         let mut map = SparseMap::new(self.superblock.geometry.block_size(), inode.size());
         if inode.has_extents() {
@@ -221,7 +221,7 @@ impl<'a> Files<'a> {
             device: self.device(),
             superblock: &self.superblock,
             seed: None,
-            fault: CorruptKind::ExtInode,
+            fault: CorruptKind::Inode,
         };
         let mut block = source.read(number)?;
         block.drain(..HEAD.min(block.len()));

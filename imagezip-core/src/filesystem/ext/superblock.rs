@@ -125,16 +125,15 @@ impl Superblock {
                 return Err(ErrorKind::Incompatible(IncompatibleKind::Feature).at(place));
             }
             if Crc32c::START.add(summed).get() != view.checksum() {
-                return Err(corrupt(CorruptKind::ExtSuperblockChecksum));
+                return Err(corrupt(CorruptKind::SuperblockChecksum));
             }
         }
-        let geometry =
-            geometry(&view).ok_or_else(|| corrupt(CorruptKind::ExtSuperblockContradiction))?;
+        let geometry = geometry(&view).ok_or_else(|| corrupt(CorruptKind::Superblock))?;
         if geometry.end_block() > geometry.block_size().blocks_in(device) {
-            return Err(corrupt(CorruptKind::ExtSize));
+            return Err(corrupt(CorruptKind::FileSystemSize));
         }
         if geometry.groups() > MAX_GROUPS {
-            return Err(ErrorKind::TooLarge(Limit::ExtGroups).at(place));
+            return Err(ErrorKind::TooLarge(Limit::Groups).at(place));
         }
         let uuid = view.uuid();
         let seed = if features.incompat.has(Incompat::CSUM_SEED) {

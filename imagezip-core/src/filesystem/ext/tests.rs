@@ -115,9 +115,9 @@ fn shapes_that_cannot_be() {
         disk[1024 + at..][..4].copy_from_slice(&value.to_le_bytes());
         allocation(&disk).unwrap_err().kind
     };
-    let contradiction = ErrorKind::Corrupt(CorruptKind::ExtSuperblockContradiction);
+    let contradiction = ErrorKind::Corrupt(CorruptKind::Superblock);
     assert_eq!(refused(0x38, 0), ErrorKind::Corrupt(CorruptKind::ExtMagic));
-    assert_eq!(refused(0x4, 701), ErrorKind::Corrupt(CorruptKind::ExtSize));
+    assert_eq!(refused(0x4, 701), ErrorKind::Corrupt(CorruptKind::FileSystemSize));
     assert_eq!(refused(0x4, 0), contradiction);
     assert_eq!(refused(0x14, 0), contradiction);
     assert_eq!(refused(0x18, 7), contradiction);
@@ -133,7 +133,7 @@ fn shapes_that_cannot_be() {
     let mut disk = Image::default().build();
     disk[1024 + 0x78] ^= 1;
     let error = allocation(&disk).unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Corrupt(CorruptKind::ExtSuperblockChecksum));
+    assert_eq!(error.kind, ErrorKind::Corrupt(CorruptKind::SuperblockChecksum));
 }
 
 #[test]

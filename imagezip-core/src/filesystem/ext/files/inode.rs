@@ -249,7 +249,7 @@ impl Inode {
             return Ok(Some(Content::inline(bytes.into())));
         }
         if size > INLINE_MAX {
-            return Err(ErrorKind::Corrupt(CorruptKind::ExtInode).into());
+            return Err(ErrorKind::Corrupt(CorruptKind::Inode).into());
         }
         let mut bytes = [map.as_slice(), self.inline_rest().unwrap_or_default()].concat();
         // A file that was made longer, and not written since, goes on with zeros.

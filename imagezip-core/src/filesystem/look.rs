@@ -1,0 +1,112 @@
+//! What is on a device, by the signatures that file systems and layers leave.
+
+use alloc::vec::Vec;
+
+use super::traces::Traces;
+use super::verdict::RawReason;
+use super::{Allocation, ext, swap};
+use crate::device::ReadAt;
+use crate::error::Result;
+use crate::partition::{Partition, PartitionKind};
+
+/// What is known about a device beside its content.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context {
+    /// What the partition table says it is for.
+    pub(super) kind: Option<PartitionKind>,
+}
+
+impl Context {
+    /// A disk without a partition table.
+    pub(super) const DISK: Self = Self { kind: None };
+
+    /// That of a partition.
+    pub(super) fn of(partition: &Partition) -> Self {
+        Self { kind: Some(partition.kind) }
+    }
+}
+
+/// What the content of a device shows.
+pub(super) enum Found {
+    /// No signature that this program knows.
+    Nothing,
+    /// Something of which no free sectors can be told.
+    Raw(RawReason),
+    /// A file system that is understood.
+    FileSystem(Allocation),
+}
+
+/// A kind of file system, or of a layer, that this program understands.
+struct Parser {
+    name: &'static str,
+    /// Whether its signature is there.
+    is_present: fn(&dyn ReadAt, &Traces) -> Result<bool>,
+    /// Which sectors are in use.
+    read: fn(&dyn ReadAt, &Traces, Context) -> Result<Found>,
+}
+
+const PARSERS: [Parser; 2] = [
+    Parser {
+        name: "ext",
+        is_present: |device, _| ext::is_present(device),
+        read: |device, _, _| ext::allocation(device).map(Found::FileSystem),
+    },
+    Parser {
+        name: "swap",
+        is_present: |_, traces| Ok(swap::find(traces.head()).is_some()),
+        read: |device, traces, _| match swap::find(traces.head()) {
+            Some(swap::Mark::Swap(header)) => {
+                swap::allocation(device, header).map(Found::FileSystem)
+            }
+            Some(swap::Mark::Hibernated) => Ok(Found::Raw(RawReason::Hibernated)),
+            None => Ok(Found::Nothing),
+        },
+    },
+];
+
+/// Looks for a file system or a layer.
+///
+/// Tools that take over a partition often leave what tells of its earlier use. Which of two is
+/// the later one can't be told, so only what is alone is believed.
+///
+/// # Errors
+/// `Read` if the device fails; whatever the parser of what is there says.
+pub(super) fn look(device: &dyn ReadAt, context: Context) -> Result<Found> {
+    let traces = Traces::read(device)?;
+    let known = present(device, &traces)?;
+    let foreign = traces.foreign();
+    match (&known[..], &foreign[..]) {
+        ([], []) => Ok(Found::Nothing),
+        ([parser], []) => (parser.read)(device, &traces, context),
+        ([], [owner]) => Ok(Found::Raw(RawReason::Holds(owner))),
+        ([first, second, ..], _) => Ok(ambiguous(first.name, second.name)),
+        ([first], [second, ..]) => Ok(ambiguous(first.name, second)),
+        ([], [first, second, ..]) => Ok(ambiguous(first, second)),
+    }
+}
+
+fn ambiguous(first: &'static str, second: &'static str) -> Found {
+    Found::Raw(RawReason::Ambiguous(first, second))
+}
+
+/// The parsers whose signature is there.
+fn present(device: &dyn ReadAt, traces: &Traces) -> Result<Vec<&'static Parser>> {
+    let mut found = Vec::new();
+    for parser in &PARSERS {
+        if (parser.is_present)(device, traces)? {
+            found.push(parser);
+        }
+    }
+    Ok(found)
+}
+
+/// What lies on a device, if it left a signature: a file system, swap space, or a layer below
+/// file systems.
+///
+/// # Errors
+/// `Read` if the device fails.
+pub fn signature(device: &dyn ReadAt) -> Result<Option<&'static str>> {
+    let traces = Traces::read(device)?;
+    let known = present(device, &traces)?.first().map(|parser| parser.name);
+    Ok(known.or_else(|| traces.foreign().first().copied()))
+}
