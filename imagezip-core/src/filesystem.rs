@@ -15,7 +15,9 @@ use crate::sector::SectorCount;
 pub mod content;
 pub mod ext;
 pub mod swap;
+pub mod ufs;
 
+mod bsd;
 mod look;
 mod traces;
 mod verdict;
@@ -112,6 +114,9 @@ fn examine_in(device: &dyn ReadAt, context: Context) -> Result<Examined> {
             Ok(Examined { in_use, verdict: Verdict::Aware(kind), size, notes, parts })
         }
         Ok(Found::Nothing) if context.kind.is_some_and(PartitionKind::is_freebsd_swap) => {
+            if bsd::has_geom(device)? {
+                return Ok(Examined::raw(device, RawReason::Holds("GEOM")));
+            }
             Ok(Examined::skipped(device, SkipReason::FreebsdSwap))
         }
         Ok(Found::Nothing) => Ok(Examined::raw(device, RawReason::Unknown)),

@@ -4,25 +4,30 @@ use alloc::vec::Vec;
 
 use super::traces::Traces;
 use super::verdict::RawReason;
-use super::{Allocation, ext, swap};
+use super::{Allocation, bsd, ext, swap, ufs};
 use crate::device::ReadAt;
 use crate::error::Result;
 use crate::partition::{Partition, PartitionKind};
+use crate::sector::Sector;
 
 /// What is known about a device beside its content.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Context {
     /// What the partition table says it is for.
     pub(super) kind: Option<PartitionKind>,
+    /// Where on the disk it begins; `None` if it doesn't lie there in one piece.
+    pub(super) start: Option<Sector>,
+    /// Whether it is a part of a BSD slice. Then a disklabel at its start is that slice's.
+    pub(super) in_slice: bool,
 }
 
 impl Context {
     /// A disk without a partition table.
-    pub(super) const DISK: Self = Self { kind: None };
+    pub(super) const DISK: Self = Self { kind: None, start: Some(Sector::ZERO), in_slice: false };
 
     /// That of a partition.
     pub(super) fn of(partition: &Partition) -> Self {
-        Self { kind: Some(partition.kind) }
+        Self { kind: Some(partition.kind), start: Some(partition.range.start()), in_slice: false }
     }
 }
 
@@ -45,11 +50,23 @@ struct Parser {
     read: fn(&dyn ReadAt, &Traces, Context) -> Result<Found>,
 }
 
-const PARSERS: [Parser; 2] = [
+const PARSERS: [Parser; 4] = [
     Parser {
         name: "ext",
         is_present: |device, _| ext::is_present(device),
         read: |device, _, _| ext::allocation(device).map(Found::FileSystem),
+    },
+    Parser {
+        name: UFS,
+        is_present: |device, _| ufs::is_present(device),
+        read: |device, _, _| ufs::allocation(device).map(Found::FileSystem),
+    },
+    Parser {
+        name: BSD,
+        is_present: |_, traces| Ok(bsd::is_present(traces.head())),
+        read: |device, traces, context| {
+            bsd::allocation(device, traces.head(), context).map(Found::FileSystem)
+        },
     },
     Parser {
         name: "swap",
@@ -64,6 +81,9 @@ const PARSERS: [Parser; 2] = [
     },
 ];
 
+const UFS: &str = "UFS";
+const BSD: &str = "BSD disklabel";
+
 /// Looks for a file system or a layer.
 ///
 /// Tools that take over a partition often leave what tells of its earlier use. Which of two is
@@ -73,7 +93,14 @@ const PARSERS: [Parser; 2] = [
 /// `Read` if the device fails; whatever the parser of what is there says.
 pub(super) fn look(device: &dyn ReadAt, context: Context) -> Result<Found> {
     let traces = Traces::read(device)?;
-    let known = present(device, &traces)?;
+    let mut known = present(device, &traces)?;
+    let has_ufs = known.iter().any(|parser| parser.name == UFS);
+    if context.in_slice {
+        known.retain(|parser| parser.name != BSD);
+    } else if has_ufs && bsd::begins_with_ufs(traces.head(), context) {
+        let other = if bsd::is_expected(context) { UFS } else { BSD };
+        known.retain(|parser| parser.name != other);
+    }
     let foreign = traces.foreign();
     match (&known[..], &foreign[..]) {
         ([], []) => Ok(Found::Nothing),

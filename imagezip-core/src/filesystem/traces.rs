@@ -35,7 +35,7 @@ const fn signature(owner: &'static str, at: u64, bytes: &'static [u8]) -> Signat
 }
 
 /// File systems, and layers below them, whose free sectors are not told.
-const FOREIGN: [Signature; 23] = [
+const FOREIGN: [Signature; 21] = [
     signature("LUKS", 0, b"LUKS\xba\xbe"),
     signature("LVM", 0, b"LABELONE"),
     signature("LVM", 512, b"LABELONE"),
@@ -61,8 +61,6 @@ const FOREIGN: [Signature; 23] = [
     signature("FAT", 54, b"FAT12   "),
     signature("FAT", 54, b"FAT16   "),
     signature("FAT", 82, b"FAT32   "),
-    signature("UFS", 8192 + 1372, b"\x19\x01\x54\x19"),
-    signature("UFS", 65536 + 1372, b"\x19\x01\x54\x19"),
 ];
 
 /// The bytes of a device where owners leave their signatures.

@@ -20,6 +20,12 @@ pub enum FilesystemKind {
     Ext4,
     /// Linux swap space.
     Swap,
+    /// UFS1 of the BSDs.
+    Ufs1,
+    /// UFS2 of the BSDs.
+    Ufs2,
+    /// A slice with a BSD disklabel: a layer.
+    BsdSlice,
 }
 
 /// A part of a partition that holds several, as a logical volume does.
@@ -102,12 +108,21 @@ impl FilesystemKind {
         match self {
             Self::Ext2 | Self::Ext3 | Self::Ext4 => kind == MbrType::LINUX,
             Self::Swap => kind == MbrType::LINUX_SWAP,
+            Self::Ufs1 | Self::Ufs2 | Self::BsdSlice => {
+                matches!(kind, MbrType::FREEBSD | MbrType::OPENBSD)
+            }
         }
     }
 
     fn layer(self) -> Option<&'static str> {
         match self {
-            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::Swap => None,
+            Self::Ext2
+            | Self::Ext3
+            | Self::Ext4
+            | Self::Swap
+            | Self::Ufs1
+            | Self::Ufs2
+            | Self::BsdSlice => None,
         }
     }
 }
@@ -119,6 +134,9 @@ impl fmt::Display for FilesystemKind {
             Self::Ext3 => "ext3",
             Self::Ext4 => "ext4",
             Self::Swap => "swap",
+            Self::Ufs1 => "UFS1",
+            Self::Ufs2 => "UFS2",
+            Self::BsdSlice => "BSD slice",
         })
     }
 }

@@ -1,0 +1,196 @@
+//! BSD slices: partitions, or whole disks, with a table of their own, the disklabel
+//! (docs/format.md, "BSD disklabel").
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::look::Context;
+use super::{Allocation, Examined, FilesystemKind, Part, RawReason, Verdict, examine_in};
+use crate::device::{ReadAt, Window};
+use crate::error::{CorruptKind, ErrorKind, IncompatibleKind, Limit, Place, Result};
+use crate::extent::ExtentSet;
+use crate::partition::disklabel::{
+    Disklabel, Entry, Flavour, LABEL_AREA, LABEL_SECTOR, RAW_PARTITION, letter,
+};
+use crate::partition::{Doubt, Guid, PartitionKind};
+use crate::sector::{Bytes, SECTOR_BYTES, Sector, SectorRange};
+
+/// What entries hold: nothing, swap space, or a file system that is found by its content. Others
+/// may be of layers whose signature lies elsewhere, above a stale one.
+const UNUSED: u8 = 0;
+const SWAP: u8 = 1;
+const UFS: u8 = 7;
+const FAT: u8 = 8;
+const EXT: u8 = 17;
+const NTFS: u8 = 18;
+const VINUM: u8 = 14;
+const ZFS: u8 = 27;
+
+/// The label in the first bytes of a device, if there is one.
+fn label(head: &[u8]) -> Option<Disklabel<'_>> {
+    let at = usize::try_from(LABEL_SECTOR.to_bytes().get()).ok()?;
+    Disklabel::new(head.get(at..)?.get(..512)?).ok()
+}
+
+/// Whether there is a label.
+pub(super) fn is_present(head: &[u8]) -> bool {
+    label(head).is_some()
+}
+
+/// Whether labels mean something in a device that the context is about. Only some types of partitions
+/// have them, and disks without a table of another kind.
+pub(super) fn is_expected(context: Context) -> bool {
+    !context.in_slice && context.kind.is_none_or(|kind| Flavour::of(kind).is_some())
+}
+
+/// Whether a file system at the start of the slice is that of one of its parts: both may begin at
+/// the same place, the label being in the file system's boot area.
+pub(super) fn begins_with_ufs(head: &[u8], context: Context) -> bool {
+    let Some(label) = label(head) else { return false };
+    let slice = Slice::new(&label, context);
+    slice.parts().any(|(_, entry)| {
+        entry.fstype == UFS && slice.range(entry).is_some_and(|range| range.start() == Sector::ZERO)
+    })
+}
+
+/// The sectors in use of the slice that fills `device`.
+///
+/// # Errors
+/// `Corrupt(Disklabel)` if the label leaves in doubt where parts lie, `Incompatible` or `TooLarge` if
+/// it counts in another way, and `Read` if the device fails.
+pub(super) fn allocation(device: &dyn ReadAt, head: &[u8], context: Context) -> Result<Allocation> {
+    let place = Place::Sector(LABEL_SECTOR);
+    let corrupt = || ErrorKind::Corrupt(CorruptKind::Disklabel).at(place);
+    let label = label(head).ok_or_else(corrupt)?;
+    let slice = Slice::new(&label, context);
+    let other_flavour = slice.flavour == Flavour::FreeBsd && label.has_upper_halves();
+    let other_unit = u64::from(label.sector_bytes()) != SECTOR_BYTES;
+    if !is_expected(context) || other_flavour || other_unit {
+        return Err(ErrorKind::Incompatible(IncompatibleKind::Feature).at(place));
+    }
+    if slice.flavour == Flavour::OpenBsd && label.is_beyond_32_bits() {
+        return Err(ErrorKind::TooLarge(Limit::Sector32).at(place));
+    }
+    let whole = device.sectors();
+    if slice.is_ambiguous(whole) {
+        return Err(corrupt());
+    }
+    let mut free = Vec::new();
+    let mut parts = Vec::new();
+    for (index, entry) in slice.parts() {
+        let range = slice.range(entry).ok_or_else(corrupt)?;
+        let Some(inside) = range.intersection(whole) else { continue };
+        let window = Window::new(device, inside).ok_or_else(corrupt)?;
+        let examined = if inside != range {
+            Examined::raw(&window, RawReason::Limits(Doubt::BeyondDisk))
+        } else if slice.shares(index, range) {
+            Examined::raw(&window, RawReason::Limits(Doubt::Overlap))
+        } else {
+            slice.examine(&window, entry)?
+        };
+        let size = ErrorKind::Corrupt(CorruptKind::FileSystemSize);
+        match &examined.verdict {
+            // The label is not the one that the file system was made by.
+            Verdict::Raw(RawReason::Damaged(error)) if error.kind == size => return Err(corrupt()),
+            _ => {}
+        }
+        let part = examined.in_use.complement(window.sectors());
+        free.extend(&part.absolute_from(inside.start()));
+        parts.push(Part {
+            name: String::from(letter(index)),
+            size: inside.len(),
+            in_use: examined.in_use.sector_count(),
+            verdict: examined.verdict,
+            notes: examined.notes,
+            parts: examined.parts,
+        });
+    }
+    let in_use = ExtentSet::from_unsorted(free).complement(whole);
+    let in_use = in_use.union(&whole.intersection(LABEL_AREA).into_iter().collect());
+    Ok(Allocation { parts, ..Allocation::new(in_use, FilesystemKind::BsdSlice, whole.len()) })
+}
+
+/// A label and where its slice is.
+struct Slice<'a> {
+    label: &'a Disklabel<'a>,
+    flavour: Flavour,
+    /// Where on the disk the slice begins.
+    start: Sector,
+    context: Context,
+}
+
+impl<'a> Slice<'a> {
+    fn new(label: &'a Disklabel<'a>, context: Context) -> Self {
+        let later = label.has_upper_halves();
+        let likely = if later { Flavour::OpenBsd } else { Flavour::FreeBsd };
+        let flavour = context.kind.and_then(Flavour::of).unwrap_or(likely);
+        Self { label, flavour, start: context.start.unwrap_or(Sector::ZERO), context }
+    }
+
+    /// The entries that are parts. Entry 'c' is only one if there is no other.
+    fn parts(&self) -> impl Iterator<Item = (usize, Entry)> {
+        let used = |(_, entry): &(usize, Entry)| entry.fstype != UNUSED;
+        let mut inside = self.label.inside(self.flavour);
+        let has_others = inside.any(|entry| used(&entry) && entry.0 != RAW_PARTITION);
+        let is_part = move |(index, entry): &(usize, Entry)| {
+            *index != RAW_PARTITION || !has_others && entry.fstype == UFS
+        };
+        self.label.inside(self.flavour).filter(used).filter(is_part)
+    }
+
+    /// Where on the slice an entry lies.
+    fn range(&self, entry: Entry) -> Option<SectorRange> {
+        self.label.range(self.flavour, self.start, entry)
+    }
+
+    /// Whether another entry has sectors of `range`, which is that of entry `index`.
+    fn shares(&self, index: usize, range: SectorRange) -> bool {
+        self.label.inside(self.flavour).any(|(other, entry)| {
+            let entry = self.range(entry).and_then(|other| other.intersection(range));
+            other != index && other != RAW_PARTITION && entry.is_some()
+        })
+    }
+
+    /// Whether places may be counted from the start of the disk or of the slice: in FreeBSD's
+    /// labels 'c' tells which; without it, both may fit.
+    fn is_ambiguous(&self, whole: SectorRange) -> bool {
+        if self.flavour == Flavour::OpenBsd || self.start == Sector::ZERO {
+            return false;
+        }
+        let absolute = self.label.is_absolute(self.flavour, self.start);
+        match self.label.inside(self.flavour).find(|(index, _)| *index == RAW_PARTITION) {
+            Some((_, raw)) => {
+                let start = if absolute { self.start } else { Sector::ZERO };
+                Sector::from_u32(raw.offset) != start
+            }
+            None => {
+                let end = |entry: Entry| u64::from(entry.offset).saturating_add(entry.size.into());
+                absolute && self.parts().all(|(_, entry)| end(entry) <= whole.end().get())
+            }
+        }
+    }
+
+    fn examine(&self, window: &Window<'_, dyn ReadAt + '_>, entry: Entry) -> Result<Examined> {
+        let kind = match entry.fstype {
+            SWAP => Some(PartitionKind::Gpt(Guid::FREEBSD_SWAP)),
+            UFS | FAT | EXT | NTFS => None,
+            VINUM => return Ok(Examined::raw(window, RawReason::Holds("vinum"))),
+            ZFS => return Ok(Examined::raw(window, RawReason::Holds("ZFS"))),
+            _ => return Ok(Examined::raw(window, RawReason::Unknown)),
+        };
+        let from = self.start.checked_add(window.range().start().since(Sector::ZERO));
+        let start = self.context.start.and(from);
+        examine_in(window, Context { kind, start, in_slice: true })
+    }
+}
+
+/// Whether a layer of FreeBSD below file systems has its metadata in the last sector.
+///
+/// # Errors
+/// `Read` if the device fails.
+pub(super) fn has_geom(device: &dyn ReadAt) -> Result<bool> {
+    let Some(last) = device.sectors().len().get().checked_sub(1) else { return Ok(false) };
+    let mut mark = [0; 6];
+    device.read_at(Bytes(last.saturating_mul(SECTOR_BYTES)), &mut mark)?;
+    Ok(mark == *b"GEOM::")
+}
