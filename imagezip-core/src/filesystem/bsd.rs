@@ -48,9 +48,9 @@ pub(super) fn is_expected(context: Context) -> bool {
 pub(super) fn begins_with_ufs(head: &[u8], context: Context) -> bool {
     let Some(label) = label(head) else { return false };
     let slice = Slice::new(&label, context);
-    slice.parts().any(|(_, entry)| {
-        entry.fstype == UFS && slice.range(entry).is_some_and(|range| range.start() == Sector::ZERO)
-    })
+    let parts = slice.claims(SectorRange::EMPTY).map(|claims| slice.parts(&claims));
+    let at_start = |part: &Claim| part.range.start() == Sector::ZERO;
+    parts.is_some_and(|parts| parts.iter().any(|part| part.entry.fstype == UFS && at_start(part)))
 }
 
 /// The sectors in use of the slice that fills `device`.
@@ -77,13 +77,13 @@ pub(super) fn allocation(device: &dyn ReadAt, head: &[u8], context: Context) -> 
     }
     let mut free = Vec::new();
     let mut parts = Vec::new();
-    for (index, entry) in slice.parts() {
-        let range = slice.range(entry).ok_or_else(corrupt)?;
+    let claims = slice.claims(whole).ok_or_else(corrupt)?;
+    for Claim { index, entry, range } in slice.parts(&claims) {
         let Some(inside) = range.intersection(whole) else { continue };
         let window = Window::new(device, inside).ok_or_else(corrupt)?;
         let examined = if inside != range {
             Examined::raw(&window, RawReason::Limits(Doubt::BeyondDisk))
-        } else if slice.shares(index, range) {
+        } else if claims.iter().any(|claim| claim.shares(index, range)) {
             Examined::raw(&window, RawReason::Limits(Doubt::Overlap))
         } else {
             slice.examine(&window, entry)?
@@ -110,6 +110,21 @@ pub(super) fn allocation(device: &dyn ReadAt, head: &[u8], context: Context) -> 
     Ok(Allocation { parts, ..Allocation::new(in_use, FilesystemKind::BsdSlice, whole.len()) })
 }
 
+/// An entry and where on the slice it lies.
+#[derive(Clone, Copy)]
+struct Claim {
+    index: usize,
+    entry: Entry,
+    range: SectorRange,
+}
+
+impl Claim {
+    /// Whether it has sectors of `range`, which is that of entry `index`, and is another one.
+    fn shares(&self, index: usize, range: SectorRange) -> bool {
+        self.index != index && self.range.intersection(range).is_some()
+    }
+}
+
 /// A label and where its slice is.
 struct Slice<'a> {
     label: &'a Disklabel<'a>,
@@ -127,28 +142,43 @@ impl<'a> Slice<'a> {
         Self { label, flavour, start: context.start.unwrap_or(Sector::ZERO), context }
     }
 
-    /// The entries that are parts. Entry 'c' is only one if there is no other.
-    fn parts(&self) -> impl Iterator<Item = (usize, Entry)> {
-        let used = |(_, entry): &(usize, Entry)| entry.fstype != UNUSED;
-        let mut inside = self.label.inside(self.flavour);
-        let has_others = inside.any(|entry| used(&entry) && entry.0 != RAW_PARTITION);
-        let is_part = move |(index, entry): &(usize, Entry)| {
-            *index != RAW_PARTITION || !has_others && entry.fstype == UFS
+    /// The entries in use with their places, but for 'c' and those that lie outside the slice;
+    /// `None` if one can't be told.
+    fn claims(&self, whole: SectorRange) -> Option<Vec<Claim>> {
+        let absolute = self.label.is_absolute(self.flavour, self.start);
+        let mut claims = Vec::new();
+        for (index, entry) in self.label.entries().enumerate() {
+            let range = self.label.range(self.flavour, self.start, entry);
+            if index == RAW_PARTITION || entry.size == 0 {
+                continue;
+            }
+            if self.flavour.is_inside(index) {
+                claims.push(Claim { index, entry, range: range? });
+            } else if let Some(range) = range.filter(|range| absolute && whole.contains(*range)) {
+                // OpenBSD has more parts than eight, and lists the slices of others with them.
+                claims.push(Claim { index, entry, range });
+            }
+        }
+        Some(claims)
+    }
+
+    /// The claims that are parts, or 'c' if there is none and it is said to be a file system.
+    fn parts(&self, claims: &[Claim]) -> Vec<Claim> {
+        let is_part = |claim: &Claim| match claim.entry.fstype {
+            UNUSED => false,
+            UFS => true,
+            _ => self.flavour.is_inside(claim.index),
         };
-        self.label.inside(self.flavour).filter(used).filter(is_part)
-    }
-
-    /// Where on the slice an entry lies.
-    fn range(&self, entry: Entry) -> Option<SectorRange> {
-        self.label.range(self.flavour, self.start, entry)
-    }
-
-    /// Whether another entry has sectors of `range`, which is that of entry `index`.
-    fn shares(&self, index: usize, range: SectorRange) -> bool {
-        self.label.inside(self.flavour).any(|(other, entry)| {
-            let entry = self.range(entry).and_then(|other| other.intersection(range));
-            other != index && other != RAW_PARTITION && entry.is_some()
-        })
+        let mut parts: Vec<Claim> = claims.iter().copied().filter(is_part).collect();
+        if parts.is_empty() && self.flavour.is_inside(RAW_PARTITION) {
+            let entry = self.label.entries().nth(RAW_PARTITION);
+            let entry = entry.filter(|entry| entry.size > 0 && entry.fstype == UFS);
+            parts.extend(entry.and_then(|entry| {
+                let range = self.label.range(self.flavour, self.start, entry)?;
+                Some(Claim { index: RAW_PARTITION, entry, range })
+            }));
+        }
+        parts
     }
 
     /// Whether places may be counted from the start of the disk or of the slice: in FreeBSD's
@@ -165,7 +195,8 @@ impl<'a> Slice<'a> {
             }
             None => {
                 let end = |entry: Entry| u64::from(entry.offset).saturating_add(entry.size.into());
-                absolute && self.parts().all(|(_, entry)| end(entry) <= whole.end().get())
+                let mut entries = self.label.inside(self.flavour);
+                absolute && entries.all(|(_, entry)| end(entry) <= whole.end().get())
             }
         }
     }
@@ -194,3 +225,6 @@ pub(super) fn has_geom(device: &dyn ReadAt) -> Result<bool> {
     device.read_at(Bytes(last.saturating_mul(SECTOR_BYTES)), &mut mark)?;
     Ok(mark == *b"GEOM::")
 }
+
+#[cfg(test)]
+mod tests;

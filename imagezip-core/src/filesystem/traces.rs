@@ -35,7 +35,7 @@ const fn signature(owner: &'static str, at: u64, bytes: &'static [u8]) -> Signat
 }
 
 /// File systems, and layers below them, whose free sectors are not told.
-const FOREIGN: [Signature; 21] = [
+const FOREIGN: [Signature; 24] = [
     signature("LUKS", 0, b"LUKS\xba\xbe"),
     signature("LVM", 0, b"LABELONE"),
     signature("LVM", 512, b"LABELONE"),
@@ -58,6 +58,9 @@ const FOREIGN: [Signature; 21] = [
     signature("NTFS", 3, b"NTFS    "),
     signature("exFAT", 3, b"EXFAT   "),
     signature("BitLocker", 3, b"-FVE-FS-"),
+    signature("big-endian UFS", 8192 + 1372, b"\x00\x01\x19\x54"),
+    signature("big-endian UFS", 8192 + 1372, b"\x19\x54\x01\x19"),
+    signature("big-endian UFS", 65536 + 1372, b"\x19\x54\x01\x19"),
     signature("FAT", 54, b"FAT12   "),
     signature("FAT", 54, b"FAT16   "),
     signature("FAT", 82, b"FAT32   "),

@@ -22,7 +22,7 @@ mod inode;
 mod superblock;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use doubt::Doubts;
 use group::Groups;

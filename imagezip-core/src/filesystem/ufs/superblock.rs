@@ -107,7 +107,7 @@ pub(super) struct Superblock {
     pub(super) longest_link: u32,
 }
 
-/// Whether there is the mark of a superblock, in either byte order.
+/// Whether there is the mark of a superblock.
 pub(super) fn is_present(device: &dyn ReadAt) -> Result<bool> {
     for place in PLACES {
         let mut magic = [0; 4];
@@ -115,9 +115,8 @@ pub(super) fn is_present(device: &dyn ReadAt) -> Result<bool> {
             Err(Error { kind: ErrorKind::Truncated, .. }) => continue,
             outcome => outcome?,
         }
-        let known = [MAGIC_UFS1, MAGIC_UFS2].into_iter().chain(MAGIC_OTHER);
-        let orders = [u32::from_le_bytes(magic), u32::from_be_bytes(magic)];
-        if known.into_iter().any(|known| orders.contains(&known)) {
+        let magic = u32::from_le_bytes(magic);
+        if magic == MAGIC_UFS1 || magic == MAGIC_UFS2 || MAGIC_OTHER.contains(&magic) {
             return Ok(true);
         }
     }
