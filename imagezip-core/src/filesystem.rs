@@ -16,6 +16,8 @@ pub mod content;
 pub mod ext;
 pub mod swap;
 
+mod f2fs;
+
 mod look;
 mod traces;
 mod verdict;
