@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::traces::Traces;
 use super::verdict::RawReason;
-use super::{Allocation, ext, swap};
+use super::{Allocation, ext, swap, xfs};
 use crate::device::ReadAt;
 use crate::error::Result;
 use crate::partition::{Partition, PartitionKind};
@@ -45,7 +45,7 @@ struct Parser {
     read: fn(&dyn ReadAt, &Traces, Context) -> Result<Found>,
 }
 
-const PARSERS: [Parser; 2] = [
+const PARSERS: [Parser; 3] = [
     Parser {
         name: "ext",
         is_present: |device, _| ext::is_present(device),
@@ -61,6 +61,11 @@ const PARSERS: [Parser; 2] = [
             Some(swap::Mark::Hibernated) => Ok(Found::Raw(RawReason::Hibernated)),
             None => Ok(Found::Nothing),
         },
+    },
+    Parser {
+        name: "XFS",
+        is_present: |device, _| xfs::is_present(device),
+        read: |device, _, _| xfs::allocation(device).map(Found::FileSystem),
     },
 ];
 

@@ -20,6 +20,8 @@ pub enum FilesystemKind {
     Ext4,
     /// Linux swap space.
     Swap,
+    /// XFS.
+    Xfs,
 }
 
 /// A part of a partition that holds several, as a logical volume does.
@@ -100,14 +102,14 @@ impl FilesystemKind {
     /// Whether partitions with a file system of this kind have this type.
     pub(crate) fn suits(self, kind: MbrType) -> bool {
         match self {
-            Self::Ext2 | Self::Ext3 | Self::Ext4 => kind == MbrType::LINUX,
+            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::Xfs => kind == MbrType::LINUX,
             Self::Swap => kind == MbrType::LINUX_SWAP,
         }
     }
 
     fn layer(self) -> Option<&'static str> {
         match self {
-            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::Swap => None,
+            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::Swap | Self::Xfs => None,
         }
     }
 }
@@ -119,6 +121,7 @@ impl fmt::Display for FilesystemKind {
             Self::Ext3 => "ext3",
             Self::Ext4 => "ext4",
             Self::Swap => "swap",
+            Self::Xfs => "XFS",
         })
     }
 }
