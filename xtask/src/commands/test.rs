@@ -92,6 +92,7 @@ const QUICK: &[Step] = &[
         15,
         &["test", "--workspace", "--locked", "--test", "filesystems"],
     ),
+    step("damaged file systems", 10, &["test", "--workspace", "--locked", "--test", "damage"]),
     step(
         "changed partition tables against sfdisk and sgdisk",
         4,
