@@ -142,6 +142,8 @@ faults! {
         Metadata,
         /// wrong checksum of metadata
         MetadataChecksum,
+        /// file system is marked as in need of repair
+        NeedsRepair,
         /// not an ext2, ext3 or ext4 file system
         ExtMagic,
         /// no complete checkpoint, or one that contradicts its file system
@@ -220,6 +222,8 @@ faults! {
         JournalDevice,
         /// journal on another device, in need of recovery
         ExternalJournal,
+        /// log on another device, which may need recovery
+        ExternalLog,
         /// journal feature
         JournalFeature,
     }

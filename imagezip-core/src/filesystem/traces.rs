@@ -35,7 +35,7 @@ const fn signature(owner: &'static str, at: u64, bytes: &'static [u8]) -> Signat
 }
 
 /// File systems, and layers below them, whose free sectors are not told.
-const FOREIGN: [Signature; 22] = [
+const FOREIGN: &[Signature] = &[
     signature("LUKS", 0, b"LUKS\xba\xbe"),
     signature("LVM", 0, b"LABELONE"),
     signature("LVM", 512, b"LABELONE"),
@@ -47,7 +47,6 @@ const FOREIGN: [Signature; 22] = [
         4120,
         b"\xc6\x85\x73\xf6\x66\xce\x90\xa9\xd9\x6a\x60\xcf\x80\x3d\xf7\xef",
     ),
-    signature("XFS", 0, b"XFSB"),
     signature("Btrfs", 0x1_0040, b"_BHRfS_M"),
     signature("JFS", 0x8000, b"JFS1"),
     signature("ReiserFS", 0x1_0034, b"ReIsEr"),
@@ -111,7 +110,7 @@ impl Traces {
         if uberblocks.any(|bytes| is_either_endian(bytes, &ZFS_MAGIC)) {
             owners.push("ZFS");
         }
-        for Signature { owner, at, bytes } in FOREIGN {
+        for &Signature { owner, at, bytes } in FOREIGN {
             if self.from(at).starts_with(bytes) && !owners.contains(&owner) {
                 owners.push(owner);
             }

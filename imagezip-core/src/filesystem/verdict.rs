@@ -22,6 +22,8 @@ pub enum FilesystemKind {
     F2fs,
     /// Linux swap space.
     Swap,
+    /// XFS.
+    Xfs,
 }
 
 /// A part of a partition that holds several, as a logical volume does.
@@ -102,14 +104,14 @@ impl FilesystemKind {
     /// Whether partitions with a file system of this kind have this type.
     pub(crate) fn suits(self, kind: MbrType) -> bool {
         match self {
-            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::F2fs => kind == MbrType::LINUX,
+            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::F2fs | Self::Xfs => kind == MbrType::LINUX,
             Self::Swap => kind == MbrType::LINUX_SWAP,
         }
     }
 
     fn layer(self) -> Option<&'static str> {
         match self {
-            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::F2fs | Self::Swap => None,
+            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::F2fs | Self::Swap | Self::Xfs => None,
         }
     }
 }
@@ -122,6 +124,7 @@ impl fmt::Display for FilesystemKind {
             Self::Ext4 => "ext4",
             Self::F2fs => "F2FS",
             Self::Swap => "swap",
+            Self::Xfs => "XFS",
         })
     }
 }
