@@ -13,9 +13,12 @@ use crate::partition::{Partition, PartitionKind};
 use crate::sector::SectorCount;
 
 pub mod content;
+pub mod exfat;
 pub mod ext;
+pub mod fat;
 pub mod swap;
 
+mod clusters;
 mod look;
 mod traces;
 mod verdict;

@@ -18,6 +18,14 @@ pub enum FilesystemKind {
     Ext3,
     /// ext4: with any feature that ext3 doesn't have.
     Ext4,
+    /// FAT with entries of 12 bits.
+    Fat12,
+    /// FAT with entries of 16 bits.
+    Fat16,
+    /// FAT with entries of 32 bits.
+    Fat32,
+    /// exFAT.
+    ExFat,
     /// Linux swap space.
     Swap,
 }
@@ -101,13 +109,16 @@ impl FilesystemKind {
     pub(crate) fn suits(self, kind: MbrType) -> bool {
         match self {
             Self::Ext2 | Self::Ext3 | Self::Ext4 => kind == MbrType::LINUX,
+            Self::Fat12 | Self::Fat16 | Self::Fat32 => kind.is_fat(),
+            Self::ExFat => kind == MbrType::NTFS,
             Self::Swap => kind == MbrType::LINUX_SWAP,
         }
     }
 
     fn layer(self) -> Option<&'static str> {
         match self {
-            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::Swap => None,
+            Self::Ext2 | Self::Ext3 | Self::Ext4 => None,
+            Self::Fat12 | Self::Fat16 | Self::Fat32 | Self::ExFat | Self::Swap => None,
         }
     }
 }
@@ -118,6 +129,10 @@ impl fmt::Display for FilesystemKind {
             Self::Ext2 => "ext2",
             Self::Ext3 => "ext3",
             Self::Ext4 => "ext4",
+            Self::Fat12 => "FAT12",
+            Self::Fat16 => "FAT16",
+            Self::Fat32 => "FAT32",
+            Self::ExFat => "exFAT",
             Self::Swap => "swap",
         })
     }
