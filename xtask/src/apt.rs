@@ -55,11 +55,15 @@ pub const FILE_SYSTEMS: &[Package] = &[
     package("btrfs-progs", "btrfs"),
     package("f2fs-tools", "dump.f2fs"),
     package("makefs", "makefs"),
+    package("sleuthkit", "blkls"),
     package("lvm2", "lvm"),
     package("cryptsetup-bin", "cryptsetup"),
     package("mdadm", "mdadm"),
     package("partclone", "partclone.xfs"),
 ];
+
+/// What building fuzz targets needs.
+pub const FUZZING: &[Package] = &[package("g++", "c++")];
 
 /// What a node's disk needs to boot by itself.
 pub const BOOT_LOADER: &[Package] = &[

@@ -188,17 +188,14 @@ impl<'a> Slice<'a> {
             return false;
         }
         let absolute = self.label.is_absolute(self.flavour, self.start);
-        match self.label.inside(self.flavour).find(|(index, _)| *index == RAW_PARTITION) {
-            Some((_, raw)) => {
-                let start = if absolute { self.start } else { Sector::ZERO };
-                Sector::from_u32(raw.offset) != start
-            }
-            None => {
-                let end = |entry: Entry| u64::from(entry.offset).saturating_add(entry.size.into());
-                let mut entries = self.label.inside(self.flavour);
-                absolute && entries.all(|(_, entry)| end(entry) <= whole.end().get())
-            }
+        let mut entries = self.label.inside(self.flavour);
+        if let Some((_, raw)) = entries.find(|(index, _)| *index == RAW_PARTITION) {
+            let start = if absolute { self.start } else { Sector::ZERO };
+            return Sector::from_u32(raw.offset) != start;
         }
+        let end = |entry: Entry| u64::from(entry.offset).saturating_add(entry.size.into());
+        let mut entries = self.label.inside(self.flavour);
+        absolute && entries.all(|(_, entry)| end(entry) <= whole.end().get())
     }
 
     fn examine(&self, window: &Window<'_, dyn ReadAt + '_>, entry: Entry) -> Result<Examined> {
@@ -211,7 +208,9 @@ impl<'a> Slice<'a> {
         };
         let from = self.start.checked_add(window.range().start().since(Sector::ZERO));
         let start = self.context.start.and(from);
-        examine_in(window, Context { kind, start, in_slice: true })
+        let mut inside = self.context;
+        (inside.kind, inside.start, inside.in_slice) = (kind, start, true);
+        examine_in(window, inside)
     }
 }
 
