@@ -126,7 +126,7 @@ mod tests {
         assert!(
             set.contains(8) && set.contains(66) && !set.contains(65) && !set.contains(u32::MAX)
         );
-        let range = |start, end| {
+        let range = |start: u32, end: u32| {
             SectorRange::new(Sector::from_u32(5 + 2 * start), Sector::from_u32(5 + 2 * end))
                 .unwrap()
         };

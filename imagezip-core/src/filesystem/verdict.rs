@@ -117,8 +117,14 @@ impl FilesystemKind {
 
     fn layer(self) -> Option<&'static str> {
         match self {
-            Self::Ext2 | Self::Ext3 | Self::Ext4 => None,
-            Self::Fat12 | Self::Fat16 | Self::Fat32 | Self::ExFat | Self::Swap => None,
+            Self::Ext2
+            | Self::Ext3
+            | Self::Ext4
+            | Self::Fat12
+            | Self::Fat16
+            | Self::Fat32
+            | Self::ExFat
+            | Self::Swap => None,
         }
     }
 }
