@@ -25,6 +25,7 @@ mod clusters;
 mod look;
 mod traces;
 mod verdict;
+pub(crate) mod whole_disk;
 
 #[cfg(test)]
 mod tests;

@@ -50,6 +50,7 @@ pub const FILE_SYSTEMS: &[Package] = &[
     package("dosfstools", "fsck.fat"),
     package("mtools", "mcopy"),
     package("exfatprogs", "mkfs.exfat"),
+    package("exfat-fuse", "mount.exfat-fuse"),
     package("ntfs-3g", "ntfscluster"),
     package("xfsprogs", "xfs_db"),
     package("btrfs-progs", "btrfs"),
