@@ -52,6 +52,7 @@ pub const FILE_SYSTEMS: &[Package] = &[
     package("exfatprogs", "mkfs.exfat"),
     package("ntfs-3g", "ntfscluster"),
     package("xfsprogs", "xfs_db"),
+    package("attr", "setfattr"),
     package("btrfs-progs", "btrfs"),
     package("f2fs-tools", "dump.f2fs"),
     package("makefs", "makefs"),
