@@ -146,6 +146,8 @@ faults! {
         NeedsRepair,
         /// not an ext2, ext3 or ext4 file system
         ExtMagic,
+        /// no complete checkpoint, or one that contradicts its file system
+        Checkpoint,
         /// wrong checksum of the superblock
         SuperblockChecksum,
         /// superblock contradicts itself
@@ -206,6 +208,8 @@ faults! {
         BootRoot,
         /// file system feature
         Feature,
+        /// size of blocks
+        BlockSize,
         /// file system on several devices
         Devices,
         /// RAID level or profile
