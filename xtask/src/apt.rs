@@ -53,6 +53,7 @@ pub const FILE_SYSTEMS: &[Package] = &[
     package("exfat-fuse", "mount.exfat-fuse"),
     package("ntfs-3g", "ntfscluster"),
     package("xfsprogs", "xfs_db"),
+    package("attr", "setfattr"),
     package("btrfs-progs", "btrfs"),
     package("f2fs-tools", "dump.f2fs"),
     package("makefs", "makefs"),
