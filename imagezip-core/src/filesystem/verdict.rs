@@ -18,6 +18,8 @@ pub enum FilesystemKind {
     Ext3,
     /// ext4: with any feature that ext3 doesn't have.
     Ext4,
+    /// Btrfs.
+    Btrfs,
     /// Linux swap space.
     Swap,
 }
@@ -100,14 +102,14 @@ impl FilesystemKind {
     /// Whether partitions with a file system of this kind have this type.
     pub(crate) fn suits(self, kind: MbrType) -> bool {
         match self {
-            Self::Ext2 | Self::Ext3 | Self::Ext4 => kind == MbrType::LINUX,
+            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::Btrfs => kind == MbrType::LINUX,
             Self::Swap => kind == MbrType::LINUX_SWAP,
         }
     }
 
     fn layer(self) -> Option<&'static str> {
         match self {
-            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::Swap => None,
+            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::Btrfs | Self::Swap => None,
         }
     }
 }
@@ -118,6 +120,7 @@ impl fmt::Display for FilesystemKind {
             Self::Ext2 => "ext2",
             Self::Ext3 => "ext3",
             Self::Ext4 => "ext4",
+            Self::Btrfs => "Btrfs",
             Self::Swap => "swap",
         })
     }
