@@ -14,9 +14,15 @@ use crate::sector::SectorCount;
 
 pub mod btrfs;
 pub mod content;
+pub mod exfat;
 pub mod ext;
+pub mod fat;
 pub mod swap;
+pub mod xfs;
 
+mod f2fs;
+
+mod clusters;
 mod look;
 mod traces;
 mod verdict;

@@ -102,7 +102,7 @@ fn other_owners_make_swap_raw() {
         ("LUKS", 0, b"LUKS\xba\xbe"),
         ("LVM", 512, b"LABELONE"),
         ("XFS", 0, b"XFSB"),
-        ("FAT", 82, b"FAT32   "),
+        ("JFS", 0x8000, b"JFS1"),
     ] {
         let expected = Verdict::Raw(RawReason::Ambiguous("swap", owner));
         assert_eq!(verdict(&with(&swap, at, bytes)), expected, "at {at}");

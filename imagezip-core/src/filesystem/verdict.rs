@@ -20,8 +20,20 @@ pub enum FilesystemKind {
     Ext4,
     /// Btrfs.
     Btrfs,
+    /// F2FS.
+    F2fs,
+    /// FAT with entries of 12 bits.
+    Fat12,
+    /// FAT with entries of 16 bits.
+    Fat16,
+    /// FAT with entries of 32 bits.
+    Fat32,
+    /// exFAT.
+    ExFat,
     /// Linux swap space.
     Swap,
+    /// XFS.
+    Xfs,
 }
 
 /// A part of a partition that holds several, as a logical volume does.
@@ -102,15 +114,18 @@ impl FilesystemKind {
     /// Whether partitions with a file system of this kind have this type.
     pub(crate) fn suits(self, kind: MbrType) -> bool {
         match self {
-            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::Btrfs => kind == MbrType::LINUX,
+            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::Btrfs | Self::F2fs | Self::Xfs => {
+                kind == MbrType::LINUX
+            }
+            Self::Fat12 | Self::Fat16 | Self::Fat32 => kind.is_fat(),
+            Self::ExFat => kind == MbrType::NTFS,
             Self::Swap => kind == MbrType::LINUX_SWAP,
         }
     }
 
+    #[expect(clippy::unused_self, reason = "no layer is understood yet")]
     fn layer(self) -> Option<&'static str> {
-        match self {
-            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::Btrfs | Self::Swap => None,
-        }
+        None
     }
 }
 
@@ -121,7 +136,13 @@ impl fmt::Display for FilesystemKind {
             Self::Ext3 => "ext3",
             Self::Ext4 => "ext4",
             Self::Btrfs => "Btrfs",
+            Self::F2fs => "F2FS",
+            Self::Fat12 => "FAT12",
+            Self::Fat16 => "FAT16",
+            Self::Fat32 => "FAT32",
+            Self::ExFat => "exFAT",
             Self::Swap => "swap",
+            Self::Xfs => "XFS",
         })
     }
 }
