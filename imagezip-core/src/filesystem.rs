@@ -12,6 +12,7 @@ use crate::extent::ExtentSet;
 use crate::partition::{Partition, PartitionKind};
 use crate::sector::SectorCount;
 
+pub mod btrfs;
 pub mod content;
 pub mod exfat;
 pub mod ext;
