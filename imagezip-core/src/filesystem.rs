@@ -12,6 +12,7 @@ use crate::extent::ExtentSet;
 use crate::partition::{Partition, PartitionKind};
 use crate::sector::SectorCount;
 
+pub mod btrfs;
 pub mod content;
 pub mod exfat;
 pub mod ext;
@@ -27,6 +28,7 @@ mod clusters;
 mod look;
 mod traces;
 mod verdict;
+pub(crate) mod whole_disk;
 
 #[cfg(test)]
 mod tests;

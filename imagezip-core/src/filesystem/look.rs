@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::traces::Traces;
 use super::verdict::RawReason;
-use super::{Allocation, bsd, exfat, ext, f2fs, fat, swap, ufs, xfs};
+use super::{Allocation, bsd, btrfs, exfat, ext, f2fs, fat, swap, ufs, xfs};
 use crate::device::ReadAt;
 use crate::error::Result;
 use crate::partition::{Partition, PartitionKind};
@@ -55,6 +55,11 @@ const PARSERS: &[Parser] = &[
         name: "ext",
         is_present: |device, _| ext::is_present(device),
         read: |device, _, _| ext::allocation(device).map(Found::FileSystem),
+    },
+    Parser {
+        name: "Btrfs",
+        is_present: |device, _| btrfs::is_present(device),
+        read: |device, _, _| btrfs::allocation(device).map(Found::FileSystem),
     },
     Parser {
         name: "F2FS",

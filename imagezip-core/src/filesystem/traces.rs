@@ -47,7 +47,6 @@ const FOREIGN: &[Signature] = &[
         4120,
         b"\xc6\x85\x73\xf6\x66\xce\x90\xa9\xd9\x6a\x60\xcf\x80\x3d\xf7\xef",
     ),
-    signature("Btrfs", 0x1_0040, b"_BHRfS_M"),
     signature("JFS", 0x8000, b"JFS1"),
     signature("ReiserFS", 0x1_0034, b"ReIsEr"),
     signature("GFS2", 0x1_0000, b"\x01\x16\x19\x70"),

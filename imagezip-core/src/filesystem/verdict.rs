@@ -18,6 +18,8 @@ pub enum FilesystemKind {
     Ext3,
     /// ext4: with any feature that ext3 doesn't have.
     Ext4,
+    /// Btrfs.
+    Btrfs,
     /// F2FS.
     F2fs,
     /// FAT with entries of 12 bits.
@@ -118,7 +120,9 @@ impl FilesystemKind {
     /// Whether partitions with a file system of this kind have this type.
     pub(crate) fn suits(self, kind: MbrType) -> bool {
         match self {
-            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::F2fs | Self::Xfs => kind == MbrType::LINUX,
+            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::Btrfs | Self::F2fs | Self::Xfs => {
+                kind == MbrType::LINUX
+            }
             Self::Fat12 | Self::Fat16 | Self::Fat32 => kind.is_fat(),
             Self::ExFat => kind == MbrType::NTFS,
             Self::Swap => kind == MbrType::LINUX_SWAP,
@@ -140,6 +144,7 @@ impl fmt::Display for FilesystemKind {
             Self::Ext2 => "ext2",
             Self::Ext3 => "ext3",
             Self::Ext4 => "ext4",
+            Self::Btrfs => "Btrfs",
             Self::F2fs => "F2FS",
             Self::Fat12 => "FAT12",
             Self::Fat16 => "FAT16",
