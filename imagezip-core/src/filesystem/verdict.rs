@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::Examined;
 use crate::error::Error;
 use crate::partition::{Doubt, MbrType};
 use crate::sector::SectorCount;
@@ -20,6 +21,10 @@ pub enum FilesystemKind {
     Ext4,
     /// Linux swap space.
     Swap,
+    /// A physical volume of LVM2.
+    Lvm,
+    /// A member of a Linux RAID1 array.
+    Raid,
 }
 
 /// A part of a partition that holds several, as a logical volume does.
@@ -85,13 +90,23 @@ pub enum SkipReason {
     FreebsdSwap,
 }
 
+impl Part {
+    /// What was found in a part of a layer.
+    pub(super) fn new(name: String, size: SectorCount, examined: Examined) -> Self {
+        let Examined { in_use, verdict, size: _, notes, parts } = examined;
+        Self { name, size, in_use: in_use.sector_count(), verdict, notes, parts }
+    }
+}
+
 impl Verdict {
-    /// The layer that was found and understood, as
-    /// [`PartitionKind::container`](crate::partition::PartitionKind::container) calls it.
-    pub(super) fn layer(&self) -> Option<&'static str> {
+    /// Whether it is about this layer, as
+    /// [`PartitionKind::container`](crate::partition::PartitionKind::container) calls it. What is raw
+    /// for a reason of its own keeps it.
+    pub(super) fn is_of_layer(&self, layer: &str) -> bool {
         match self {
-            Self::Aware(kind) => kind.layer(),
-            Self::Raw(_) | Self::Skipped(_) => None,
+            Self::Aware(kind) => kind.layer() == Some(layer),
+            Self::Raw(reason) => *reason != RawReason::Unknown,
+            Self::Skipped(_) => false,
         }
     }
 }
@@ -102,11 +117,15 @@ impl FilesystemKind {
         match self {
             Self::Ext2 | Self::Ext3 | Self::Ext4 => kind == MbrType::LINUX,
             Self::Swap => kind == MbrType::LINUX_SWAP,
+            Self::Lvm => kind == MbrType::LINUX_LVM,
+            Self::Raid => kind == MbrType::LINUX_RAID,
         }
     }
 
     fn layer(self) -> Option<&'static str> {
         match self {
+            Self::Lvm => Some(super::lvm::NAME),
+            Self::Raid => Some(super::raid::NAME),
             Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::Swap => None,
         }
     }
@@ -119,6 +138,8 @@ impl fmt::Display for FilesystemKind {
             Self::Ext3 => "ext3",
             Self::Ext4 => "ext4",
             Self::Swap => "swap",
+            Self::Lvm => super::lvm::NAME,
+            Self::Raid => super::raid::NAME,
         })
     }
 }
