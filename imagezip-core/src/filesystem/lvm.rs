@@ -26,6 +26,9 @@ mod metadata;
 mod segment;
 mod text;
 
+#[cfg(test)]
+mod tests;
+
 pub(super) use label::is_present;
 
 use group::{Group, Volume};
