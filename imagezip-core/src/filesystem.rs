@@ -13,9 +13,14 @@ use crate::partition::{Partition, PartitionKind};
 use crate::sector::SectorCount;
 
 pub mod content;
+pub mod exfat;
 pub mod ext;
+pub mod fat;
 pub mod swap;
+pub mod xfs;
 
+mod clusters;
+mod f2fs;
 mod inside;
 mod look;
 mod lvm;

@@ -19,8 +19,8 @@ use crate::extent::ExtentSet;
 use super::{Allocation, FilesystemKind};
 
 mod allocation;
-mod bitmap;
-mod checksum;
+pub(super) mod bitmap;
+pub(super) mod checksum;
 mod doubt;
 mod extent_tree;
 mod features;

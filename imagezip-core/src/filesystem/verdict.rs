@@ -19,12 +19,24 @@ pub enum FilesystemKind {
     Ext3,
     /// ext4: with any feature that ext3 doesn't have.
     Ext4,
+    /// F2FS.
+    F2fs,
+    /// FAT with entries of 12 bits.
+    Fat12,
+    /// FAT with entries of 16 bits.
+    Fat16,
+    /// FAT with entries of 32 bits.
+    Fat32,
+    /// exFAT.
+    ExFat,
     /// Linux swap space.
     Swap,
     /// A physical volume of LVM2.
     Lvm,
     /// A member of a Linux RAID1 array.
     Raid,
+    /// XFS.
+    Xfs,
 }
 
 /// A part of a partition that holds several, as a logical volume does.
@@ -115,7 +127,9 @@ impl FilesystemKind {
     /// Whether partitions with a file system of this kind have this type.
     pub(crate) fn suits(self, kind: MbrType) -> bool {
         match self {
-            Self::Ext2 | Self::Ext3 | Self::Ext4 => kind == MbrType::LINUX,
+            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::F2fs | Self::Xfs => kind == MbrType::LINUX,
+            Self::Fat12 | Self::Fat16 | Self::Fat32 => kind.is_fat(),
+            Self::ExFat => kind == MbrType::NTFS,
             Self::Swap => kind == MbrType::LINUX_SWAP,
             Self::Lvm => kind == MbrType::LINUX_LVM,
             Self::Raid => kind == MbrType::LINUX_RAID,
@@ -126,7 +140,7 @@ impl FilesystemKind {
         match self {
             Self::Lvm => Some(super::lvm::NAME),
             Self::Raid => Some(super::raid::NAME),
-            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::Swap => None,
+            _ => None,
         }
     }
 }
@@ -137,9 +151,15 @@ impl fmt::Display for FilesystemKind {
             Self::Ext2 => "ext2",
             Self::Ext3 => "ext3",
             Self::Ext4 => "ext4",
+            Self::F2fs => "F2FS",
+            Self::Fat12 => "FAT12",
+            Self::Fat16 => "FAT16",
+            Self::Fat32 => "FAT32",
+            Self::ExFat => "exFAT",
             Self::Swap => "swap",
             Self::Lvm => super::lvm::NAME,
             Self::Raid => super::raid::NAME,
+            Self::Xfs => "XFS",
         })
     }
 }
