@@ -18,6 +18,9 @@ use crate::sector::{Bytes, SectorRange};
 mod old;
 mod version1;
 
+#[cfg(test)]
+mod tests;
+
 /// The name of the layer.
 pub(super) const NAME: &str = "Linux RAID";
 
