@@ -164,7 +164,7 @@ fn superblocks_that_cannot_be() {
     wrong(BEHIND, BEHIND_AT, 143, &[0xff]);
     wrong(BEHIND, BEHIND_AT, 96, &[0, 0x10]);
     wrong(BEHIND, BEHIND_AT, 188, &[0, 0x10]);
-    wrong(BEHIND, BEHIND_AT, 223, &[0x10]);
+    wrong(BEHIND, BEHIND_AT, 220, &1921_u32.to_le_bytes());
     wrong(BEHIND, BEHIND_AT, 80, &[0; 8]);
     wrong(OLD, OLD_AT, 35, &[0xff]);
     wrong(OLD, OLD_AT, 32, &[0; 4]);
