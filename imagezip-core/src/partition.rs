@@ -15,6 +15,7 @@ use crate::extent::ExtentSet;
 use crate::sector::{Bytes, SECTOR_BYTES, Sector, SectorRange};
 
 pub mod boot;
+pub mod disklabel;
 mod draft;
 pub mod edit;
 mod gpt;

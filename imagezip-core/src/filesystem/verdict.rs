@@ -37,6 +37,12 @@ pub enum FilesystemKind {
     Lvm,
     /// A member of a Linux RAID1 array.
     Raid,
+    /// UFS1 of the BSDs.
+    Ufs1,
+    /// UFS2 of the BSDs.
+    Ufs2,
+    /// A slice with a BSD disklabel: a layer.
+    BsdSlice,
     /// XFS.
     Xfs,
 }
@@ -137,6 +143,9 @@ impl FilesystemKind {
             Self::Swap => kind == MbrType::LINUX_SWAP,
             Self::Lvm => kind == MbrType::LINUX_LVM,
             Self::Raid => kind == MbrType::LINUX_RAID,
+            Self::Ufs1 | Self::Ufs2 | Self::BsdSlice => {
+                matches!(kind, MbrType::FREEBSD | MbrType::OPENBSD)
+            }
         }
     }
 
@@ -164,6 +173,9 @@ impl fmt::Display for FilesystemKind {
             Self::Swap => "swap",
             Self::Lvm => super::lvm::NAME,
             Self::Raid => super::raid::NAME,
+            Self::Ufs1 => "UFS1",
+            Self::Ufs2 => "UFS2",
+            Self::BsdSlice => "BSD slice",
             Self::Xfs => "XFS",
         })
     }
