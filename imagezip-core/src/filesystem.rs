@@ -22,10 +22,12 @@ pub mod ufs;
 pub mod xfs;
 
 mod bsd;
-mod f2fs;
-
 mod clusters;
+mod f2fs;
+mod inside;
 mod look;
+mod lvm;
+mod raid;
 mod traces;
 mod verdict;
 pub(crate) mod whole_disk;
@@ -108,7 +110,7 @@ pub fn examine(device: &dyn ReadAt, partition: Option<&Partition>) -> Result<Exa
     let examined = examine_in(device, context)?;
     // Its sectors mean what the layer says that the type names, or nothing that is known.
     match context.kind.and_then(PartitionKind::container) {
-        Some(layer) if examined.verdict.layer() != Some(layer) => {
+        Some(layer) if !examined.verdict.is_of_layer(layer) => {
             Ok(Examined::raw(device, RawReason::Container(layer)))
         }
         _ => Ok(examined),

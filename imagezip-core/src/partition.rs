@@ -25,6 +25,7 @@ mod mbr;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use gpt::CRC;
 pub use kind::{Guid, MbrType, PartitionKind};
 
 /// A disk's partition table.

@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::Examined;
 use crate::error::Error;
 use crate::partition::{Doubt, MbrType};
 use crate::sector::SectorCount;
@@ -32,6 +33,10 @@ pub enum FilesystemKind {
     ExFat,
     /// Linux swap space.
     Swap,
+    /// A physical volume of LVM2.
+    Lvm,
+    /// A member of a Linux RAID1 array.
+    Raid,
     /// UFS1 of the BSDs.
     Ufs1,
     /// UFS2 of the BSDs.
@@ -105,13 +110,23 @@ pub enum SkipReason {
     FreebsdSwap,
 }
 
+impl Part {
+    /// What was found in a part of a layer.
+    pub(super) fn new(name: String, size: SectorCount, examined: Examined) -> Self {
+        let Examined { in_use, verdict, size: _, notes, parts } = examined;
+        Self { name, size, in_use: in_use.sector_count(), verdict, notes, parts }
+    }
+}
+
 impl Verdict {
-    /// The layer that was found and understood, as
-    /// [`PartitionKind::container`](crate::partition::PartitionKind::container) calls it.
-    pub(super) fn layer(&self) -> Option<&'static str> {
+    /// Whether it is about this layer, as
+    /// [`PartitionKind::container`](crate::partition::PartitionKind::container) calls it. What is raw
+    /// for a reason of its own keeps it.
+    pub(super) fn is_of_layer(&self, layer: &str) -> bool {
         match self {
-            Self::Aware(kind) => kind.layer(),
-            Self::Raw(_) | Self::Skipped(_) => None,
+            Self::Aware(kind) => kind.layer() == Some(layer),
+            Self::Raw(reason) => *reason != RawReason::Unknown,
+            Self::Skipped(_) => false,
         }
     }
 }
@@ -126,15 +141,20 @@ impl FilesystemKind {
             Self::Fat12 | Self::Fat16 | Self::Fat32 => kind.is_fat(),
             Self::ExFat => kind == MbrType::NTFS,
             Self::Swap => kind == MbrType::LINUX_SWAP,
+            Self::Lvm => kind == MbrType::LINUX_LVM,
+            Self::Raid => kind == MbrType::LINUX_RAID,
             Self::Ufs1 | Self::Ufs2 | Self::BsdSlice => {
                 matches!(kind, MbrType::FREEBSD | MbrType::OPENBSD)
             }
         }
     }
 
-    #[expect(clippy::unused_self, reason = "no layer is understood yet")]
     fn layer(self) -> Option<&'static str> {
-        None
+        match self {
+            Self::Lvm => Some(super::lvm::NAME),
+            Self::Raid => Some(super::raid::NAME),
+            _ => None,
+        }
     }
 }
 
@@ -151,6 +171,8 @@ impl fmt::Display for FilesystemKind {
             Self::Fat32 => "FAT32",
             Self::ExFat => "exFAT",
             Self::Swap => "swap",
+            Self::Lvm => super::lvm::NAME,
+            Self::Raid => super::raid::NAME,
             Self::Ufs1 => "UFS1",
             Self::Ufs2 => "UFS2",
             Self::BsdSlice => "BSD slice",
