@@ -14,6 +14,7 @@ use crate::sector::SectorCount;
 
 pub mod content;
 pub mod ext;
+pub mod ntfs;
 pub mod swap;
 
 mod look;

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::traces::Traces;
 use super::verdict::RawReason;
-use super::{Allocation, ext, swap};
+use super::{Allocation, ext, ntfs, swap};
 use crate::device::ReadAt;
 use crate::error::Result;
 use crate::partition::{Partition, PartitionKind};
@@ -45,11 +45,16 @@ struct Parser {
     read: fn(&dyn ReadAt, &Traces, Context) -> Result<Found>,
 }
 
-const PARSERS: [Parser; 2] = [
+const PARSERS: [Parser; 3] = [
     Parser {
         name: "ext",
         is_present: |device, _| ext::is_present(device),
         read: |device, _, _| ext::allocation(device).map(Found::FileSystem),
+    },
+    Parser {
+        name: "NTFS",
+        is_present: |device, _| ntfs::is_present(device),
+        read: |device, _, _| ntfs::allocation(device).map(Found::FileSystem),
     },
     Parser {
         name: "swap",

@@ -35,7 +35,7 @@ const fn signature(owner: &'static str, at: u64, bytes: &'static [u8]) -> Signat
 }
 
 /// File systems, and layers below them, whose free sectors are not told.
-const FOREIGN: [Signature; 23] = [
+const FOREIGN: [Signature; 22] = [
     signature("LUKS", 0, b"LUKS\xba\xbe"),
     signature("LVM", 0, b"LABELONE"),
     signature("LVM", 512, b"LABELONE"),
@@ -55,7 +55,6 @@ const FOREIGN: [Signature; 23] = [
     signature("GFS2", 0x1_0000, b"\x01\x16\x19\x70"),
     signature("squashfs", 0, b"hsqs"),
     signature("ISO 9660", 0x8001, b"CD001"),
-    signature("NTFS", 3, b"NTFS    "),
     signature("exFAT", 3, b"EXFAT   "),
     signature("BitLocker", 3, b"-FVE-FS-"),
     signature("FAT", 54, b"FAT12   "),

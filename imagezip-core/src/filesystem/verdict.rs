@@ -18,6 +18,8 @@ pub enum FilesystemKind {
     Ext3,
     /// ext4: with any feature that ext3 doesn't have.
     Ext4,
+    /// NTFS.
+    Ntfs,
     /// Linux swap space.
     Swap,
 }
@@ -101,13 +103,14 @@ impl FilesystemKind {
     pub(crate) fn suits(self, kind: MbrType) -> bool {
         match self {
             Self::Ext2 | Self::Ext3 | Self::Ext4 => kind == MbrType::LINUX,
+            Self::Ntfs => kind.is_ntfs(),
             Self::Swap => kind == MbrType::LINUX_SWAP,
         }
     }
 
     fn layer(self) -> Option<&'static str> {
         match self {
-            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::Swap => None,
+            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::Ntfs | Self::Swap => None,
         }
     }
 }
@@ -118,6 +121,7 @@ impl fmt::Display for FilesystemKind {
             Self::Ext2 => "ext2",
             Self::Ext3 => "ext3",
             Self::Ext4 => "ext4",
+            Self::Ntfs => "NTFS",
             Self::Swap => "swap",
         })
     }

@@ -82,6 +82,11 @@ impl MbrType {
         matches!(self, Self::EXTENDED | Self::EXTENDED_LBA | Self::EXTENDED_LINUX)
     }
 
+    /// Whether partitions with NTFS have this type, hidden ones included.
+    pub fn is_ntfs(self) -> bool {
+        matches!(self.0, 0x07 | 0x17 | 0x27)
+    }
+
     fn container(self) -> Option<&'static str> {
         match self {
             Self::LINUX_RAID => Some("Linux RAID"),
