@@ -2,6 +2,8 @@
 
 mod bench;
 mod demo;
+mod fixtures;
+mod fuzz;
 mod load;
 mod mfs;
 mod test;
@@ -22,6 +24,8 @@ pub(crate) struct Xtask {
 enum Command {
     Bench(bench::Bench),
     Demo(demo::Demo),
+    Fixtures(fixtures::Fixtures),
+    Fuzz(fuzz::Fuzz),
     Load(load::Load),
     Mfs(mfs::Mfs),
     Test(test::Test),
@@ -34,6 +38,8 @@ impl Xtask {
         match self.command {
             Command::Bench(command) => command.run(),
             Command::Demo(command) => command.run(),
+            Command::Fixtures(command) => command.run(),
+            Command::Fuzz(command) => command.run(),
             Command::Load(command) => command.run(),
             Command::Mfs(command) => command.run(),
             Command::Test(command) => command.run(),

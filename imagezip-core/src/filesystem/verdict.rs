@@ -18,10 +18,22 @@ pub enum FilesystemKind {
     Ext3,
     /// ext4: with any feature that ext3 doesn't have.
     Ext4,
+    /// F2FS.
+    F2fs,
+    /// FAT with entries of 12 bits.
+    Fat12,
+    /// FAT with entries of 16 bits.
+    Fat16,
+    /// FAT with entries of 32 bits.
+    Fat32,
+    /// exFAT.
+    ExFat,
     /// NTFS.
     Ntfs,
     /// Linux swap space.
     Swap,
+    /// XFS.
+    Xfs,
 }
 
 /// A part of a partition that holds several, as a logical volume does.
@@ -102,16 +114,17 @@ impl FilesystemKind {
     /// Whether partitions with a file system of this kind have this type.
     pub(crate) fn suits(self, kind: MbrType) -> bool {
         match self {
-            Self::Ext2 | Self::Ext3 | Self::Ext4 => kind == MbrType::LINUX,
+            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::F2fs | Self::Xfs => kind == MbrType::LINUX,
+            Self::Fat12 | Self::Fat16 | Self::Fat32 => kind.is_fat(),
+            Self::ExFat => kind == MbrType::NTFS,
             Self::Ntfs => kind.is_ntfs(),
             Self::Swap => kind == MbrType::LINUX_SWAP,
         }
     }
 
+    #[expect(clippy::unused_self, reason = "no layer is understood yet")]
     fn layer(self) -> Option<&'static str> {
-        match self {
-            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::Ntfs | Self::Swap => None,
-        }
+        None
     }
 }
 
@@ -121,8 +134,14 @@ impl fmt::Display for FilesystemKind {
             Self::Ext2 => "ext2",
             Self::Ext3 => "ext3",
             Self::Ext4 => "ext4",
+            Self::F2fs => "F2FS",
+            Self::Fat12 => "FAT12",
+            Self::Fat16 => "FAT16",
+            Self::Fat32 => "FAT32",
+            Self::ExFat => "exFAT",
             Self::Ntfs => "NTFS",
             Self::Swap => "swap",
+            Self::Xfs => "XFS",
         })
     }
 }

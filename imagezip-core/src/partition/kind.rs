@@ -56,6 +56,8 @@ impl MbrType {
     pub const EXTENDED_LBA: Self = Self(0x0f);
     /// Linux's own extended partition.
     pub const EXTENDED_LINUX: Self = Self(0x85);
+    /// NTFS or exFAT.
+    pub const NTFS: Self = Self(0x07);
     /// Linux swap, or Solaris.
     pub const LINUX_SWAP: Self = Self(0x82);
     /// A Linux file system.
@@ -85,6 +87,12 @@ impl MbrType {
     /// Whether partitions with NTFS have this type, hidden ones included.
     pub fn is_ntfs(self) -> bool {
         matches!(self.0, 0x07 | 0x17 | 0x27)
+    }
+
+    /// Whether partitions with FAT have this type, hidden ones and EFI system partitions included.
+    pub fn is_fat(self) -> bool {
+        matches!(self.0 & !0x10, 0x01 | 0x04 | 0x06 | 0x0b | 0x0c | 0x0e)
+            || self == Self::EFI_SYSTEM
     }
 
     fn container(self) -> Option<&'static str> {
