@@ -84,7 +84,9 @@ fn note_doubts(notes: &mut Vec<String>, is_dirty: bool, claimed: u64) {
         notes.push("the volume is marked for a check: what any file has counts as in use".into());
     }
     if claimed > 0 {
-        notes.push(format!("{claimed} sectors that files have are free by the bitmap: in use"));
+        notes.push(format!(
+            "the bitmap lacks {claimed} sectors that files have: they count as in use"
+        ));
     }
 }
 
