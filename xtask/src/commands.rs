@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod guest;
 mod load;
 mod mfs;
 mod test;
@@ -22,6 +23,7 @@ pub(crate) struct Xtask {
 enum Command {
     Bench(bench::Bench),
     Demo(demo::Demo),
+    Guest(guest::GuestCommand),
     Load(load::Load),
     Mfs(mfs::Mfs),
     Test(test::Test),
@@ -34,6 +36,7 @@ impl Xtask {
         match self.command {
             Command::Bench(command) => command.run(),
             Command::Demo(command) => command.run(),
+            Command::Guest(command) => command.run(),
             Command::Load(command) => command.run(),
             Command::Mfs(command) => command.run(),
             Command::Test(command) => command.run(),
