@@ -43,7 +43,7 @@ pub struct Job<'a> {
     /// For `sh -eu`.
     pub script: &'a str,
     /// The disks, in raw files.
-    pub disks: &'a [&'a Path],
+    pub disks: &'a [PathBuf],
     /// How long it may take.
     pub limit: Duration,
 }
@@ -128,7 +128,7 @@ impl Guest {
         }
         for (number, path) in job.disks.iter().enumerate() {
             machine = machine.drive(Drive {
-                path: (*path).to_owned(),
+                path: path.clone(),
                 serial: format!("DISK{number}"),
                 access: Access::ReadWrite,
             });

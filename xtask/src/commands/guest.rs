@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use clap::Args;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 use xtask::guest::{Guest, Job};
 use xtask::paths;
@@ -29,9 +29,8 @@ impl GuestCommand {
             .with_context(|| format!("cannot read {}", self.script.display()))?;
         let directory = paths::target().join("guest/job");
         fs::create_dir_all(&directory)?;
-        let disks: Vec<&Path> = self.disks.iter().map(PathBuf::as_path).collect();
         let limit = Duration::from_mins(self.limit);
-        let job = Job { directory: &directory, script: &script, disks: &disks, limit };
+        let job = Job { directory: &directory, script: &script, disks: &self.disks, limit };
         let result = Guest::prepare()?.run(&job);
         print!("{}", fs::read_to_string(directory.join("console")).unwrap_or_default());
         result

@@ -123,3 +123,35 @@ fn aliases(modules: &[Module]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mfs::module::ModInfo;
+    use crate::mfs::profile::{Load, Turn};
+
+    #[test]
+    fn busybox_finds_what_a_module_needs() {
+        let module = |name: &str, needs: &[&str], aliases: &[&str]| Module {
+            name: name.into(),
+            object: Vec::new(),
+            info: ModInfo {
+                aliases: aliases.iter().map(|alias| (*alias).to_owned()).collect(),
+                ..ModInfo::default()
+            },
+            parameters: String::new(),
+            load: Load::Hardware,
+            turn: Turn::Middle,
+            needs: needs.iter().map(|name| (*name).to_owned()).collect(),
+            brings: Vec::new(),
+            needs_firmware: false,
+        };
+        let modules = [
+            module("crc", &[], &["crypto-crc"]),
+            module("lib", &["crc"], &[]),
+            module("f2fs", &["lib", "crc"], &["fs-f2fs"]),
+        ];
+        assert_eq!(dependencies(&modules), "crc.ko:\nlib.ko: crc.ko\nf2fs.ko: lib.ko crc.ko\n");
+        assert_eq!(aliases(&modules), "alias crypto-crc crc\nalias fs-f2fs f2fs\n");
+    }
+}
