@@ -273,6 +273,7 @@ fn capture_as_node(site: &Site, staging: &Path, seed: u8) {
         regions: 1,
         sectors_in_use: 600,
         sectors_changed: 600,
+        decided: Vec::new(),
         agent: "test".to_owned(),
         engine_sha256: None,
         created: 1,

@@ -159,6 +159,7 @@ async fn saved(site: &Site, load_partition: u8, before: &Path, after: &Path) -> 
         regions: 1,
         sectors_in_use: signature.iter().map(|entry| entry.range.len().get()).sum(),
         sectors_changed: 1,
+        decided: Vec::new(),
         agent: "test".to_owned(),
         engine_sha256: None,
         created: 1,

@@ -3,7 +3,6 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::fmt;
 
 use crate::device::{ReadAt, Window};
 use crate::error::{CorruptKind, ErrorKind, Place, Result};
@@ -14,11 +13,13 @@ use crate::sector::{Bytes, Sector, SectorCount, SectorRange};
 
 mod options;
 mod parts;
+mod table;
 
 #[cfg(test)]
 mod tests;
 
 pub use options::{LEAST_FREE, Options, Selection, Target};
+pub use table::{Row, Table, rows};
 
 /// The sectors of a disk that an image has to hold, and why.
 #[derive(Clone, Debug)]
@@ -239,23 +240,5 @@ impl DiskMap {
     /// The sector of the disk that is the image's first.
     pub fn base(&self) -> Sector {
         self.area.start()
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.number == 0 {
-            f.write_str("disk without partitions")?;
-        } else {
-            write!(f, "partition {}", self.number)?;
-        }
-        write!(
-            f,
-            ": sectors {}, {}, {} of {} in use",
-            self.range,
-            self.verdict,
-            self.in_use,
-            self.range.len()
-        )
     }
 }

@@ -142,8 +142,12 @@ faults! {
         Metadata,
         /// wrong checksum of metadata
         MetadataChecksum,
+        /// file system is marked as in need of repair
+        NeedsRepair,
         /// not an ext2, ext3 or ext4 file system
         ExtMagic,
+        /// no complete checkpoint, or one that contradicts its file system
+        Checkpoint,
         /// wrong checksum of the superblock
         SuperblockChecksum,
         /// superblock contradicts itself
@@ -204,6 +208,8 @@ faults! {
         BootRoot,
         /// file system feature
         Feature,
+        /// size of blocks
+        BlockSize,
         /// file system on several devices
         Devices,
         /// RAID level or profile
@@ -216,6 +222,8 @@ faults! {
         JournalDevice,
         /// journal on another device, in need of recovery
         ExternalJournal,
+        /// log on another device, which may need recovery
+        ExternalLog,
         /// journal feature
         JournalFeature,
     }

@@ -15,6 +15,9 @@ use crate::sector::SectorCount;
 pub mod content;
 pub mod ext;
 pub mod swap;
+pub mod xfs;
+
+mod f2fs;
 
 mod look;
 mod traces;

@@ -1,4 +1,5 @@
-//! Little-endian fields of fixed-size structures, with offsets checked when compiling.
+//! Fields of fixed-size structures, with offsets checked when compiling. They are little-endian
+//! unless told otherwise.
 
 /// A structure of `N` bytes as it lies on a disk or in a file.
 ///
@@ -49,6 +50,21 @@ impl<'a, const N: usize> Layout<'a, N> {
     pub(crate) fn u64<const AT: usize>(self) -> u64 {
         u64::from_le_bytes(self.array::<AT, 8>())
     }
+
+    /// The big-endian 16-bit field at offset `AT`.
+    pub(crate) fn be16<const AT: usize>(self) -> u16 {
+        u16::from_be_bytes(self.array::<AT, 2>())
+    }
+
+    /// The big-endian 32-bit field at offset `AT`.
+    pub(crate) fn be32<const AT: usize>(self) -> u32 {
+        u32::from_be_bytes(self.array::<AT, 4>())
+    }
+
+    /// The big-endian 64-bit field at offset `AT`.
+    pub(crate) fn be64<const AT: usize>(self) -> u64 {
+        u64::from_be_bytes(self.array::<AT, 8>())
+    }
 }
 
 impl<'a, const N: usize> From<&'a [u8; N]> for Layout<'a, N> {
@@ -69,6 +85,8 @@ mod tests {
         assert_eq!(layout.u16::<1>(), 0x0302);
         assert_eq!(layout.u32::<0>(), 0x0403_0201);
         assert_eq!(layout.u64::<1>(), 0x0908_0706_0504_0302);
+        assert_eq!((layout.be16::<1>(), layout.be32::<0>()), (0x0203, 0x0102_0304));
+        assert_eq!(layout.be64::<1>(), 0x0203_0405_0607_0809);
         assert!(Layout::<9>::at(&bytes, 1).is_none());
         assert!(Layout::<8>::at(&bytes, 1).is_some());
         assert!(Layout::<1>::at(&bytes, usize::MAX).is_none());

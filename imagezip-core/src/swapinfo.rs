@@ -9,11 +9,13 @@
 //! `.part` is one line in a fixed order, because programs exist that read it; `.meta` and `.status`
 //! have a word per line in any order.
 
+mod decided;
 mod meta;
 mod part;
 mod status;
 mod words;
 
+pub use decided::Decided;
 pub use meta::{Base, Meta};
 pub use part::Part;
 pub use status::{Phase, Status};

@@ -74,7 +74,7 @@ fn assert_restored(state: &State, restored: &[u8], about: &str) {
         assert_eq!(file.partition_table().unwrap(), table, "{about}: partition table");
     }
     for report in &state.map.partitions {
-        let about = format!("{about}: {report}");
+        let about = format!("{about}: partition {}", report.number);
         let identity = state.file.identity(report.range).unwrap();
         assert_eq!(file.identity(report.range).unwrap(), identity, "{about}");
         let is_known = matches!(report.verdict, Verdict::Aware(_));
@@ -108,7 +108,7 @@ fn assert_tight(case: &Case, state: &State, about: &str) {
     for report in state.map.partitions.iter().filter(|report| is_ext(report)) {
         let free = state.file.ext(report.range.start()).unwrap().free;
         let left_out = state.left_out(report.range);
-        assert_eq!(left_out.difference(&free), ExtentSet::new(), "{about}: {report}");
+        assert_eq!(left_out.difference(&free), ExtentSet::new(), "{about}: {}", report.number);
         let worthwhile = free.without_short(least_free(case)).sector_count().get();
         let left_out = left_out.sector_count().get();
         assert!(left_out * 100 >= worthwhile * 99, "{about}: {left_out} of {worthwhile} free");
@@ -285,8 +285,8 @@ fn check_foreign(name: &str, verdicts: &[&str]) {
     for state in [&base, &state] {
         assert_eq!(state.verdicts(), verdicts, "{name}");
         for report in state.map.partitions.iter().filter(|report| is_raw(report)) {
-            assert_eq!(state.left_out(report.range), ExtentSet::new(), "{name}: {report}");
-            assert_eq!(report.in_use, report.range.len(), "{name}: {report}");
+            assert_eq!(state.left_out(report.range), ExtentSet::new(), "{name}: {}", report.number);
+            assert_eq!(report.in_use, report.range.len(), "{name}: {}", report.number);
         }
     }
     let first = full(&base);

@@ -61,6 +61,9 @@ pub const FILE_SYSTEMS: &[Package] = &[
     package("partclone", "partclone.xfs"),
 ];
 
+/// What building fuzz targets needs.
+pub const FUZZING: &[Package] = &[package("g++", "c++")];
+
 /// What a node's disk needs to boot by itself.
 pub const BOOT_LOADER: &[Package] = &[
     package("syslinux", "syslinux"),

@@ -2,6 +2,8 @@
 
 mod bench;
 mod demo;
+mod fixtures;
+mod fuzz;
 mod guest;
 mod load;
 mod mfs;
@@ -23,6 +25,8 @@ pub(crate) struct Xtask {
 enum Command {
     Bench(bench::Bench),
     Demo(demo::Demo),
+    Fixtures(fixtures::Fixtures),
+    Fuzz(fuzz::Fuzz),
     Guest(guest::GuestCommand),
     Load(load::Load),
     Mfs(mfs::Mfs),
@@ -36,6 +40,8 @@ impl Xtask {
         match self.command {
             Command::Bench(command) => command.run(),
             Command::Demo(command) => command.run(),
+            Command::Fixtures(command) => command.run(),
+            Command::Fuzz(command) => command.run(),
             Command::Guest(command) => command.run(),
             Command::Load(command) => command.run(),
             Command::Mfs(command) => command.run(),

@@ -48,6 +48,7 @@ fn round_trip(mkfs_options: &[&str]) {
         regions: saved.image.regions,
         sectors_in_use: saved.scanned.get(),
         sectors_changed: saved.image.sectors.get(),
+        decided: Vec::new(),
         agent: "test".into(),
         engine_sha256: None,
         created: 0,

@@ -20,7 +20,7 @@ use super::{Allocation, FilesystemKind};
 
 mod allocation;
 mod bitmap;
-mod checksum;
+pub(super) mod checksum;
 mod doubt;
 mod extent_tree;
 mod features;

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::traces::Traces;
 use super::verdict::RawReason;
-use super::{Allocation, ext, swap};
+use super::{Allocation, ext, f2fs, swap, xfs};
 use crate::device::ReadAt;
 use crate::error::Result;
 use crate::partition::{Partition, PartitionKind};
@@ -45,11 +45,16 @@ struct Parser {
     read: fn(&dyn ReadAt, &Traces, Context) -> Result<Found>,
 }
 
-const PARSERS: [Parser; 2] = [
+const PARSERS: &[Parser] = &[
     Parser {
         name: "ext",
         is_present: |device, _| ext::is_present(device),
         read: |device, _, _| ext::allocation(device).map(Found::FileSystem),
+    },
+    Parser {
+        name: "F2FS",
+        is_present: |_, traces| Ok(f2fs::is_present(traces.head())),
+        read: |device, _, _| f2fs::allocation(device).map(Found::FileSystem),
     },
     Parser {
         name: "swap",
@@ -61,6 +66,11 @@ const PARSERS: [Parser; 2] = [
             Some(swap::Mark::Hibernated) => Ok(Found::Raw(RawReason::Hibernated)),
             None => Ok(Found::Nothing),
         },
+    },
+    Parser {
+        name: "XFS",
+        is_present: |device, _| xfs::is_present(device),
+        read: |device, _, _| xfs::allocation(device).map(Found::FileSystem),
     },
 ];
 
@@ -92,7 +102,7 @@ fn ambiguous(first: &'static str, second: &'static str) -> Found {
 /// The parsers whose signature is there.
 fn present(device: &dyn ReadAt, traces: &Traces) -> Result<Vec<&'static Parser>> {
     let mut found = Vec::new();
-    for parser in &PARSERS {
+    for parser in PARSERS {
         if (parser.is_present)(device, traces)? {
             found.push(parser);
         }

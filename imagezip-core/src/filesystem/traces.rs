@@ -35,7 +35,7 @@ const fn signature(owner: &'static str, at: u64, bytes: &'static [u8]) -> Signat
 }
 
 /// File systems, and layers below them, whose free sectors are not told.
-const FOREIGN: [Signature; 23] = [
+const FOREIGN: &[Signature] = &[
     signature("LUKS", 0, b"LUKS\xba\xbe"),
     signature("LVM", 0, b"LABELONE"),
     signature("LVM", 512, b"LABELONE"),
@@ -47,9 +47,7 @@ const FOREIGN: [Signature; 23] = [
         4120,
         b"\xc6\x85\x73\xf6\x66\xce\x90\xa9\xd9\x6a\x60\xcf\x80\x3d\xf7\xef",
     ),
-    signature("XFS", 0, b"XFSB"),
     signature("Btrfs", 0x1_0040, b"_BHRfS_M"),
-    signature("F2FS", 1024, b"\x10\x20\xf5\xf2"),
     signature("JFS", 0x8000, b"JFS1"),
     signature("ReiserFS", 0x1_0034, b"ReIsEr"),
     signature("GFS2", 0x1_0000, b"\x01\x16\x19\x70"),
@@ -112,7 +110,7 @@ impl Traces {
         if uberblocks.any(|bytes| is_either_endian(bytes, &ZFS_MAGIC)) {
             owners.push("ZFS");
         }
-        for Signature { owner, at, bytes } in FOREIGN {
+        for &Signature { owner, at, bytes } in FOREIGN {
             if self.from(at).starts_with(bytes) && !owners.contains(&owner) {
                 owners.push(owner);
             }

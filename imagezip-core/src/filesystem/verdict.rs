@@ -18,8 +18,12 @@ pub enum FilesystemKind {
     Ext3,
     /// ext4: with any feature that ext3 doesn't have.
     Ext4,
+    /// F2FS.
+    F2fs,
     /// Linux swap space.
     Swap,
+    /// XFS.
+    Xfs,
 }
 
 /// A part of a partition that holds several, as a logical volume does.
@@ -100,14 +104,14 @@ impl FilesystemKind {
     /// Whether partitions with a file system of this kind have this type.
     pub(crate) fn suits(self, kind: MbrType) -> bool {
         match self {
-            Self::Ext2 | Self::Ext3 | Self::Ext4 => kind == MbrType::LINUX,
+            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::F2fs | Self::Xfs => kind == MbrType::LINUX,
             Self::Swap => kind == MbrType::LINUX_SWAP,
         }
     }
 
     fn layer(self) -> Option<&'static str> {
         match self {
-            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::Swap => None,
+            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::F2fs | Self::Swap | Self::Xfs => None,
         }
     }
 }
@@ -118,7 +122,9 @@ impl fmt::Display for FilesystemKind {
             Self::Ext2 => "ext2",
             Self::Ext3 => "ext3",
             Self::Ext4 => "ext4",
+            Self::F2fs => "F2FS",
             Self::Swap => "swap",
+            Self::Xfs => "XFS",
         })
     }
 }

@@ -1,9 +1,11 @@
 //! `<vname>-swap.meta`: what a swap image is made of and what it belongs to.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 
 use super::ParseError;
+use super::decided::{self, Decided};
 use super::words::{Encoded, Hex, Words};
 
 /// What a `.meta` file says. Who restores the image checks it against what is there.
@@ -40,6 +42,8 @@ pub struct Meta {
     /// Sectors of 512 bytes that the image holds: at least those that differ from the base, or all
     /// in use if there is none.
     pub sectors_changed: u64,
+    /// What was decided about each partition, as far as there was room. Programs before did not write it.
+    pub decided: Vec<Decided>,
     /// Name and version of the program that saved.
     pub agent: String,
     /// SHA-256 of the program that made the image, if it was not the one that saved but a project's
@@ -101,6 +105,7 @@ impl Meta {
             regions: words.number("REGIONS")?,
             sectors_in_use: words.number("INUSE")?,
             sectors_changed: words.number("CHANGED")?,
+            decided: decided::read(&words)?,
             agent: words.text("AGENT")?,
             engine_sha256: words
                 .find("ENGINESHA256")?
@@ -137,6 +142,7 @@ impl fmt::Display for Meta {
         writeln!(f, "REGIONS={}", self.regions)?;
         writeln!(f, "INUSE={}", self.sectors_in_use)?;
         writeln!(f, "CHANGED={}", self.sectors_changed)?;
+        decided::write(&self.decided, f)?;
         writeln!(f, "AGENT={}", Encoded(&self.agent))?;
         if let Some(digest) = &self.engine_sha256 {
             writeln!(f, "ENGINESHA256={}", Hex(digest))?;
@@ -173,6 +179,7 @@ mod tests {
             regions: 5,
             sectors_in_use: 6,
             sectors_changed: 7,
+            decided: Vec::new(),
             agent: "mfs-agent 0.1.0".into(),
             engine_sha256: None,
             created: 1_795_413_000,
@@ -185,7 +192,7 @@ mod tests {
         assert!(text.contains("\nDISKSIZE=1099511627776\n"), "{text}");
         assert!(text.contains("\nAGENT=mfs-agent%200.1.0\n"), "{text}");
         assert_eq!(Meta::parse(text.as_bytes()), Ok(meta()));
-        let shuffled = text.lines().rev().collect::<std::vec::Vec<_>>().join(" ");
+        let shuffled = text.lines().rev().collect::<Vec<_>>().join(" ");
         assert_eq!(Meta::parse((shuffled + " LATER=1").as_bytes()), Ok(meta()));
     }
 
@@ -200,6 +207,36 @@ mod tests {
                 "{line}"
             );
         }
+    }
+
+    #[test]
+    fn what_was_decided_comes_back() {
+        let row = |name: &str, verdict: &str| Decided {
+            name: name.into(),
+            sectors: 1 << 40,
+            in_use: 12,
+            verdict: verdict.into(),
+        };
+        let decided = std::vec![
+            row("1", "aware(ext4)"),
+            row("2", "raw(has the signatures of ext and swap)"),
+            row("2/a%", ""),
+        ];
+        let meta = Meta { decided, ..meta() };
+        let text = meta.to_string();
+        assert!(text.contains("\nMAP1=1,1099511627776,12,aware(ext4)\n"), "{text}");
+        assert_eq!(Meta::parse(text.as_bytes()), Ok(meta));
+        let broken = text.replace(",12,aware", ",x,aware");
+        assert!(Meta::parse(broken.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn of_many_partitions_the_first_are_told() {
+        let row = Decided { verdict: "raw(unknown)".into(), ..Decided::default() };
+        let meta = Meta { decided: std::vec![row; 5000], ..meta() };
+        let text = meta.to_string();
+        let read = Meta::parse(text.as_bytes()).unwrap();
+        assert!((50..500).contains(&read.decided.len()), "{}", read.decided.len());
     }
 
     #[test]
@@ -222,7 +259,7 @@ mod tests {
         // The digest of a base image without the rest of it is damage.
         let alone =
             text.lines().filter(|line| !line.starts_with("BASE=") && !line.starts_with("BASESIG"));
-        assert!(Meta::parse(alone.collect::<std::vec::Vec<_>>().join("\n").as_bytes()).is_err());
+        assert!(Meta::parse(alone.collect::<Vec<_>>().join("\n").as_bytes()).is_err());
     }
 
     #[test]

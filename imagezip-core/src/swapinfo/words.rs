@@ -1,5 +1,6 @@
 //! Words `KEY=value` and their encoding.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -154,10 +155,24 @@ impl<'a> Words<'a> {
 
     /// The word with this key, if there is one.
     pub(super) fn find(&self, key: &'static str) -> Result<Option<Word<'a>>, ParseError> {
-        let mut found = self.words.iter().filter(|word| word.key == key.as_bytes());
+        self.only(key.as_bytes(), key)
+    }
+
+    /// The word whose key is `prefix` and a number, if there is one.
+    pub(super) fn numbered(
+        &self,
+        prefix: &'static str,
+        number: usize,
+    ) -> Result<Option<Word<'a>>, ParseError> {
+        self.only(format!("{prefix}{number}").as_bytes(), prefix)
+    }
+
+    /// The word with this key, which errors call `name`.
+    fn only(&self, key: &[u8], name: &'static str) -> Result<Option<Word<'a>>, ParseError> {
+        let mut found = self.words.iter().filter(|word| word.key == key);
         let first = found.next().copied();
         match found.next() {
-            Some(second) => Err(ParseError { at: second.at, expected: Expected::Once(key) }),
+            Some(second) => Err(ParseError { at: second.at, expected: Expected::Once(name) }),
             None => Ok(first),
         }
     }

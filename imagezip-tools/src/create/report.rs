@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use imagezip_core::allocation::Report;
-use imagezip_core::filesystem::{RawReason, SkipReason, Verdict};
+use imagezip_core::allocation::{Report, Table, rows};
+use imagezip_core::filesystem::{Part, RawReason, SkipReason, Verdict};
 use imagezip_core::ndz::Format;
 use imagezip_core::sector::SectorCount;
 use serde::Serialize;
@@ -53,6 +53,27 @@ pub struct PartitionStatistics {
     pub verdict: String,
     /// What could not be trusted.
     pub notes: Vec<String>,
+    /// The parts of a partition that holds several, such as logical volumes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartStatistics>,
+}
+
+/// What was decided about a part of a partition.
+#[derive(Clone, Debug, Serialize)]
+pub struct PartStatistics {
+    /// What its layer calls it.
+    pub name: String,
+    /// Its sectors.
+    pub sectors: u64,
+    /// Those that are saved.
+    pub in_use: u64,
+    /// What was decided, in words.
+    pub verdict: String,
+    /// What could not be trusted.
+    pub notes: Vec<String>,
+    /// Its own parts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Self>,
 }
 
 /// An image that was written.
@@ -125,6 +146,20 @@ impl PartitionStatistics {
             in_use: report.in_use.get(),
             verdict: report.verdict.to_string(),
             notes: report.notes.clone(),
+            parts: report.parts.iter().map(PartStatistics::new).collect(),
+        }
+    }
+}
+
+impl PartStatistics {
+    fn new(part: &Part) -> Self {
+        Self {
+            name: part.name.clone(),
+            sectors: part.size.get(),
+            in_use: part.in_use.get(),
+            verdict: part.verdict.to_string(),
+            notes: part.notes.clone(),
+            parts: part.parts.iter().map(Self::new).collect(),
         }
     }
 }
@@ -169,14 +204,18 @@ pub fn describe(prepared: &Prepared, detail: u8) {
         if let Some(line) = classic_line(report) {
             eprintln!("{line}");
         }
-        if detail > 0 {
-            eprintln!("{report}");
-        }
         for note in saved_whole(report).iter().chain(&report.notes) {
             eprintln!("{}WARNING: {note}", prefix(report.number));
         }
     }
+    let rows = rows(&map.partitions);
+    for row in rows.iter().filter(|row| row.start.is_none()) {
+        for note in &row.notes {
+            eprintln!("P{}: WARNING: {note}", row.name);
+        }
+    }
     if detail > 0 {
+        eprintln!("{}", Table(&rows));
         let (sectors, in_use) = (map.sectors(), map.in_use.sector_count());
         let extents = map.in_use.extent_count();
         eprintln!("{in_use} of {sectors} sectors to save, in {extents} ranges");

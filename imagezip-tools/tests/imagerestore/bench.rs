@@ -78,6 +78,7 @@ impl Bench {
             regions: 1,
             sectors_in_use: 1,
             sectors_changed: 1,
+            decided: Vec::new(),
             agent: "a test".into(),
             engine_sha256: None,
             created: 1,

@@ -117,9 +117,16 @@ fn information_only() {
     change(&bench, "disk", "changed", EXT.0 + EXT.1 - 100, &noise(512, 9));
     let said = bench.save(&["-i", "-H", "base.sig", "changed", "none"]);
     assert!(!bench.exists("none"));
-    let ext = format!("partition 1: sectors [{}, {}), aware(ext4)", EXT.0, EXT.0 + EXT.1);
-    for part in [ext.as_str(), "aware(swap)", "raw(unknown)", "HASH STATS", "Hash blocks compared"]
-    {
+    let ext = format!("\n1    {:>12} {:>12} ", EXT.0, EXT.1);
+    for part in [
+        "  verdict\n",
+        &ext,
+        "aware(ext4)",
+        "aware(swap)",
+        "raw(unknown)",
+        "HASH STATS",
+        "Hash blocks compared",
+    ] {
         assert!(said.stderr.contains(part), "{part}: {}", said.stderr);
     }
     let said = bench.save(&["--info", "--json", "-H", "base.sig", "changed"]);

@@ -119,6 +119,7 @@ fn save(experiment: &Experiment, disk: &Path, name: &str) -> Result<Set> {
         regions: saved.image.regions,
         sectors_in_use: map.in_use.sector_count().get(),
         sectors_changed: saved.image.sectors.get(),
+        decided: Vec::new(),
         agent: "an earlier run".into(),
         engine_sha256: None,
         created: 1_000_000_000,

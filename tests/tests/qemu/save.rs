@@ -45,9 +45,9 @@ fn a_disk_is_saved_and_can_be_restored() -> Result<()> {
     assert_eq!((status.scanned, status.written), (status.total, set.description()?.image_size));
     let logs = trial.logs()?;
     for words in [
-        "partition 1: sectors [2048, 75776), raw",
-        "partition 2: sectors [75776, 272384), aware(ext4)",
-        "partition 3: sectors [272384, 305152), aware(swap), 64 of 32768 in use",
+        "  verdict",
+        "1            2048        73728        73728  raw(",
+        "3          272384        32768           64  aware(swap)",
         "saved bytes=",
         "peak memory",
     ] {

@@ -100,6 +100,7 @@ impl Files<'_> {
             regions: 1,
             sectors_in_use: 8,
             sectors_changed: 8,
+            decided: Vec::new(),
             agent: "a simulated node".to_owned(),
             engine_sha256: None,
             created: now(),

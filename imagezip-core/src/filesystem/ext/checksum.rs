@@ -20,20 +20,20 @@ static CRC16: Crc<u16> = Crc::<u16>::new(&CRC_16_MODBUS);
 
 /// A running CRC-32C, as metadata and the journal use it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Crc32c(u32);
+pub(in crate::filesystem) struct Crc32c(u32);
 
 impl Crc32c {
     /// Nothing summed up yet.
-    pub(super) const START: Self = Self(u32::MAX);
+    pub(in crate::filesystem) const START: Self = Self(u32::MAX);
 
     /// A checksum to go on from.
-    pub(super) const fn from_seed(seed: u32) -> Self {
+    pub(in crate::filesystem) const fn from_seed(seed: u32) -> Self {
         Self(seed)
     }
 
     /// The checksum of what was summed up before, and `bytes`.
     #[must_use]
-    pub(super) fn add(self, bytes: &[u8]) -> Self {
+    pub(in crate::filesystem) fn add(self, bytes: &[u8]) -> Self {
         // The library takes the start value with its bits in the polynomial's order.
         let mut digest = CRC32C.digest_with_initial(self.0.reverse_bits());
         digest.update(bytes);
@@ -41,12 +41,12 @@ impl Crc32c {
     }
 
     /// The value.
-    pub(super) const fn get(self) -> u32 {
+    pub(in crate::filesystem) const fn get(self) -> u32 {
         self.0
     }
 
     /// The low half, where only that is stored.
-    pub(super) const fn low(self) -> u16 {
+    pub(in crate::filesystem) const fn low(self) -> u16 {
         let [low, high, ..] = self.0.to_le_bytes();
         u16::from_le_bytes([low, high])
     }

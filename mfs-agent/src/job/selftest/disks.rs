@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use imagezip_core::allocation::{Options, Selection, scan};
+use imagezip_core::allocation::{Options, Selection, rows, scan};
 use imagezip_core::partition::{self, DiskId, LogicalSectorSize};
 use imagezip_core::swapinfo::Part;
 
@@ -94,10 +94,10 @@ fn examine(
     for note in &map.notes {
         page.row("note", note);
     }
-    for report in &map.partitions {
-        page.row("part", report);
-        for note in &report.notes {
-            page.row("note", format_args!("partition {}: {note}", report.number));
+    for row in rows(&map.partitions) {
+        page.row("part", &row);
+        for note in &row.notes {
+            page.row("note", format_args!("partition {}: {note}", row.name));
         }
     }
     Ok(())

@@ -1,6 +1,8 @@
 //! What is saved of what, and the base that it is compared with.
 
-use imagezip_core::allocation::{DiskMap, Options, Selection, scan};
+use alloc::string::ToString;
+
+use imagezip_core::allocation::{DiskMap, Options, Selection, Table, rows, scan};
 use imagezip_core::codec::Level;
 use imagezip_core::error::{CorruptKind, ErrorKind};
 use imagezip_core::partition::LogicalSectorSize;
@@ -72,10 +74,13 @@ pub(super) fn allocation(device: &DiskDevice<'_>, disk: &Disk, part: &Part) -> R
     for note in &map.notes {
         log::warn!("partition table: {note}");
     }
-    for report in &map.partitions {
-        log::info!("{report}");
-        for note in &report.notes {
-            log::warn!("partition {}: {note}", report.number);
+    let rows = rows(&map.partitions);
+    for line in Table(&rows).to_string().lines() {
+        log::info!("{line}");
+    }
+    for row in &rows {
+        for note in &row.notes {
+            log::warn!("partition {}: {note}", row.name);
         }
     }
     Ok(map)

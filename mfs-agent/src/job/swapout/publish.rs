@@ -4,10 +4,11 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use imagezip_core::allocation::{Row, rows};
 use imagezip_core::digest::Sha256;
 use imagezip_core::sector::SectorCount;
 use imagezip_core::signature::Signature;
-use imagezip_core::swapinfo::{Base, Meta, Phase};
+use imagezip_core::swapinfo::{Base, Decided, Meta, Phase};
 
 use super::plan::Plan;
 use crate::cmdline::Node;
@@ -72,8 +73,18 @@ fn describe(plan: &Plan<'_>, made: &Made, signature: Sha256) -> Meta {
         regions: made.regions,
         sectors_in_use: plan.map.in_use.sector_count().get(),
         sectors_changed: made.sectors.get(),
+        decided: rows(&plan.map.partitions).iter().map(decided).collect(),
         agent: concat!("mfs-agent ", env!("CARGO_PKG_VERSION")).into(),
         engine_sha256: made.engine.map(|digest| digest.0),
         created: unix_time(),
+    }
+}
+
+fn decided(row: &Row) -> Decided {
+    Decided {
+        name: row.name.clone(),
+        sectors: row.size.get(),
+        in_use: row.in_use.get(),
+        verdict: row.verdict.to_string(),
     }
 }

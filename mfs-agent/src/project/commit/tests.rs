@@ -35,6 +35,7 @@ fn content(member: Member, generation: u64) -> Vec<u8> {
             regions: 1,
             sectors_in_use: 1,
             sectors_changed: 1,
+            decided: Vec::new(),
             agent: generation.to_string(),
             engine_sha256: None,
             created: generation,

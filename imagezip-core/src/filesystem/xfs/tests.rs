@@ -1,0 +1,1 @@
+//! Whole file systems are tried in `fixtures/tests/filesystems/xfs.rs`.
