@@ -43,6 +43,7 @@ pub(crate) const LVM: Case = Case {
         },
     ],
     judge: "vgchange, e2fsck -fn, xfs_repair -n",
+    aware: false,
     ..PLAIN
 };
 
@@ -92,6 +93,7 @@ const RAID: Case = Case {
     down: "mdadm --wait /dev/md$k || true; mdadm --stop /dev/md$k",
     volumes: &[MD_EXT4],
     judge: "mdadm, e2fsck -fn",
+    aware: false,
     ..PLAIN
 };
 
@@ -164,5 +166,6 @@ pub(crate) const LUKS2: Case = Case {
         "e2fsck -fy /dev/mapper/$n || [ $? = 1 ]",
     )],
     judge: "cryptsetup, e2fsck -fn",
+    aware: false,
     ..PLAIN
 };

@@ -14,5 +14,6 @@ pub(crate) const NTFS: Case = Case {
         mib: 8,
     }],
     judge: "ntfsfix -n",
+    aware: false,
     ..PLAIN
 };

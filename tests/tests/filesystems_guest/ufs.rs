@@ -19,5 +19,6 @@ pub(crate) const UFS1: Case = Case {
         mib: 0,
     }],
     judge: "mounted read-only",
+    aware: false,
     ..PLAIN
 };

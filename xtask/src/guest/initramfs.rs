@@ -90,16 +90,19 @@ pub(super) fn archive(kernel: &KernelPackage) -> Result<Vec<u8>> {
     archive.to_bytes()
 }
 
-/// `modules.dep`: each module with all that has to be there before, the first one last.
+/// `modules.dep`: each module with all that has to be there before, the first one last. Without what
+/// only should be there: an optimised `sha256` can't be loaded on every CPU.
 fn dependencies(modules: &[Module]) -> String {
     let mut text = String::new();
     for module in modules {
-        let mut open: Vec<&str> = module.needs.iter().map(String::as_str).collect();
+        let mut open: Vec<&str> = module.info.depends.iter().map(String::as_str).collect();
         let mut needed = BTreeSet::new();
         while let Some(name) = open.pop() {
             if needed.insert(name) {
                 let module = modules.iter().find(|module| module.name == name);
-                open.extend(module.iter().flat_map(|module| &module.needs).map(String::as_str));
+                open.extend(
+                    module.iter().flat_map(|module| &module.info.depends).map(String::as_str),
+                );
             }
         }
         let _ = write!(text, "{}.ko:", module.name);
@@ -136,13 +139,14 @@ mod tests {
             name: name.into(),
             object: Vec::new(),
             info: ModInfo {
+                depends: needs.iter().map(|name| (*name).to_owned()).collect(),
                 aliases: aliases.iter().map(|alias| (*alias).to_owned()).collect(),
                 ..ModInfo::default()
             },
             parameters: String::new(),
             load: Load::Hardware,
             turn: Turn::Middle,
-            needs: needs.iter().map(|name| (*name).to_owned()).collect(),
+            needs: vec!["sha256_ssse3".into()],
             brings: Vec::new(),
             needs_firmware: false,
         };
