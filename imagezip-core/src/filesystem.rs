@@ -13,12 +13,15 @@ use crate::partition::{Partition, PartitionKind};
 use crate::sector::SectorCount;
 
 pub mod content;
+pub mod exfat;
 pub mod ext;
+pub mod fat;
 pub mod swap;
 pub mod xfs;
 
 mod f2fs;
 
+mod clusters;
 mod look;
 mod traces;
 mod verdict;

@@ -19,7 +19,7 @@ use crate::extent::ExtentSet;
 use super::{Allocation, FilesystemKind};
 
 mod allocation;
-mod bitmap;
+pub(super) mod bitmap;
 pub(super) mod checksum;
 mod doubt;
 mod extent_tree;

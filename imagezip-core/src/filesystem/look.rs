@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::traces::Traces;
 use super::verdict::RawReason;
-use super::{Allocation, ext, f2fs, swap, xfs};
+use super::{Allocation, exfat, ext, f2fs, fat, swap, xfs};
 use crate::device::ReadAt;
 use crate::error::Result;
 use crate::partition::{Partition, PartitionKind};
@@ -55,6 +55,16 @@ const PARSERS: &[Parser] = &[
         name: "F2FS",
         is_present: |_, traces| Ok(f2fs::is_present(traces.head())),
         read: |device, _, _| f2fs::allocation(device).map(Found::FileSystem),
+    },
+    Parser {
+        name: "FAT",
+        is_present: |device, _| fat::is_present(device),
+        read: |device, _, _| fat::allocation(device).map(Found::FileSystem),
+    },
+    Parser {
+        name: "exFAT",
+        is_present: |device, _| exfat::is_present(device),
+        read: |device, _, _| exfat::allocation(device).map(Found::FileSystem),
     },
     Parser {
         name: "swap",

@@ -103,7 +103,7 @@ fn other_owners_make_swap_raw() {
         ("LVM", 512, b"LABELONE"),
         ("XFS", 0, b"XFSB"),
         ("Btrfs", 65600, b"_BHRfS_M"),
-        ("FAT", 82, b"FAT32   "),
+        ("JFS", 0x8000, b"JFS1"),
     ] {
         let expected = Verdict::Raw(RawReason::Ambiguous("swap", owner));
         assert_eq!(verdict(&with(&swap, at, bytes)), expected, "at {at}");

@@ -54,11 +54,13 @@ const FOREIGN: &[Signature] = &[
     signature("squashfs", 0, b"hsqs"),
     signature("ISO 9660", 0x8001, b"CD001"),
     signature("NTFS", 3, b"NTFS    "),
-    signature("exFAT", 3, b"EXFAT   "),
     signature("BitLocker", 3, b"-FVE-FS-"),
-    signature("FAT", 54, b"FAT12   "),
-    signature("FAT", 54, b"FAT16   "),
-    signature("FAT", 82, b"FAT32   "),
+    // Of a removable disk, which looks like FAT otherwise.
+    signature(
+        "BitLocker",
+        424,
+        b"\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01",
+    ),
     signature("UFS", 8192 + 1372, b"\x19\x01\x54\x19"),
     signature("UFS", 65536 + 1372, b"\x19\x01\x54\x19"),
 ];

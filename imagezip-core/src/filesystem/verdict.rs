@@ -20,6 +20,14 @@ pub enum FilesystemKind {
     Ext4,
     /// F2FS.
     F2fs,
+    /// FAT with entries of 12 bits.
+    Fat12,
+    /// FAT with entries of 16 bits.
+    Fat16,
+    /// FAT with entries of 32 bits.
+    Fat32,
+    /// exFAT.
+    ExFat,
     /// Linux swap space.
     Swap,
     /// XFS.
@@ -105,14 +113,15 @@ impl FilesystemKind {
     pub(crate) fn suits(self, kind: MbrType) -> bool {
         match self {
             Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::F2fs | Self::Xfs => kind == MbrType::LINUX,
+            Self::Fat12 | Self::Fat16 | Self::Fat32 => kind.is_fat(),
+            Self::ExFat => kind == MbrType::NTFS,
             Self::Swap => kind == MbrType::LINUX_SWAP,
         }
     }
 
+    #[expect(clippy::unused_self, reason = "no layer is understood yet")]
     fn layer(self) -> Option<&'static str> {
-        match self {
-            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::F2fs | Self::Swap | Self::Xfs => None,
-        }
+        None
     }
 }
 
@@ -123,6 +132,10 @@ impl fmt::Display for FilesystemKind {
             Self::Ext3 => "ext3",
             Self::Ext4 => "ext4",
             Self::F2fs => "F2FS",
+            Self::Fat12 => "FAT12",
+            Self::Fat16 => "FAT16",
+            Self::Fat32 => "FAT32",
+            Self::ExFat => "exFAT",
             Self::Swap => "swap",
             Self::Xfs => "XFS",
         })

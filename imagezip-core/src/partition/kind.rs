@@ -56,6 +56,8 @@ impl MbrType {
     pub const EXTENDED_LBA: Self = Self(0x0f);
     /// Linux's own extended partition.
     pub const EXTENDED_LINUX: Self = Self(0x85);
+    /// NTFS or exFAT.
+    pub const NTFS: Self = Self(0x07);
     /// Linux swap, or Solaris.
     pub const LINUX_SWAP: Self = Self(0x82);
     /// A Linux file system.
@@ -80,6 +82,12 @@ impl MbrType {
     /// Whether this is a partition that holds a chain of tables of logical partitions.
     pub fn is_extended(self) -> bool {
         matches!(self, Self::EXTENDED | Self::EXTENDED_LBA | Self::EXTENDED_LINUX)
+    }
+
+    /// Whether partitions with FAT have this type, hidden ones and EFI system partitions included.
+    pub fn is_fat(self) -> bool {
+        matches!(self.0 & !0x10, 0x01 | 0x04 | 0x06 | 0x0b | 0x0c | 0x0e)
+            || self == Self::EFI_SYSTEM
     }
 
     fn container(self) -> Option<&'static str> {
