@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn entries_of_12_bits() {
         let bytes = [0x21, 0x43, 0x65, 0x87, 0xa9];
-        let values: Vec<_> = (0..4).map(|n| value(Width::Bits12, &bytes, n)).collect();
+        let values: std::vec::Vec<_> = (0..4).map(|n| value(Width::Bits12, &bytes, n)).collect();
         assert_eq!(values, [Some(0x321), Some(0x654), Some(0x987), None]);
         assert_eq!(value(Width::Bits16, &bytes, 1), Some(0x8765));
         assert_eq!(value(Width::Bits32, &[1, 2, 3, 0xf4], 0), Some(0x0403_0201));
