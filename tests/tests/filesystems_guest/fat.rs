@@ -17,10 +17,8 @@ const EXFAT: Volume = Volume {
     mib: 16,
 };
 
-const ANY_FAT: Case =
-    Case { kind: "FAT", judge: "fsck.fat -n", volumes: &[FAT], aware: false, ..PLAIN };
-const ANY_EXFAT: Case =
-    Case { kind: "exFAT", judge: "fsck.exfat -n", volumes: &[EXFAT], aware: false, ..PLAIN };
+const ANY_FAT: Case = Case { kind: "FAT", judge: "fsck.fat -n", volumes: &[FAT], ..PLAIN };
+const ANY_EXFAT: Case = Case { kind: "exFAT", judge: "fsck.exfat -n", volumes: &[EXFAT], ..PLAIN };
 
 pub(crate) const FAT12: Case = Case {
     variant: "FAT12",

@@ -65,6 +65,7 @@ pub(crate) const BTRFS_SINGLE: Case = Case {
     make: "mkfs.btrfs -q $1",
     volumes: &[BTRFS],
     judge: "btrfs check",
+    aware: false,
     ..PLAIN
 };
 
