@@ -5,8 +5,8 @@ use crate::case::{Case, PLAIN, Volume};
 const FAT: Volume = Volume {
     mount: "mount -t vfat $1 $m",
     check: "fsck.fat -n $1",
-    // 1: errors were found, and corrected.
-    recover: "fsck.fat -a $1 || [ $? = 1 ]",
+    // 1: errors were found, and corrected; some are only seen when others are gone.
+    recover: "fsck.fat -a $1 || [ $? = 1 ]; fsck.fat -a $1 || [ $? = 1 ]",
     mib: 16,
 };
 

@@ -123,7 +123,7 @@ pub(crate) const RAID_1_0: Case = Case {
     volumes: &[Volume {
         mount: "mount -t vfat /dev/md$k $m",
         check: "fsck.fat -n /dev/md$k",
-        recover: "fsck.fat -a /dev/md$k || [ $? = 1 ]",
+        recover: "fsck.fat -a /dev/md$k || [ $? = 1 ]; fsck.fat -a /dev/md$k || [ $? = 1 ]",
         mib: 16,
     }],
     judge: "mdadm, fsck.fat -n",
