@@ -12,6 +12,7 @@ use crate::extent::ExtentSet;
 use crate::partition::{Partition, PartitionKind};
 use crate::sector::SectorCount;
 
+pub mod btrfs;
 pub mod content;
 pub mod exfat;
 pub mod ext;
@@ -19,12 +20,15 @@ pub mod fat;
 pub mod swap;
 pub mod xfs;
 
-mod f2fs;
-
 mod clusters;
+mod f2fs;
+mod inside;
 mod look;
+mod lvm;
+mod raid;
 mod traces;
 mod verdict;
+pub(crate) mod whole_disk;
 
 #[cfg(test)]
 mod tests;
@@ -104,7 +108,7 @@ pub fn examine(device: &dyn ReadAt, partition: Option<&Partition>) -> Result<Exa
     let examined = examine_in(device, context)?;
     // Its sectors mean what the layer says that the type names, or nothing that is known.
     match context.kind.and_then(PartitionKind::container) {
-        Some(layer) if examined.verdict.layer() != Some(layer) => {
+        Some(layer) if !examined.verdict.is_of_layer(layer) => {
             Ok(Examined::raw(device, RawReason::Container(layer)))
         }
         _ => Ok(examined),

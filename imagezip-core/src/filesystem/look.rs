@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::traces::Traces;
 use super::verdict::RawReason;
-use super::{Allocation, exfat, ext, f2fs, fat, swap, xfs};
+use super::{Allocation, btrfs, exfat, ext, f2fs, fat, lvm, raid, swap, xfs};
 use crate::device::ReadAt;
 use crate::error::Result;
 use crate::partition::{Partition, PartitionKind};
@@ -14,15 +14,22 @@ use crate::partition::{Partition, PartitionKind};
 pub(super) struct Context {
     /// What the partition table says it is for.
     pub(super) kind: Option<PartitionKind>,
+    /// The number of layers that it lies in.
+    pub(super) depth: u8,
 }
 
 impl Context {
     /// A disk without a partition table.
-    pub(super) const DISK: Self = Self { kind: None };
+    pub(super) const DISK: Self = Self { kind: None, depth: 0 };
 
     /// That of a partition.
     pub(super) fn of(partition: &Partition) -> Self {
-        Self { kind: Some(partition.kind) }
+        Self { kind: Some(partition.kind), depth: 0 }
+    }
+
+    /// That of a device inside a layer.
+    pub(super) fn inside(self) -> Option<Self> {
+        Some(Self { depth: self.depth.checked_add(1)?, ..Self::DISK })
     }
 }
 
@@ -50,6 +57,11 @@ const PARSERS: &[Parser] = &[
         name: "ext",
         is_present: |device, _| ext::is_present(device),
         read: |device, _, _| ext::allocation(device).map(Found::FileSystem),
+    },
+    Parser {
+        name: "Btrfs",
+        is_present: |device, _| btrfs::is_present(device),
+        read: |device, _, _| btrfs::allocation(device).map(Found::FileSystem),
     },
     Parser {
         name: "F2FS",
@@ -82,21 +94,38 @@ const PARSERS: &[Parser] = &[
         is_present: |device, _| xfs::is_present(device),
         read: |device, _, _| xfs::allocation(device).map(Found::FileSystem),
     },
+    Parser {
+        name: lvm::NAME,
+        is_present: |_, traces| Ok(lvm::is_present(traces.head())),
+        read: |device, _, context| lvm::read(device, context),
+    },
+    Parser {
+        name: raid::NAME,
+        is_present: |device, _| raid::is_present(device),
+        read: |device, _, context| raid::read(device, context),
+    },
 ];
 
 /// Looks for a file system or a layer.
 ///
 /// Tools that take over a partition often leave what tells of its earlier use. Which of two is
-/// the later one can't be told, so only what is alone is believed.
+/// the later one can't be told, so only what is alone is believed. But the data of a RAID array whose
+/// superblock is behind them are at the start, where their own signature is seen, too.
 ///
 /// # Errors
 /// `Read` if the device fails; whatever the parser of what is there says.
 pub(super) fn look(device: &dyn ReadAt, context: Context) -> Result<Found> {
     let traces = Traces::read(device)?;
+    if let Some(found) = raid::read_enclosing(device, context)? {
+        return Ok(found);
+    }
     let known = present(device, &traces)?;
     let foreign = traces.foreign();
     match (&known[..], &foreign[..]) {
-        ([], []) => Ok(Found::Nothing),
+        ([], []) => Ok(match Traces::remains(device)? {
+            Some(owner) => Found::Raw(RawReason::Holds(owner)),
+            None => Found::Nothing,
+        }),
         ([parser], []) => (parser.read)(device, &traces, context),
         ([], [owner]) => Ok(Found::Raw(RawReason::Holds(owner))),
         ([first, second, ..], _) => Ok(ambiguous(first.name, second.name)),
@@ -128,5 +157,8 @@ fn present(device: &dyn ReadAt, traces: &Traces) -> Result<Vec<&'static Parser>>
 pub fn signature(device: &dyn ReadAt) -> Result<Option<&'static str>> {
     let traces = Traces::read(device)?;
     let known = present(device, &traces)?.first().map(|parser| parser.name);
-    Ok(known.or_else(|| traces.foreign().first().copied()))
+    match known.or_else(|| traces.foreign().first().copied()) {
+        None => Traces::remains(device),
+        found => Ok(found),
+    }
 }
