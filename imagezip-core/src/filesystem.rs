@@ -17,6 +17,7 @@ pub mod content;
 pub mod exfat;
 pub mod ext;
 pub mod fat;
+pub mod ntfs;
 pub mod swap;
 pub mod ufs;
 pub mod xfs;

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::traces::Traces;
 use super::verdict::RawReason;
-use super::{Allocation, bsd, btrfs, exfat, ext, f2fs, fat, lvm, raid, swap, ufs, xfs};
+use super::{Allocation, bsd, btrfs, exfat, ext, f2fs, fat, lvm, ntfs, raid, swap, ufs, xfs};
 use crate::device::ReadAt;
 use crate::error::Result;
 use crate::partition::{Partition, PartitionKind};
@@ -96,6 +96,11 @@ const PARSERS: &[Parser] = &[
         read: |device, traces, context| {
             bsd::allocation(device, traces.head(), context).map(Found::FileSystem)
         },
+    },
+    Parser {
+        name: "NTFS",
+        is_present: |device, _| ntfs::is_present(device),
+        read: |device, _, _| ntfs::allocation(device).map(Found::FileSystem),
     },
     Parser {
         name: "swap",

@@ -52,7 +52,6 @@ const FOREIGN: &[Signature] = &[
     signature("GFS2", 0x1_0000, b"\x01\x16\x19\x70"),
     signature("squashfs", 0, b"hsqs"),
     signature("ISO 9660", 0x8001, b"CD001"),
-    signature("NTFS", 3, b"NTFS    "),
     signature("BitLocker", 3, b"-FVE-FS-"),
     signature("big-endian UFS", 8192 + 1372, b"\x00\x01\x19\x54"),
     signature("big-endian UFS", 8192 + 1372, b"\x19\x54\x01\x19"),

@@ -31,6 +31,8 @@ pub enum FilesystemKind {
     Fat32,
     /// exFAT.
     ExFat,
+    /// NTFS.
+    Ntfs,
     /// Linux swap space.
     Swap,
     /// A physical volume of LVM2.
@@ -140,6 +142,7 @@ impl FilesystemKind {
             }
             Self::Fat12 | Self::Fat16 | Self::Fat32 => kind.is_fat(),
             Self::ExFat => kind == MbrType::NTFS,
+            Self::Ntfs => kind.is_ntfs(),
             Self::Swap => kind == MbrType::LINUX_SWAP,
             Self::Lvm => kind == MbrType::LINUX_LVM,
             Self::Raid => kind == MbrType::LINUX_RAID,
@@ -170,6 +173,7 @@ impl fmt::Display for FilesystemKind {
             Self::Fat16 => "FAT16",
             Self::Fat32 => "FAT32",
             Self::ExFat => "exFAT",
+            Self::Ntfs => "NTFS",
             Self::Swap => "swap",
             Self::Lvm => super::lvm::NAME,
             Self::Raid => super::raid::NAME,

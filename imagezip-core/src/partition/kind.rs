@@ -84,6 +84,11 @@ impl MbrType {
         matches!(self, Self::EXTENDED | Self::EXTENDED_LBA | Self::EXTENDED_LINUX)
     }
 
+    /// Whether partitions with NTFS have this type, hidden ones included.
+    pub fn is_ntfs(self) -> bool {
+        matches!(self.0, 0x07 | 0x17 | 0x27)
+    }
+
     /// Whether partitions with FAT have this type, hidden ones and EFI system partitions included.
     pub fn is_fat(self) -> bool {
         matches!(self.0 & !0x10, 0x01 | 0x04 | 0x06 | 0x0b | 0x0c | 0x0e)
