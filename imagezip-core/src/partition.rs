@@ -15,6 +15,7 @@ use crate::extent::ExtentSet;
 use crate::sector::{Bytes, SECTOR_BYTES, Sector, SectorRange};
 
 pub mod boot;
+pub mod disklabel;
 mod draft;
 pub mod edit;
 mod gpt;
@@ -24,6 +25,7 @@ mod mbr;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use gpt::CRC;
 pub use kind::{Guid, MbrType, PartitionKind};
 
 /// A disk's partition table.

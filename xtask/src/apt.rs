@@ -57,6 +57,7 @@ pub const FILE_SYSTEMS: &[Package] = &[
     package("btrfs-progs", "btrfs"),
     package("f2fs-tools", "dump.f2fs"),
     package("makefs", "makefs"),
+    package("sleuthkit", "blkls"),
     package("lvm2", "lvm"),
     package("cryptsetup-bin", "cryptsetup"),
     package("mdadm", "mdadm"),
