@@ -8,6 +8,7 @@ const FAT: Volume = Volume {
     // 1: errors were found, and corrected; some are only seen when others are gone.
     recover: "fsck.fat -a $1 || [ $? = 1 ]; fsck.fat -a $1 || [ $? = 1 ]",
     mib: 16,
+    whole: false,
 };
 
 const EXFAT: Volume = Volume {
@@ -15,6 +16,7 @@ const EXFAT: Volume = Volume {
     check: "fsck.exfat -n $1",
     recover: "fsck.exfat -y $1 || [ $? = 1 ]",
     mib: 16,
+    whole: false,
 };
 
 const ANY_FAT: Case = Case { kind: "FAT", judge: "fsck.fat -n", volumes: &[FAT], ..PLAIN };
