@@ -126,7 +126,7 @@ pub(crate) const RAID_1_0: Case = Case {
     volumes: &[Volume {
         mount: "mount -t vfat /dev/md$k $m",
         check: "fsck.fat -n /dev/md$k",
-        recover: "fsck.fat -a /dev/md$k || [ $? = 1 ]; fsck.fat -a /dev/md$k || [ $? = 1 ]",
+        recover: "for turn in 1 2 3 4; do fsck.fat -a /dev/md$k && break; done",
         mib: 16,
         whole: false,
     }],

@@ -99,7 +99,7 @@ pub(crate) fn recover_them(cases: &[Case]) -> String {
             mount(script, number, volume);
             let _ = writeln!(
                 script,
-                "$t digests $m/kept > $n.{number}.files; $t digests $m > $n.{number}.all\n\
+                "$t digests $m/kept > $n.{number}.files; $t all $m > $n.{number}.all\n\
                  umount $m"
             );
         }

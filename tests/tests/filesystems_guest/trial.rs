@@ -9,7 +9,7 @@ use fixtures::results::Row;
 use fixtures::{Disk, judge};
 use imagezip_core::filesystem::{Examined, Verdict};
 use xtask::guest::{Guest, Job};
-use xtask::paths;
+use xtask::{apt, paths};
 
 use crate::case::Case;
 
@@ -30,6 +30,7 @@ pub(crate) struct Trial {
 
 impl Trial {
     pub(crate) fn new(name: &str, cases: &'static [Case]) -> Result<Self> {
+        apt::ensure(apt::FILE_SYSTEMS)?;
         let directory = paths::target().join("tests/filesystems_guest").join(name);
         let _ = fs::remove_dir_all(&directory);
         let blank = |case: &Case| case.disks.iter().map(|mib| Disk::blank(*mib)).collect();
