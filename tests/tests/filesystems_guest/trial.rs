@@ -14,7 +14,7 @@ use xtask::{apt, paths};
 use crate::case::Case;
 
 /// An emulated CPU that is shared is slow.
-const LIMIT: Duration = Duration::from_mins(10);
+const LIMIT: Duration = Duration::from_mins(12);
 
 /// The least part of the free sectors that has to be found.
 const LEAST_RECALL: f64 = 0.99;
