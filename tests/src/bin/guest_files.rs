@@ -1,10 +1,12 @@
 //! Writes, changes and lists files inside of a guest, for the tests of `filesystems_guest`.
 //!
 //! `guest_files write DIRECTORY MIB SEED` and `age DIRECTORY SEED` do what `fixtures::files` says;
-//! `digests DIRECTORY` lists all files with their digests; `sync DIRECTORY` makes them lasting, one
-//! after the other; `churn DIRECTORY SEED` writes and deletes until there is no power.
+//! `digests DIRECTORY` lists all files with their digests, `all DIRECTORY` also what can't be read;
+//! `sync DIRECTORY` makes them lasting, one after the other; `churn DIRECTORY SEED` writes and
+//! deletes until there is no power.
 
 use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -18,6 +20,7 @@ fn main() -> Result<()> {
         ["write", dir, mib, seed] => files::write(Path::new(dir), mib.parse()?, seed.parse()?),
         ["age", dir, seed] => files::age(Path::new(dir), seed.parse()?),
         ["digests", dir] => digests(Path::new(dir)),
+        ["all", dir] => Ok(all(Path::new(dir), &mut io::stdout().lock())?),
         ["sync", dir] => sync(Path::new(dir)),
         ["churn", dir, seed] => churn(Path::new(dir), seed.parse()?),
         _ => bail!("unknown: {words:?}"),
@@ -33,6 +36,31 @@ fn digests(dir: &Path) -> Result<()> {
         writeln!(text, " {}", path.display())?;
     }
     Ok(io::stdout().write_all(&text)?)
+}
+
+/// Tells files, and errors, from others; a hash that is no digest does for that.
+fn all(dir: &Path, out: &mut impl Write) -> io::Result<()> {
+    let entries = fs::read_dir(dir).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let mut paths = match entries {
+        Ok(entries) => entries.iter().map(fs::DirEntry::path).collect::<Vec<_>>(),
+        Err(error) => return writeln!(out, "{} {error}", dir.display()),
+    };
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            all(&path, out)?;
+            continue;
+        }
+        match fs::read(&path) {
+            Ok(content) => {
+                let mut hasher = DefaultHasher::new();
+                hasher.write(&content);
+                writeln!(out, "{:016x} {}", hasher.finish(), path.display())?;
+            }
+            Err(error) => writeln!(out, "{} {error}", path.display())?,
+        }
+    }
+    Ok(())
 }
 
 /// Each file and each directory, the deepest ones first.

@@ -42,6 +42,8 @@ pub(crate) struct Volume {
     pub(crate) recover: &'static str,
     /// So much is written to it, in MiB; nothing if it can only be read.
     pub(crate) mib: u64,
+    /// Whether it is in a part that is saved whole, so that nothing in it is free for us.
+    pub(crate) whole: bool,
 }
 
 /// The common part of cases: a disk without layers.

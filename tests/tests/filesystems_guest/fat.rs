@@ -6,8 +6,9 @@ const FAT: Volume = Volume {
     mount: "mount -t vfat $1 $m",
     check: "fsck.fat -n $1",
     // 1: errors were found, and corrected; some are only seen when others are gone.
-    recover: "fsck.fat -a $1 || [ $? = 1 ]; fsck.fat -a $1 || [ $? = 1 ]",
+    recover: "for turn in 1 2 3 4; do fsck.fat -a $1 && break; done",
     mib: 16,
+    whole: false,
 };
 
 const EXFAT: Volume = Volume {
@@ -15,6 +16,7 @@ const EXFAT: Volume = Volume {
     check: "fsck.exfat -n $1",
     recover: "fsck.exfat -y $1 || [ $? = 1 ]",
     mib: 16,
+    whole: false,
 };
 
 const ANY_FAT: Case = Case { kind: "FAT", judge: "fsck.fat -n", volumes: &[FAT], ..PLAIN };

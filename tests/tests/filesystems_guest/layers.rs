@@ -7,6 +7,11 @@ const VG_FREE: &str = "vgs --noheadings --nosuffix --units b -o vg_free vg_$n";
 const VG_UP: &str = "vgchange -q -ay vg_$n";
 const VG_DOWN: &str = "vgchange -q -an vg_$n";
 
+/// In a part that is saved whole.
+const fn whole(volume: Volume) -> Volume {
+    Volume { whole: true, ..volume }
+}
+
 const fn ext4(mount: &'static str, check: &'static str, recover: &'static str) -> Volume {
     Volume { mount, check, recover, ..ON_EXT4 }
 }
@@ -43,7 +48,6 @@ pub(crate) const LVM: Case = Case {
         },
     ],
     judge: "vgchange, e2fsck -fn, xfs_repair -n",
-    aware: false,
     ..PLAIN
 };
 
@@ -64,16 +68,16 @@ pub(crate) const LVM_THIN: Case = Case {
     down: VG_DOWN,
     free: VG_FREE,
     volumes: &[
-        ext4(
+        whole(ext4(
             "mount /dev/vg_$n/thin $m",
             "e2fsck -fn /dev/vg_$n/thin",
             "e2fsck -fy /dev/vg_$n/thin || [ $? = 1 ]",
-        ),
-        ext4(
+        )),
+        whole(ext4(
             "mount /dev/vg_$n/root $m",
             "e2fsck -fn /dev/vg_$n/root; e2fsck -fn /dev/vg_$n/old",
             "e2fsck -fy /dev/vg_$n/root || [ $? = 1 ]",
-        ),
+        )),
     ],
     judge: "vgchange, e2fsck -fn",
     ..LVM
@@ -93,7 +97,6 @@ const RAID: Case = Case {
     down: "mdadm --wait /dev/md$k || true; mdadm --stop /dev/md$k",
     volumes: &[MD_EXT4],
     judge: "mdadm, e2fsck -fn",
-    aware: false,
     ..PLAIN
 };
 
@@ -123,8 +126,9 @@ pub(crate) const RAID_1_0: Case = Case {
     volumes: &[Volume {
         mount: "mount -t vfat /dev/md$k $m",
         check: "fsck.fat -n /dev/md$k",
-        recover: "fsck.fat -a /dev/md$k || [ $? = 1 ]; fsck.fat -a /dev/md$k || [ $? = 1 ]",
+        recover: "for turn in 1 2 3 4; do fsck.fat -a /dev/md$k && break; done",
         mib: 16,
+        whole: false,
     }],
     judge: "mdadm, fsck.fat -n",
     ..RAID

@@ -8,6 +8,7 @@ pub(crate) const ON_EXT4: Volume = Volume {
     // 1: errors were corrected. The journal is replayed, too.
     recover: "e2fsck -fy $1 || [ $? = 1 ]",
     mib: 16,
+    whole: false,
 };
 
 pub(crate) const ON_XFS: Volume = Volume {
@@ -16,6 +17,7 @@ pub(crate) const ON_XFS: Volume = Volume {
     // Mounting replays the log.
     recover: "mount -t xfs $1 $m; umount $m",
     mib: 16,
+    whole: false,
 };
 
 const BTRFS: Volume = Volume {
@@ -23,6 +25,7 @@ const BTRFS: Volume = Volume {
     check: "btrfs check --readonly $1",
     recover: "mount -t btrfs $1 $m; umount $m",
     mib: 16,
+    whole: false,
 };
 
 const F2FS: Volume = Volume {
@@ -31,6 +34,7 @@ const F2FS: Volume = Volume {
     // Mounting rolls forward to what was synced.
     recover: "mount -t f2fs $1 $m; umount $m",
     mib: 16,
+    whole: false,
 };
 
 const ANY_F2FS: Case =
@@ -65,7 +69,6 @@ pub(crate) const BTRFS_SINGLE: Case = Case {
     make: "mkfs.btrfs -q $1",
     volumes: &[BTRFS],
     judge: "btrfs check",
-    aware: false,
     ..PLAIN
 };
 

@@ -12,8 +12,8 @@ pub(crate) const NTFS: Case = Case {
         check: "ntfsfix -n $1",
         recover: "ntfsfix -d $1",
         mib: 8,
+        whole: false,
     }],
     judge: "ntfsfix -n",
-    aware: false,
     ..PLAIN
 };

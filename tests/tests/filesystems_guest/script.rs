@@ -34,12 +34,12 @@ pub(crate) fn use_them(cases: &[Case]) -> String {
             if volume.mib > 0 {
                 let _ = writeln!(script, "$t write $m {} {number}; $t age $m 7", volume.mib);
             }
-            let _ = writeln!(
-                script,
-                "sync -f $m; $t digests $m > $n.{number}.files\n\
-                 stat -f -c '%f %S' $m | {{ read a b; echo $((a * b)); }} >> $n.free\n\
-                 umount $m"
-            );
+            let _ = writeln!(script, "sync -f $m; $t digests $m > $n.{number}.files");
+            if !volume.whole {
+                let free = "stat -f -c '%f %S' $m | { read a b; echo $((a * b)); } >> $n.free\n";
+                script.push_str(free);
+            }
+            script.push_str("umount $m\n");
         }
         let _ = writeln!(script, "( {} ) >> $n.free", case.free);
         section(script, "down", case.down);
@@ -99,7 +99,7 @@ pub(crate) fn recover_them(cases: &[Case]) -> String {
             mount(script, number, volume);
             let _ = writeln!(
                 script,
-                "$t digests $m/kept > $n.{number}.files; $t digests $m > $n.{number}.all\n\
+                "$t digests $m/kept > $n.{number}.files; $t all $m > $n.{number}.all\n\
                  umount $m"
             );
         }

@@ -17,8 +17,8 @@ pub(crate) const UFS1: Case = Case {
         check: ":",
         recover: ":",
         mib: 0,
+        whole: false,
     }],
     judge: "mounted read-only",
-    aware: false,
     ..PLAIN
 };

@@ -214,7 +214,7 @@ const GUESTS: &[Step] = &[
     ),
     step(
         "file systems that Debian's kernel has used, and lost its power with",
-        15,
+        25,
         &[
             "test",
             "--workspace",
