@@ -25,6 +25,7 @@ impl<'a> Attributes<'a> {
     }
 
     /// The next one, if there is one more; `None` if what is there is none.
+    #[inline(never)]
     #[expect(clippy::option_option, reason = "damaged, the end, or an attribute")]
     pub(super) fn next(&mut self) -> Option<Option<Attribute<'a>>> {
         let kind = Layout::<4>::new(self.0)?.u32::<0>();

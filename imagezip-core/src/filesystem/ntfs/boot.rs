@@ -113,6 +113,7 @@ impl Geometry {
     }
 
     /// The clusters, as sectors, if all are inside the volume.
+    #[inline(never)]
     pub(super) fn sectors(&self, clusters: &Range<u64>) -> Option<SectorRange> {
         let sector = |cluster: u64| {
             let inside = Some(cluster).filter(|cluster| *cluster <= self.clusters)?;

@@ -58,7 +58,7 @@ impl<'a> Mft<'a> {
             }
         }
         let plain = mft.data.is_plain && mft.data.is_whole(&geometry);
-        let begins = mft.data.ranges(&geometry).next().map(|range| range.start().to_bytes().get());
+        let begins = mft.data.ranges(&geometry).first().map(|range| range.start().to_bytes().get());
         if plain && begins == Some(start) { Ok(mft) } else { Err(wrong()) }
     }
 

@@ -1,6 +1,6 @@
 //! Files with which Windows swaps and hibernates: their content is of no use after the next start.
 
-use alloc::string::ToString;
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -27,19 +27,15 @@ const SWAPPING: [&str; 2] = ["pagefile.sys", "swapfile.sys"];
 ///
 /// # Errors
 /// `Read` if the device fails.
-pub(super) fn unneeded(mft: &Mft<'_>, notes: &mut Vec<alloc::string::String>) -> Result<ExtentSet> {
-    match find(mft) {
-        Ok(Found::Unneeded(ranges)) => Ok(ExtentSet::from_unsorted(ranges)),
-        Ok(Found::Hibernated(how)) => {
-            notes.push(how.to_string());
-            Ok(ExtentSet::new())
-        }
-        Err(error @ Error { kind: ErrorKind::Read(_), .. }) => Err(error),
-        Err(_) => {
-            notes.push("its root directory is not understood: page files are kept".to_string());
-            Ok(ExtentSet::new())
-        }
-    }
+pub(super) fn unneeded(mft: &Mft<'_>, notes: &mut Vec<String>) -> Result<ExtentSet> {
+    let note = match find(mft) {
+        Ok(Found::Unneeded(ranges)) => return Ok(ExtentSet::from_unsorted(ranges)),
+        Ok(Found::Hibernated(how)) => how,
+        Err(error @ Error { kind: ErrorKind::Read(_), .. }) => return Err(error),
+        Err(_) => "its root directory is not understood: page files are kept",
+    };
+    notes.push(note.into());
+    Ok(ExtentSet::new())
 }
 
 enum Found {
@@ -51,19 +47,14 @@ enum Found {
 fn find(mft: &Mft<'_>) -> Result<Found> {
     let mut unneeded = Vec::new();
     for (reference, name) in names::in_root(mft, &[HIBERNATION, SWAPPING[0], SWAPPING[1]])? {
-        let Some((head, ranges)) = content(mft, reference, name)? else {
+        let Some((head, mut ranges)) = content(mft, reference, name)? else {
             continue;
         };
-        if name != HIBERNATION {
-            // That of a crash begins with "PAGEDUMP" or "PAGEDU64".
-            if !head.starts_with(b"PAGE") {
-                unneeded.extend(ranges);
-            }
-            continue;
-        }
-        match head.first_chunk() {
-            Some(b"wake" | b"WAKE") => unneeded.extend(ranges),
-            _ if head.iter().all(|byte| *byte == 0) => unneeded.extend(ranges),
+        let is_unneeded = match head.first_chunk() {
+            // The dump of a crash begins with "PAGEDUMP" or "PAGEDU64".
+            Some(b"PAGE") if name != HIBERNATION => false,
+            _ if name != HIBERNATION || head.iter().all(|byte| *byte == 0) => true,
+            Some(b"wake" | b"WAKE") => true,
             Some(b"hibr" | b"HIBR") => {
                 return Ok(Found::Hibernated("Windows is hibernated: page files are kept"));
             }
@@ -71,6 +62,9 @@ fn find(mft: &Mft<'_>) -> Result<Found> {
                 let how = "hiberfil.sys may hold a hibernated system: page files are kept";
                 return Ok(Found::Hibernated(how));
             }
+        };
+        if is_unneeded {
+            unneeded.append(&mut ranges);
         }
     }
     Ok(Found::Unneeded(unneeded))
@@ -102,13 +96,14 @@ fn content(
     let mut head = vec![0; written];
     stream.read_at(mft.device, &mft.geometry, 0, &mut head)?;
     let mut kept = KEPT;
-    let ranges = stream.ranges(&mft.geometry).map(|range| {
+    let mut ranges = stream.ranges(&mft.geometry);
+    for range in &mut ranges {
         let cut = range.start().saturating_add(kept);
         let (first, rest) = range.split_at(up(cut, mft));
         kept = SectorCount::new(kept.get().saturating_sub(first.len().get())).unwrap_or_default();
-        rest
-    });
-    Ok(Some((head, ranges.collect())))
+        *range = rest;
+    }
+    Ok(Some((head, ranges)))
 }
 
 /// The first sector of a cluster that is not before `sector`.

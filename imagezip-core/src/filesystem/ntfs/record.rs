@@ -11,6 +11,8 @@ use super::attribute::{Attribute, Attributes};
 const STRIDE: usize = 512;
 
 /// A number at an entry of a table or list in the MFT.
+#[cold]
+#[inline(never)]
 pub(super) fn damaged(number: u64) -> Error {
     ErrorKind::Corrupt(CorruptKind::MftRecord).at(Place::Entry(number))
 }
@@ -87,6 +89,7 @@ impl<'a> Record<'a> {
     }
 
     /// The record that `bytes` are, whose sectors still have their marks.
+    #[inline(never)]
     pub(super) fn new(bytes: &'a mut [u8], number: u64) -> Option<Self> {
         unmark(bytes, *b"FILE")?;
         let bytes: &[u8] = bytes;
@@ -107,6 +110,7 @@ impl<'a> Record<'a> {
     ///
     /// # Errors
     /// `Corrupt` if the record is damaged.
+    #[inline(never)]
     pub(super) fn find(
         &self,
         kind: u32,

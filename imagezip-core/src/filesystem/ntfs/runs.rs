@@ -20,6 +20,7 @@ impl Run {
 
 /// Hands the runs of a list to `each`, in the order of the attribute, for a volume of `volume`
 /// clusters. Returns how many clusters they are, holes included; `None` if the list is damaged.
+#[inline(never)]
 pub(super) fn decode(list: &[u8], volume: u64, each: &mut dyn FnMut(Run)) -> Option<u64> {
     let mut rest = list;
     let (mut total, mut place) = (0_u64, 0_i64);
@@ -47,6 +48,7 @@ pub(super) fn decode(list: &[u8], volume: u64, each: &mut dyn FnMut(Run)) -> Opt
 }
 
 /// A signed number of `len` bytes, `None` if it has none, and what follows.
+#[inline(never)]
 fn number(bytes: &[u8], len: u8) -> Option<(Option<i64>, &[u8])> {
     if len > 8 {
         return None;

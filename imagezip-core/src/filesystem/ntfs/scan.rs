@@ -48,6 +48,7 @@ struct Claims<'a> {
 }
 
 impl Claims<'_> {
+    #[inline(never)]
     fn record(&mut self, mft: &Mft<'_>, bytes: &mut [u8], number: u64) -> Result<()> {
         // Those that were never used may hold zeros, and what is not in use may hold anything.
         if bytes.starts_with(&[0; 4]) || bytes.starts_with(b"FILE") && !Record::is_in_use(bytes) {

@@ -68,17 +68,24 @@ impl Stream {
     }
 
     /// Whether the parts are all there is, and no cluster is there twice.
+    #[inline(never)]
     pub(super) fn is_whole(&self, geometry: &Geometry) -> bool {
         let enough = geometry.bytes(self.clusters).is_some_and(|bytes| self.size <= bytes);
-        let ranges: Vec<SectorRange> = self.ranges(geometry).collect();
+        let ranges = self.ranges(geometry);
         let sum = ranges.iter().fold(0, |sum: u64, range| sum.saturating_add(range.len().get()));
         enough && ExtentSet::from_unsorted(ranges).sector_count().get() == sum
     }
 
     /// The sectors that it has, in the order of the content.
-    pub(super) fn ranges(&self, geometry: &Geometry) -> impl Iterator<Item = SectorRange> {
-        let sectors = |run: Run| geometry.sectors(&run.range()?);
-        self.pieces.iter().filter_map(move |piece| sectors(piece.run))
+    #[inline(never)]
+    pub(super) fn ranges(&self, geometry: &Geometry) -> Vec<SectorRange> {
+        let mut ranges = Vec::new();
+        for piece in &self.pieces {
+            if let Some(clusters) = piece.run.range() {
+                ranges.extend(geometry.sectors(&clusters));
+            }
+        }
+        ranges
     }
 
     /// Fills `buf` with the content from byte `at` on. Holes read as zeros, and so does what was
