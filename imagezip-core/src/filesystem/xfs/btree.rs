@@ -43,7 +43,7 @@ pub(super) struct Contents {
     /// The free extents, in ascending order.
     pub(super) free: Vec<Range<u32>>,
     /// The blocks of the tree itself.
-    pub(super) blocks: Vec<u32>,
+    pub(super) blocks: Vec<Range<u32>>,
 }
 
 /// Reads a tree of so many levels, at most [`MOST_LEVELS`].
@@ -115,7 +115,7 @@ impl Walk<'_> {
             return Err(wrong);
         }
         *next = Next { this: right, left: number };
-        self.contents.blocks.push(number);
+        self.contents.blocks.push(number..number.saturating_add(1));
         let body = block.get(header..).unwrap_or_default();
         let sound = if level == 0 {
             (count > 0 || child.is_root) && self.leaf(body, count, child.first)

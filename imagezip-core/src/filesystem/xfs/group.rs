@@ -9,9 +9,10 @@ use crate::device::ReadAt;
 use crate::error::{CorruptKind, ErrorKind, Place, Result};
 use crate::extent::ExtentSet;
 use crate::layout::Layout;
-use crate::sector::{Bytes, SectorRange};
+use crate::sector::Bytes;
 
 use super::btree::{self, Tree};
+use super::geometry::Geometry;
 use super::superblock::{Superblock, is_patched, is_summed};
 
 /// The sectors of a group that hold its header of free space, and its list of free blocks.
@@ -69,35 +70,43 @@ pub(super) fn free_sectors(
     let (sector, list) = (sector.unwrap_or_default(), list.unwrap_or_default());
     let agf = agf(superblock, patched, number, sector).map_err(|kind| corrupt(kind, at))?;
 
-    let root = agf.roots()[0];
+    let [root, root_by_size] = agf.roots();
     let tree = Tree { device, superblock, patched, ag: number };
-    let btree::Contents { free, blocks } = btree::read(&tree, root, agf.levels())?;
+    let btree::Contents { free, mut blocks } = btree::read(&tree, root, agf.levels())?;
     let contradiction = || corrupt(CorruptKind::AllocationMap, at);
-    let count = |extent: &Range<u32>| extent.end.saturating_sub(extent.start);
-    let sum = free.iter().fold(0_u32, |sum, extent| sum.saturating_add(count(extent)));
-    let longest = free.iter().map(count).max().unwrap_or(0);
+    let (mut sum, mut longest) = (0_u32, 0);
+    for extent in &free {
+        let len = extent.end.saturating_sub(extent.start);
+        (sum, longest) = (sum.saturating_add(len), longest.max(len));
+    }
     if sum != agf.free_blocks() || longest != agf.longest() {
         return Err(contradiction());
     }
-    let sectors = |extent: &Range<u32>| geometry.sectors(number, extent).ok_or_else(contradiction);
-    let free = free.iter().map(sectors).collect::<Result<ExtentSet>>()?;
-    let roots = agf.roots();
-    let used = blocks.iter().chain(&roots).map(|block| sectors(&one(*block)));
-    let used = ExtentSet::from_unsorted(used.collect::<Result<Vec<_>>>()?);
-    let overlaps_log = free.within(superblock.log).next().is_some();
-    if overlaps_log || !free.intersection(&used).is_empty() {
+    let set = |blocks: &[Range<u32>]| sectors(geometry, number, blocks);
+    blocks.push(one(root_by_size));
+    let (free, used) = set(&free).zip(set(&blocks)).ok_or_else(contradiction)?;
+    let used = used.union(&superblock.log.into());
+    if !free.intersection(&used).is_empty() {
         return Err(contradiction());
     }
     // A list that can't be trusted only costs some blocks.
     let list = listed(superblock, patched, number, &agf, list).unwrap_or_default();
-    let list = list.iter().map(sectors).collect::<Result<Vec<SectorRange>>>()?;
-    let count = list.iter().fold(0_u64, |sum, range| sum.saturating_add(range.len().get()));
-    let list = ExtentSet::from_unsorted(list);
-    let is_sound = list.sector_count().get() == count
-        && list.within(superblock.log).next().is_none()
-        && list.intersection(&free).is_empty()
-        && list.intersection(&used).is_empty();
+    let count = list.len();
+    let list = set(&list).unwrap_or_default();
+    // None of them twice.
+    let expected = u64::try_from(count).unwrap_or(0).wrapping_shl(geometry.block_log);
+    let is_sound = list.sector_count().to_bytes() == Bytes(expected)
+        && list.intersection(&free.union(&used)).is_empty();
     Ok(if is_sound { free.union(&list) } else { free })
+}
+
+/// Blocks of a group, in any order, as sectors.
+fn sectors(geometry: &Geometry, number: u32, blocks: &[Range<u32>]) -> Option<ExtentSet> {
+    let mut ranges = Vec::new();
+    for extent in blocks {
+        ranges.push(geometry.sectors(number, extent)?);
+    }
+    Some(ExtentSet::from_unsorted(ranges))
 }
 
 fn one(block: u32) -> Range<u32> {

@@ -50,11 +50,12 @@ pub(super) fn recover(device: &dyn ReadAt, superblock: &Superblock) -> Result<Op
     record::each(&mut ring, extent, &mut |record| {
         transactions.add(record, &mut |_, items| replay.collect(items))
     })?;
+    replay.collected();
     let mut transactions = Transactions::new(true);
     record::each(&mut ring, extent, &mut |record| {
         transactions.add(record, &mut |lsn, items| replay.take_over(lsn, items))
     })?;
-    replay.finish().map(Some)
+    Ok(Some(replay.finish()))
 }
 
 /// The log contradicts itself in what begins at `place`.

@@ -4,6 +4,7 @@
 use alloc::vec::Vec;
 
 use crate::layout::Layout;
+use crate::sector::{Sector, SectorCount, SectorRange};
 
 /// What is known of the kinds of items. Intents, and the notes that they are done, are all from
 /// 0x1236 to 0x124f but for those that are named here.
@@ -25,7 +26,7 @@ const CONTENT_SHIFT: u32 = 11;
 const CONTENTS: [u16; 5] = [0, 4, 5, 6, 18];
 
 /// The bytes of a buffer for which its item has a bit.
-pub(super) const CHUNK: usize = 128;
+const CHUNK: usize = 128;
 /// What a buffer's item has before these bits, in bytes.
 const BUFFER_HEADER: usize = 20;
 
@@ -47,18 +48,11 @@ pub(super) enum Subject {
     /// Nothing that tells of free space or that is read during recovery.
     Other,
     /// A part of the device that recovery reads.
-    Read(Place),
+    Read(SectorRange),
     /// The contents of a part of the device.
-    Buffer(Place),
+    Buffer(SectorRange),
     /// A part of the device of which what the log has does not count.
-    Cancel(Place),
-}
-
-/// A part of the device, in sectors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    pub(super) start: u64,
-    pub(super) len: u32,
+    Cancel(SectorRange),
 }
 
 impl Item {
@@ -121,7 +115,7 @@ impl Item {
         match view.u16::<0>() {
             kind::BUFFER => {
                 let view = Layout::<BUFFER_HEADER>::new(&self.description)?;
-                let place = Place { start: view.u64::<8>(), len: view.u16::<6>().into() };
+                let place = range(view.u64::<8>(), view.u16::<6>().into())?;
                 Some(match view.u16::<4>() & CANCEL {
                     0 => Subject::Buffer(place),
                     _ => Subject::Cancel(place),
@@ -130,7 +124,7 @@ impl Item {
             kind::INODE => self.inode(),
             kind::DQUOT => {
                 let view = Layout::<24>::new(&self.description)?;
-                Some(Subject::Read(Place { start: view.u64::<8>(), len: view.u32::<16>() }))
+                Some(Subject::Read(range(view.u64::<8>(), view.u32::<16>())?))
             }
             kind::FIRST..=kind::LAST => Some(Subject::Other),
             _ => None,
@@ -140,41 +134,51 @@ impl Item {
     /// Where an inode's buffer is. Machines of 32 bits leave out padding.
     fn inode(&self) -> Option<Subject> {
         let place = if let Some(view) = Layout::<56>::new(&self.description) {
-            Place { start: view.u64::<40>(), len: view.u32::<48>() }
+            range(view.u64::<40>(), view.u32::<48>())?
         } else {
             let view = Layout::<52>::new(&self.description)?;
-            Place { start: view.u64::<36>(), len: view.u32::<44>() }
+            range(view.u64::<36>(), view.u32::<44>())?
         };
         Some(Subject::Read(place))
     }
 
-    /// Of a buffer that is kept: calls `then` for each chunk, with its number. `None` if the bits
-    /// don't agree with the regions.
-    pub(super) fn chunks(&self, then: &mut dyn FnMut(u32, &[u8; CHUNK])) -> Option<()> {
+    /// Of a buffer that is kept: the beginning of its first chunk, if that is there.
+    pub(super) fn first_chunk(&self) -> Option<&[u8; 4]> {
+        let is_first = self.description.get(BUFFER_HEADER)? & 1 != 0;
+        self.regions.first().filter(|_| is_first)?.first_chunk()
+    }
+
+    /// Of a buffer that is kept: puts its chunks into their places. `None` if the bits don't agree with
+    /// the regions or the buffer.
+    pub(super) fn apply(&self, buffer: &mut [u8]) -> Option<()> {
         let words = Layout::<BUFFER_HEADER>::new(&self.description)?.u32::<16>();
         let map = self.description.get(BUFFER_HEADER..)?;
         let map = map.get(..usize::try_from(words).ok()?.checked_mul(4)?)?;
-        let is_set = |bit: u32| {
-            let byte = usize::try_from(bit / 8).ok().and_then(|index| map.get(index));
-            byte.is_some_and(|byte| byte & 1_u8.wrapping_shl(bit % 8) != 0)
-        };
         let mut regions = self.regions.iter();
         let mut left: &[u8] = &[];
-        for bit in 0..words.saturating_mul(32) {
-            if !is_set(bit) {
-                // A region holds bits that follow each other.
-                if !left.is_empty() {
-                    return None;
+        let mut places = buffer.chunks_exact_mut(CHUNK);
+        for byte in map {
+            for bit in 0..8 {
+                let place = places.next();
+                if byte & 1_u8.wrapping_shl(bit) == 0 {
+                    // A region holds chunks that follow each other.
+                    if !left.is_empty() {
+                        return None;
+                    }
+                    continue;
                 }
-                continue;
+                if left.is_empty() {
+                    left = regions.next()?;
+                }
+                let (chunk, rest) = left.split_at_checked(CHUNK)?;
+                place?.copy_from_slice(chunk);
+                left = rest;
             }
-            if left.is_empty() {
-                left = regions.next()?;
-            }
-            let (chunk, rest) = left.split_first_chunk()?;
-            then(bit, chunk);
-            left = rest;
         }
         left.is_empty().then_some(())
     }
+}
+
+fn range(start: u64, len: u32) -> Option<SectorRange> {
+    SectorRange::with_len(Sector::new(start)?, SectorCount::from_u32(len))
 }

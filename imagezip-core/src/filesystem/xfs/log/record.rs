@@ -77,7 +77,7 @@ impl Header {
         self.len.div_ceil(512)
     }
 
-    /// Whether it is this file system's. Old systems leave no UUID.
+    /// Whether it is this file system's. Old systems leave no UUID; such a log is not replayed.
     pub(super) fn is_own(&self, superblock: &Superblock) -> bool {
         self.uuid == superblock.uuid || self.uuid == [0; 16]
     }
@@ -176,7 +176,7 @@ fn read(ring: &Ring<'_>, form: &Form, at: u32, pass: Pass) -> Result<Record> {
         && known_version
         && (1..=form.most_bytes).contains(&header.len)
         && header.format == LITTLE_ENDIAN
-        && header.is_own(superblock);
+        && header.uuid == superblock.uuid;
     if !valid {
         return Err(error());
     }

@@ -1,23 +1,24 @@
 //! The two passes over the items: which buffers were given up, and what is in the others.
 
-use alloc::collections::BTreeMap;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::device::ReadAt;
-use crate::error::{ErrorKind, Limit, Result};
+use crate::error::{ErrorKind, Limit, Place, Result};
 use crate::extent::ExtentSet;
 use crate::layout::Layout;
 use crate::overlay::Patch;
-use crate::sector::{Bytes, SECTOR_BYTES, Sector, SectorCount, SectorRange};
+use crate::sector::{Sector, SectorRange};
 
 use super::super::btree::{MAGIC_V4, MAGIC_V5};
 use super::super::group::{AGF_MAGIC, AGFL_MAGIC};
 use super::super::superblock::{self, Superblock};
-use super::item::{CHUNK, Item, Place, Subject};
+use super::item::{Item, Subject};
 use super::{Recovered, wrong};
 
-/// The most chunks that are kept: 32 MiB.
-const MOST_CHUNKS: usize = 1 << 18;
+/// The most buffers that are kept, and their bytes.
+const MOST_BUFFERS: usize = 1 << 14;
+const MOST_BYTES: usize = 32 << 20;
 /// The most buffers that are given up, and places that are read.
 const MOST_PLACES: usize = 1 << 19;
 
@@ -25,71 +26,88 @@ const MOST_PLACES: usize = 1 << 19;
 pub(super) struct Replay<'a> {
     device: &'a dyn ReadAt,
     superblock: &'a Superblock,
-    /// How often each buffer is given up in the rest of the log.
-    cancelled: BTreeMap<Place, u32>,
-    /// By their first sectors.
-    buffers: BTreeMap<u64, Buffer>,
-    /// How many chunks they have.
-    chunks: usize,
+    /// The buffers that are given up, as often as that happens, in order.
+    cancelled: Vec<SectorRange>,
+    /// For the first one of those that are equal: how often that has happened.
+    passed: Vec<usize>,
+    /// In order.
+    buffers: Vec<Buffer>,
+    /// How many bytes they have.
+    held: usize,
     needed: Vec<SectorRange>,
 }
 
 /// A buffer that tells of free space.
 struct Buffer {
-    len: u32,
+    place: SectorRange,
     /// How new it is on the device; 0 if it doesn't tell.
     lsn: u64,
-    chunks: BTreeMap<u32, [u8; CHUNK]>,
+    bytes: Vec<u8>,
+    is_changed: bool,
 }
 
 impl<'a> Replay<'a> {
     pub(super) fn new(device: &'a dyn ReadAt, superblock: &'a Superblock) -> Self {
-        let (cancelled, buffers, needed) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-        Self { device, superblock, cancelled, buffers, chunks: 0, needed }
+        let (cancelled, passed) = (Vec::new(), Vec::new());
+        let (buffers, needed) = (Vec::new(), Vec::new());
+        Self { device, superblock, cancelled, passed, buffers, held: 0, needed }
     }
 
     /// The first pass: notes the buffers that a transaction gives up.
     pub(super) fn collect(&mut self, items: &[Item]) -> Result<()> {
         for item in items {
             if let Subject::Cancel(place) = subject(item)? {
-                let count = self.cancelled.entry(place).or_default();
-                *count = count.saturating_add(1);
+                self.cancelled.push(place);
             }
         }
         within(self.cancelled.len(), MOST_PLACES)
     }
 
+    /// Ends the first pass.
+    pub(super) fn collected(&mut self) {
+        self.cancelled.sort_unstable();
+        self.passed = vec![0; self.cancelled.len()];
+    }
+
+    /// How often a buffer was given up up to now, and how often in all of the log; `None` if it never
+    /// is.
+    fn cancels(&mut self, place: SectorRange) -> Option<(&mut usize, usize)> {
+        let first = self.cancelled.partition_point(|other| *other < place);
+        let end = self.cancelled.partition_point(|other| *other <= place);
+        let count = end.checked_sub(first).filter(|count| *count > 0)?;
+        Some((self.passed.get_mut(first)?, count))
+    }
+
     /// The second pass: takes over the buffers of a transaction that began at `lsn`.
     pub(super) fn take_over(&mut self, lsn: u64, items: &[Item]) -> Result<()> {
         for item in items {
-            match subject(item)? {
-                Subject::Other | Subject::Cancel(_) => {}
-                Subject::Buffer(place) | Subject::Read(place)
-                    if self.cancelled.contains_key(&place) => {}
-                Subject::Read(place) => self.need(place)?,
-                Subject::Buffer(place) => {
-                    self.need(place)?;
-                    self.buffer(lsn, place, item)?;
-                }
+            let subject = subject(item)?;
+            let (Subject::Buffer(place) | Subject::Read(place)) = subject else { continue };
+            // It is given up later.
+            if self.cancels(place).is_some_and(|(passed, all)| *passed < all) {
+                continue;
+            }
+            self.need(place)?;
+            if matches!(subject, Subject::Buffer(_)) && item.is_wanted() {
+                self.buffer(lsn, place, item)?;
             }
         }
         for item in items {
             if let Subject::Cancel(place) = subject(item)?
-                && let Some(count) = self.cancelled.get_mut(&place)
+                && let Some((passed, _)) = self.cancels(place)
             {
-                *count = count.saturating_sub(1);
-                if *count == 0 {
-                    self.cancelled.remove(&place);
-                }
+                *passed = passed.saturating_add(1);
             }
         }
         Ok(())
     }
 
     /// Recovery reads this.
-    fn need(&mut self, place: Place) -> Result<()> {
-        let range = range(place).filter(|range| self.device.sectors().contains(*range));
-        self.needed.push(range.ok_or_else(|| wrong(at(place)))?);
+    fn need(&mut self, place: SectorRange) -> Result<()> {
+        if !self.device.sectors().contains(place) {
+            return Err(wrong(at(place)));
+        }
+        self.needed.push(place);
         if self.needed.len() >= MOST_PLACES.saturating_mul(2) {
             let needed = ExtentSet::from_unsorted(core::mem::take(&mut self.needed));
             self.needed = needed.as_slice().to_vec();
@@ -98,135 +116,92 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    fn buffer(&mut self, lsn: u64, place: Place, item: &Item) -> Result<()> {
-        let mut found = Vec::new();
-        let end = u64::from(place.len).saturating_mul(SECTOR_BYTES);
-        let mut inside = true;
-        let add = &mut |number: u32, chunk: &[u8; CHUNK]| {
-            let size = u64::try_from(CHUNK).unwrap_or(u64::MAX);
-            inside &= u64::from(number).saturating_add(1).saturating_mul(size) <= end;
-            found.push((number, *chunk));
-        };
-        if !item.is_wanted() {
-            return Ok(());
+    /// Takes over what an item has of a buffer, if that tells of free space.
+    fn buffer(&mut self, lsn: u64, place: SectorRange, item: &Item) -> Result<()> {
+        let index = self.buffers.partition_point(|buffer| buffer.place.start() < place.start());
+        let known = self.buffers.get(index).filter(|buffer| buffer.place.start() == place.start());
+        if known.is_none() {
+            let bytes = self.read(place)?;
+            if !self.tells_of_free_space(place, item, &bytes) {
+                return Ok(());
+            }
+            self.held = self.held.saturating_add(bytes.len());
+            let lsn = self.lsn(&bytes);
+            self.buffers.insert(index, Buffer { place, lsn, bytes, is_changed: false });
+            within(self.buffers.len(), MOST_BUFFERS)?;
+            within(self.held, MOST_BYTES)?;
         }
-        item.chunks(add).filter(|()| inside).ok_or_else(|| wrong(at(place)))?;
-        let first = found.first().filter(|(number, _)| *number == 0);
-        let logged = first.and_then(|(_, chunk)| Layout::<4>::new(chunk)).map(Layout::be32::<0>);
-        let is_known = self.buffers.contains_key(&place.start);
-        if !self.tells_of_free_space(place, logged, is_known)? {
-            return Ok(());
-        }
-        if !is_known {
-            let lsn = self.lsn(place)?;
-            let buffer = Buffer { len: place.len, lsn, chunks: BTreeMap::new() };
-            self.buffers.insert(place.start, buffer);
-        }
-        let Some(buffer) = self.buffers.get_mut(&place.start) else { return Ok(()) };
-        if buffer.len != place.len {
-            return Err(wrong(at(place)));
-        }
+        let error = || wrong(at(place));
+        let buffer = self.buffers.get_mut(index).filter(|buffer| buffer.place == place);
+        let buffer = buffer.ok_or_else(error)?;
         // What is on the device may be from a later transaction than this.
         if buffer.lsn != 0 && buffer.lsn >= lsn {
             return Ok(());
         }
-        let before = buffer.chunks.len();
-        buffer.chunks.extend(found);
-        let more = buffer.chunks.len().saturating_sub(before);
-        self.chunks = self.chunks.saturating_add(more);
-        within(self.chunks, MOST_CHUNKS)
+        buffer.is_changed = true;
+        item.apply(&mut buffer.bytes).ok_or_else(error)
     }
 
-    /// Whether it is a superblock or a group's header or list, by its place, or a block of a free-space
+    /// What is on the device. Nothing that tells of free space is longer than a block.
+    fn read(&self, place: SectorRange) -> Result<Vec<u8>> {
+        let len = usize::try_from(place.len().to_bytes().get()).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; len.min(self.superblock.geometry.block_len())];
+        self.device.read_sectors(place.start(), &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Whether it is the superblock or a group's header or list, by its place, or a block of a free-space
     /// B-tree, by its mark: the one in the log, or else that on the device.
-    fn tells_of_free_space(
-        &self,
-        place: Place,
-        logged: Option<u32>,
-        is_known: bool,
-    ) -> Result<bool> {
+    fn tells_of_free_space(&self, place: SectorRange, item: &Item, bytes: &[u8]) -> bool {
         let geometry = &self.superblock.geometry;
-        let sectors = geometry.sector_bytes / 512;
+        let sectors = u64::from(geometry.sector_bytes / 512);
         let group = u64::from(geometry.ag_blocks).wrapping_shl(geometry.block_log.wrapping_sub(9));
-        let offset = place.start.checked_rem(group).unwrap_or(0);
-        if offset < u64::from(sectors).saturating_mul(4) {
-            let kind = offset.checked_div(u64::from(sectors)).unwrap_or(0);
-            return Ok(place.start == 0 || kind == 1 || kind == 3);
+        let offset = place.start().get().checked_rem(group).unwrap_or(0);
+        if offset < sectors.saturating_mul(4) {
+            let kind = offset.checked_div(sectors).unwrap_or(0);
+            return place.start() == Sector::ZERO || kind == 1 || kind == 3;
         }
-        let magic = match logged {
-            Some(magic) => magic,
-            None if is_known => return Ok(true),
-            None => self.header(place)?.map_or(0, |bytes| Layout::from(&bytes).be32::<0>()),
-        };
-        Ok(magic == MAGIC_V4 || magic == MAGIC_V5)
-    }
-
-    /// The first bytes of what is on the device.
-    fn header(&self, place: Place) -> Result<Option<[u8; 512]>> {
-        let mut bytes = [0; 512];
-        let Some(range) = range(place).filter(|range| !range.is_empty()) else {
-            return Ok(None);
-        };
-        self.device.read_sectors(range.start(), &mut bytes)?;
-        Ok(Some(bytes))
+        let first = item.first_chunk().or_else(|| bytes.first_chunk());
+        let magic = first.map_or(0, |bytes| Layout::from(bytes).be32::<0>());
+        magic == MAGIC_V4 || magic == MAGIC_V5
     }
 
     /// How new what is on the device is: the transaction that was the last to change it. 0 if it
     /// doesn't tell, or if it is of an earlier use of the device.
-    fn lsn(&self, place: Place) -> Result<u64> {
-        let (Some(bytes), true) = (self.header(place)?, self.superblock.checksums) else {
-            return Ok(0);
-        };
-        let view = Layout::<512>::from(&bytes);
+    fn lsn(&self, bytes: &[u8]) -> u64 {
+        let view = Layout::<512>::new(bytes).filter(|_| self.superblock.checksums);
+        let Some(view) = view else { return 0 };
         let (lsn, uuid) = match view.be32::<0>() {
             AGF_MAGIC => (view.be64::<0xd0>(), view.array::<0x40, 16>()),
             AGFL_MAGIC => (view.be64::<24>(), view.array::<8, 16>()),
             MAGIC_V5 => (view.be64::<24>(), view.array::<32, 16>()),
             // The superblock has the UUID of metadata at a place of its own if it is another one.
             superblock::MAGIC => (view.be64::<0xf0>(), self.superblock.meta_uuid),
-            _ => return Ok(0),
+            _ => return 0,
         };
-        let is_own = uuid == self.superblock.meta_uuid && lsn != u64::MAX;
-        Ok(if is_own { lsn } else { 0 })
+        if uuid == self.superblock.meta_uuid && lsn != u64::MAX { lsn } else { 0 }
     }
 
     /// What recovery would make of it.
-    pub(super) fn finish(self) -> Result<Recovered> {
+    pub(super) fn finish(self) -> Recovered {
         let (mut patches, mut changed) = (Vec::new(), Vec::new());
-        for (start, buffer) in self.buffers {
-            let place = Place { start, len: buffer.len };
-            let range = range(place).ok_or_else(|| wrong(at(place)))?;
-            if !buffer.chunks.is_empty() {
-                changed.push(range);
-            }
-            let mut next = None;
-            for (number, chunk) in buffer.chunks {
-                let offset = u64::from(number).saturating_mul(128);
-                match patches.last_mut() {
-                    Some(Patch { bytes, .. }) if next == Some(number) => bytes.extend(chunk),
-                    _ => {
-                        let at = Bytes(range.start().to_bytes().get().saturating_add(offset));
-                        patches.push(Patch { at, bytes: chunk.to_vec() });
-                    }
-                }
-                next = number.checked_add(1);
+        for Buffer { place, bytes, is_changed, .. } in self.buffers {
+            if is_changed {
+                changed.push(place);
+                patches.push(Patch { at: place.start().to_bytes(), bytes });
             }
         }
         let needed = ExtentSet::from_unsorted(self.needed);
-        Ok(Recovered { patches, patched: ExtentSet::from_unsorted(changed), needed })
+        Recovered { patches, patched: ExtentSet::from_unsorted(changed), needed }
     }
 }
 
 fn subject(item: &Item) -> Result<Subject> {
-    item.subject().ok_or_else(|| wrong(crate::error::Place::Whole))
+    item.subject().ok_or_else(|| wrong(Place::Whole))
 }
 
-fn range(place: Place) -> Option<SectorRange> {
-    SectorRange::with_len(Sector::new(place.start)?, SectorCount::from_u32(place.len))
-}
-
-fn at(place: Place) -> crate::error::Place {
-    Sector::new(place.start).map_or(crate::error::Place::Whole, crate::error::Place::Sector)
+fn at(place: SectorRange) -> Place {
+    Place::Sector(place.start())
 }
 
 fn within(count: usize, most: usize) -> Result<()> {

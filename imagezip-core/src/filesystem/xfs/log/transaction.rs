@@ -1,10 +1,9 @@
 //! Transactions: put together from the pieces in the records, and handed on when they are
 //! committed.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use crate::error::{ErrorKind, Limit, Result};
+use crate::error::{Error, ErrorKind, Limit, Result};
 use crate::layout::Layout;
 
 use super::item::Item;
@@ -13,6 +12,9 @@ use super::wrong;
 
 /// The most bytes of transactions that are not committed yet.
 const MOST_BYTES: usize = 64 << 20;
+/// The most transactions that are not committed yet. Kernels that write each by itself have as many as
+/// there are programs at work.
+const MOST_OPEN: usize = 1 << 12;
 /// What an item takes in memory beside its bytes.
 const ITEM_BYTES: usize = 128;
 
@@ -43,7 +45,7 @@ pub(super) type Commit<'a> = &'a mut dyn FnMut(u64, &[Item]) -> Result<()>;
 
 /// The transactions that are not committed yet.
 pub(super) struct Transactions {
-    open: BTreeMap<u32, Transaction>,
+    open: Vec<Transaction>,
     with_data: bool,
     /// About how many bytes they take in memory.
     held: usize,
@@ -58,6 +60,7 @@ struct Operation<'a> {
 
 #[derive(Default)]
 struct Transaction {
+    id: u32,
     lsn: u64,
     has_header: bool,
     items: Vec<Item>,
@@ -67,7 +70,7 @@ struct Transaction {
 impl Transactions {
     /// None yet. Without data only the items' descriptions are kept.
     pub(super) fn new(with_data: bool) -> Self {
-        Self { open: BTreeMap::new(), with_data, held: 0 }
+        Self { open: Vec::new(), with_data, held: 0 }
     }
 
     /// Adds what is in a record. What of it belongs to a transaction that began before the part of
@@ -102,12 +105,14 @@ impl Transactions {
         commit: Commit<'_>,
     ) -> Result<()> {
         let (place, lsn) = (record.place, record.header.lsn);
-        let Some(transaction) = self.open.get_mut(&id) else {
+        let found = self.open.iter().position(|transaction| transaction.id == id);
+        let Some((index, transaction)) =
+            found.and_then(|index| Some((index, self.open.get_mut(index)?)))
+        else {
             if flags & flag::START != 0 {
-                self.open.insert(id, Transaction { lsn, ..Transaction::default() });
-                self.hold(ITEM_BYTES)?;
+                self.open.push(Transaction { id, lsn, ..Transaction::default() });
             }
-            return Ok(());
+            return if self.open.len() > MOST_OPEN { Err(too_large()) } else { Ok(()) };
         };
         let mut flags = flags & !flag::END;
         if flags & flag::CONTINUED != 0 {
@@ -126,8 +131,8 @@ impl Transactions {
                 self.hold(more)
             }
             flag::COMMIT | flag::UNMOUNT => {
-                let done = self.open.remove(&id).unwrap_or_default();
-                self.held = self.held.saturating_sub(done.held).saturating_sub(ITEM_BYTES);
+                let done = self.open.swap_remove(index);
+                self.held = self.held.saturating_sub(done.held);
                 if flags == flag::COMMIT { commit(done.lsn, &done.items) } else { Ok(()) }
             }
             _ => Err(wrong(place)),
@@ -137,10 +142,14 @@ impl Transactions {
     fn hold(&mut self, bytes: usize) -> Result<()> {
         self.held = self.held.saturating_add(bytes);
         if self.held > MOST_BYTES {
-            return Err(ErrorKind::TooLarge(Limit::Journal).into());
+            return Err(too_large());
         }
         Ok(())
     }
+}
+
+fn too_large() -> Error {
+    ErrorKind::TooLarge(Limit::Journal).into()
 }
 
 impl Transaction {
