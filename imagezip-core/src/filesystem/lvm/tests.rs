@@ -316,7 +316,7 @@ fn groups_that_are_not_this_machines_alone() {
     for physical in ["flags = [\"MISSING\"]", "status = [\"ALLOCATABLE\", \"EXPORTED\"]"] {
         assert_eq!(raw(&Volume { physical: physical.into(), ..Volume::default() }), unusual);
     }
-    let known = "status = [\"READ\"] lock_type = \"none\" system_id = \"me\" max_lv = 0\n\
+    let known = "status = [\"READ\"] flags = [\"WRITE_LOCKED\"] lock_type = \"none\" system_id = \"me\" max_lv = 0\n\
                  historical_logical_volumes { }";
     free(&Volume { group: known.into(), ..Volume::default() }.build());
 }
