@@ -174,6 +174,10 @@ faults! {
         FatGeometry,
         /// chain of clusters is damaged
         FatChain,
+        /// boot sector of an NTFS volume contradicts itself
+        NtfsBootSector,
+        /// record of the MFT is damaged
+        MftRecord,
         /// journal needs recovery, but there is none
         JournalMissing,
         /// journal's inode or its list of blocks is damaged

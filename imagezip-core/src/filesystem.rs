@@ -12,13 +12,17 @@ use crate::extent::ExtentSet;
 use crate::partition::{Partition, PartitionKind};
 use crate::sector::SectorCount;
 
+pub mod btrfs;
 pub mod content;
 pub mod exfat;
 pub mod ext;
 pub mod fat;
+pub mod ntfs;
 pub mod swap;
+pub mod ufs;
 pub mod xfs;
 
+mod bsd;
 mod clusters;
 mod f2fs;
 mod inside;
@@ -27,6 +31,7 @@ mod lvm;
 mod raid;
 mod traces;
 mod verdict;
+pub(crate) mod whole_disk;
 
 #[cfg(test)]
 mod tests;
@@ -120,6 +125,9 @@ fn examine_in(device: &dyn ReadAt, context: Context) -> Result<Examined> {
             Ok(Examined { in_use, verdict: Verdict::Aware(kind), size, notes, parts })
         }
         Ok(Found::Nothing) if context.kind.is_some_and(PartitionKind::is_freebsd_swap) => {
+            if bsd::has_geom(device)? {
+                return Ok(Examined::raw(device, RawReason::Holds("GEOM")));
+            }
             Ok(Examined::skipped(device, SkipReason::FreebsdSwap))
         }
         Ok(Found::Nothing) => Ok(Examined::raw(device, RawReason::Unknown)),

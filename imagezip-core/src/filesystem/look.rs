@@ -4,10 +4,11 @@ use alloc::vec::Vec;
 
 use super::traces::Traces;
 use super::verdict::RawReason;
-use super::{Allocation, exfat, ext, f2fs, fat, lvm, raid, swap, xfs};
+use super::{Allocation, bsd, btrfs, exfat, ext, f2fs, fat, lvm, ntfs, raid, swap, ufs, xfs};
 use crate::device::ReadAt;
 use crate::error::Result;
 use crate::partition::{Partition, PartitionKind};
+use crate::sector::Sector;
 
 /// What is known about a device beside its content.
 #[derive(Clone, Copy, Debug)]
@@ -16,20 +17,26 @@ pub(super) struct Context {
     pub(super) kind: Option<PartitionKind>,
     /// The number of layers that it lies in.
     pub(super) depth: u8,
+    /// Where on the disk it begins; `None` if it doesn't lie there in one piece.
+    pub(super) start: Option<Sector>,
+    /// Whether it is a part of a BSD slice. Then a disklabel at its start is that slice's.
+    pub(super) in_slice: bool,
 }
 
 impl Context {
     /// A disk without a partition table.
-    pub(super) const DISK: Self = Self { kind: None, depth: 0 };
+    pub(super) const DISK: Self =
+        Self { kind: None, start: Some(Sector::ZERO), in_slice: false, depth: 0 };
 
     /// That of a partition.
     pub(super) fn of(partition: &Partition) -> Self {
-        Self { kind: Some(partition.kind), depth: 0 }
+        let start = Some(partition.range.start());
+        Self { kind: Some(partition.kind), start, ..Self::DISK }
     }
 
-    /// That of a device inside a layer.
+    /// That of a device inside a layer, which need not lie in one piece.
     pub(super) fn inside(self) -> Option<Self> {
-        Some(Self { depth: self.depth.checked_add(1)?, ..Self::DISK })
+        Some(Self { start: None, depth: self.depth.checked_add(1)?, ..Self::DISK })
     }
 }
 
@@ -59,6 +66,11 @@ const PARSERS: &[Parser] = &[
         read: |device, _, _| ext::allocation(device).map(Found::FileSystem),
     },
     Parser {
+        name: "Btrfs",
+        is_present: |device, _| btrfs::is_present(device),
+        read: |device, _, _| btrfs::allocation(device).map(Found::FileSystem),
+    },
+    Parser {
         name: "F2FS",
         is_present: |_, traces| Ok(f2fs::is_present(traces.head())),
         read: |device, _, _| f2fs::allocation(device).map(Found::FileSystem),
@@ -72,6 +84,23 @@ const PARSERS: &[Parser] = &[
         name: "exFAT",
         is_present: |device, _| exfat::is_present(device),
         read: |device, _, _| exfat::allocation(device).map(Found::FileSystem),
+    },
+    Parser {
+        name: UFS,
+        is_present: |device, _| ufs::is_present(device),
+        read: |device, _, _| ufs::allocation(device).map(Found::FileSystem),
+    },
+    Parser {
+        name: BSD,
+        is_present: |_, traces| Ok(bsd::is_present(traces.head())),
+        read: |device, traces, context| {
+            bsd::allocation(device, traces.head(), context).map(Found::FileSystem)
+        },
+    },
+    Parser {
+        name: "NTFS",
+        is_present: |device, _| ntfs::is_present(device),
+        read: |device, _, _| ntfs::allocation(device).map(Found::FileSystem),
     },
     Parser {
         name: "swap",
@@ -101,6 +130,9 @@ const PARSERS: &[Parser] = &[
     },
 ];
 
+const UFS: &str = "UFS";
+const BSD: &str = "BSD disklabel";
+
 /// Looks for a file system or a layer.
 ///
 /// Tools that take over a partition often leave what tells of its earlier use. Which of two is
@@ -114,7 +146,14 @@ pub(super) fn look(device: &dyn ReadAt, context: Context) -> Result<Found> {
     if let Some(found) = raid::read_enclosing(device, context)? {
         return Ok(found);
     }
-    let known = present(device, &traces)?;
+    let mut known = present(device, &traces)?;
+    let has_ufs = known.iter().any(|parser| parser.name == UFS);
+    if context.in_slice {
+        known.retain(|parser| parser.name != BSD);
+    } else if has_ufs && bsd::begins_with_ufs(traces.head(), context) {
+        let other = if bsd::is_expected(context) { UFS } else { BSD };
+        known.retain(|parser| parser.name != other);
+    }
     let foreign = traces.foreign();
     match (&known[..], &foreign[..]) {
         ([], []) => Ok(match Traces::remains(device)? {

@@ -102,7 +102,6 @@ fn other_owners_make_swap_raw() {
         ("LUKS", 0, b"LUKS\xba\xbe"),
         ("LVM", 512, b"LABELONE"),
         ("XFS", 0, b"XFSB"),
-        ("Btrfs", 65600, b"_BHRfS_M"),
         ("JFS", 0x8000, b"JFS1"),
     ] {
         let expected = Verdict::Raw(RawReason::Ambiguous("swap", owner));

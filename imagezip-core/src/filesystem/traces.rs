@@ -47,22 +47,21 @@ const FOREIGN: &[Signature] = &[
         4120,
         b"\xc6\x85\x73\xf6\x66\xce\x90\xa9\xd9\x6a\x60\xcf\x80\x3d\xf7\xef",
     ),
-    signature("Btrfs", 0x1_0040, b"_BHRfS_M"),
     signature("JFS", 0x8000, b"JFS1"),
     signature("ReiserFS", 0x1_0034, b"ReIsEr"),
     signature("GFS2", 0x1_0000, b"\x01\x16\x19\x70"),
     signature("squashfs", 0, b"hsqs"),
     signature("ISO 9660", 0x8001, b"CD001"),
-    signature("NTFS", 3, b"NTFS    "),
     signature("BitLocker", 3, b"-FVE-FS-"),
+    signature("big-endian UFS", 8192 + 1372, b"\x00\x01\x19\x54"),
+    signature("big-endian UFS", 8192 + 1372, b"\x19\x54\x01\x19"),
+    signature("big-endian UFS", 65536 + 1372, b"\x19\x54\x01\x19"),
     // Of a removable disk, which looks like FAT otherwise.
     signature(
         "BitLocker",
         424,
         b"\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01",
     ),
-    signature("UFS", 8192 + 1372, b"\x19\x01\x54\x19"),
-    signature("UFS", 65536 + 1372, b"\x19\x01\x54\x19"),
 ];
 
 /// The same, so many bytes before the end of the device.

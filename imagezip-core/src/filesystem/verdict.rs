@@ -19,6 +19,8 @@ pub enum FilesystemKind {
     Ext3,
     /// ext4: with any feature that ext3 doesn't have.
     Ext4,
+    /// Btrfs.
+    Btrfs,
     /// F2FS.
     F2fs,
     /// FAT with entries of 12 bits.
@@ -29,12 +31,20 @@ pub enum FilesystemKind {
     Fat32,
     /// exFAT.
     ExFat,
+    /// NTFS.
+    Ntfs,
     /// Linux swap space.
     Swap,
     /// A physical volume of LVM2.
     Lvm,
     /// A member of a Linux RAID1 array.
     Raid,
+    /// UFS1 of the BSDs.
+    Ufs1,
+    /// UFS2 of the BSDs.
+    Ufs2,
+    /// A slice with a BSD disklabel: a layer.
+    BsdSlice,
     /// XFS.
     Xfs,
 }
@@ -127,12 +137,18 @@ impl FilesystemKind {
     /// Whether partitions with a file system of this kind have this type.
     pub(crate) fn suits(self, kind: MbrType) -> bool {
         match self {
-            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::F2fs | Self::Xfs => kind == MbrType::LINUX,
+            Self::Ext2 | Self::Ext3 | Self::Ext4 | Self::Btrfs | Self::F2fs | Self::Xfs => {
+                kind == MbrType::LINUX
+            }
             Self::Fat12 | Self::Fat16 | Self::Fat32 => kind.is_fat(),
             Self::ExFat => kind == MbrType::NTFS,
+            Self::Ntfs => kind.is_ntfs(),
             Self::Swap => kind == MbrType::LINUX_SWAP,
             Self::Lvm => kind == MbrType::LINUX_LVM,
             Self::Raid => kind == MbrType::LINUX_RAID,
+            Self::Ufs1 | Self::Ufs2 | Self::BsdSlice => {
+                matches!(kind, MbrType::FREEBSD | MbrType::OPENBSD)
+            }
         }
     }
 
@@ -151,14 +167,19 @@ impl fmt::Display for FilesystemKind {
             Self::Ext2 => "ext2",
             Self::Ext3 => "ext3",
             Self::Ext4 => "ext4",
+            Self::Btrfs => "Btrfs",
             Self::F2fs => "F2FS",
             Self::Fat12 => "FAT12",
             Self::Fat16 => "FAT16",
             Self::Fat32 => "FAT32",
             Self::ExFat => "exFAT",
+            Self::Ntfs => "NTFS",
             Self::Swap => "swap",
             Self::Lvm => super::lvm::NAME,
             Self::Raid => super::raid::NAME,
+            Self::Ufs1 => "UFS1",
+            Self::Ufs2 => "UFS2",
+            Self::BsdSlice => "BSD slice",
             Self::Xfs => "XFS",
         })
     }

@@ -53,7 +53,7 @@ impl Crc32c {
 }
 
 /// The CRC-16 of group descriptors without `metadata_csum`, over parts that follow each other.
-pub(super) fn crc16(parts: &[&[u8]]) -> u16 {
+pub(in crate::filesystem) fn crc16(parts: &[&[u8]]) -> u16 {
     let mut digest = CRC16.digest();
     for part in parts {
         digest.update(part);
@@ -62,18 +62,18 @@ pub(super) fn crc16(parts: &[&[u8]]) -> u16 {
 }
 
 /// The big-endian CRC-32 of a journal transaction (journal checksums version 1).
-pub(super) struct TransactionCrc(crc::Digest<'static, u32, Table<16>>);
+pub(in crate::filesystem) struct TransactionCrc(crc::Digest<'static, u32, Table<16>>);
 
 impl TransactionCrc {
-    pub(super) fn new() -> Self {
+    pub(in crate::filesystem) fn new() -> Self {
         Self(CRC32_BE.digest())
     }
 
-    pub(super) fn add(&mut self, block: &[u8]) {
+    pub(in crate::filesystem) fn add(&mut self, block: &[u8]) {
         self.0.update(block);
     }
 
-    pub(super) fn finish(self) -> u32 {
+    pub(in crate::filesystem) fn finish(self) -> u32 {
         self.0.finalize()
     }
 }

@@ -1,0 +1,152 @@
+//! What is in use on the device, chunk by chunk.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::device::ReadAt;
+use crate::error::{CorruptKind, Result};
+use crate::extent::ExtentSet;
+use crate::sector::{Bytes, SectorRange};
+
+use super::super::{Allocation, FilesystemKind};
+use super::chunk::{self, Chunk};
+use super::extents::{ExtentTrees, sectors};
+use super::key::owner;
+use super::node::Pointer;
+use super::superblock::{POSITIONS, SIZE, Superblock};
+use super::tree::{Trees, corrupt};
+use super::{free_space, log};
+
+/// What no chunk has used since 2015, for boot loaders.
+const RESERVED: u64 = 1 << 20;
+
+/// Finds out which sectors of `device` are in use.
+pub(super) fn read(device: &dyn ReadAt, superblock: &Superblock) -> Result<Allocation> {
+    let mut trees = chunk::read(device, superblock)?;
+    let logged = log::used(&mut trees)?;
+    let extent_trees = ExtentTrees::find(&mut trees)?;
+    let free_space =
+        superblock.has_free_space_tree.then(|| trees.root(owner::FREE_SPACE)).transpose()?;
+    let mut scan =
+        Scan { trees, extent_trees, free_space, logged, bytes: 0, doubts: Doubts::default() };
+
+    let whole = device.sectors();
+    let size = Bytes(superblock.device.total_bytes).whole_sectors();
+    let mut in_use = ExtentSet::new();
+    in_use.extend(sectors(0, RESERVED.min(superblock.device.total_bytes)));
+    for (position, chunk) in scan.trees.chunks.by_position()? {
+        let is_first = chunk.copies().next() == Some(position);
+        let used = scan.chunk(&chunk, is_first)?;
+        let (base, start) = (sectors(0, position), sectors(0, chunk.start));
+        if let (Some(base), Some(start)) = (base, start) {
+            let used = used.iter().filter_map(|range| range.relative_to(start.end()));
+            in_use.extend(used.filter_map(|range| range.absolute_from(base.end())));
+        }
+    }
+    in_use.extend(SectorRange::new(SectorRange::first(size).end(), whole.end()));
+    scan.check(&in_use)?;
+
+    let copies = POSITIONS.iter().filter_map(|position| sectors(*position, SIZE as u64));
+    let in_use = in_use.union(&copies.filter_map(|copy| copy.intersection(whole)).collect());
+    let notes = scan.notes();
+    Ok(Allocation { notes, ..Allocation::new(in_use, FilesystemKind::Btrfs, size) })
+}
+
+/// Chunks about which there is a doubt: how many, and the first of them.
+#[derive(Default)]
+struct Doubts {
+    unconfirmed: Doubt,
+    disputed: Doubt,
+}
+
+type Doubt = Option<(u32, u64)>;
+
+fn count(doubt: &mut Doubt, chunk: &Chunk) {
+    let (count, _) = doubt.get_or_insert((0, chunk.start));
+    *count = count.saturating_add(1);
+}
+
+struct Scan<'a> {
+    trees: Trees<'a>,
+    extent_trees: ExtentTrees,
+    free_space: Option<Pointer>,
+    /// What only the log knows of, as logical sectors.
+    logged: ExtentSet,
+    /// The bytes of all extents.
+    bytes: u64,
+    doubts: Doubts,
+}
+
+impl Scan<'_> {
+    /// The logical sectors of a chunk that are in use. It is counted if this is its first copy.
+    fn chunk(&mut self, chunk: &Chunk, is_first: bool) -> Result<ExtentSet> {
+        let extents = self.extent_trees.read(&mut self.trees, chunk)?;
+        let whole = sectors(chunk.start, chunk.len).unwrap_or(SectorRange::EMPTY);
+        if is_first {
+            self.bytes = self.bytes.saturating_add(extents.bytes);
+        }
+        if !extents.is_confirmed {
+            if is_first {
+                count(&mut self.doubts.unconfirmed, chunk);
+            }
+            return Ok(ExtentSet::from(whole));
+        }
+        let mut used = extents.used;
+        if let Some(root) = self.free_space {
+            let other = free_space::read(&mut self.trees, root, chunk)?.complement(whole);
+            if other != used {
+                if is_first {
+                    count(&mut self.doubts.disputed, chunk);
+                }
+                used = used.union(&other);
+            }
+        }
+        Ok(used.union(&self.logged.within(whole).collect()))
+    }
+
+    /// Compares what was found with what is known from elsewhere.
+    fn check(&self, in_use: &ExtentSet) -> Result<()> {
+        let superblock = self.trees.superblock;
+        if self.doubts.unconfirmed.is_none() && self.bytes != superblock.bytes_used {
+            return Err(corrupt(CorruptKind::AllocationMap, superblock.root.logical));
+        }
+        // The blocks from which all others are found.
+        for pointer in [superblock.root, superblock.chunk_root, self.extent_trees.extents] {
+            let len = u64::from(superblock.node_size);
+            for position in self.trees.chunks.positions(pointer.logical, len) {
+                if !sectors(position, len).is_some_and(|block| in_use.contains(block)) {
+                    return Err(corrupt(CorruptKind::AllocationMap, pointer.logical));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if let Some((count, first)) = self.doubts.unconfirmed {
+            notes.push(format!(
+                "{count} block groups from byte {first} on count as in use: \
+                 they don't count what the extent tree has"
+            ));
+        }
+        if let Some((count, first)) = self.doubts.disputed {
+            notes.push(format!(
+                "in {count} block groups from byte {first} on, what the extent tree \
+                 or the free-space tree has counts as in use: they differ"
+            ));
+        }
+        if self.trees.repaired > 0 {
+            notes.push(format!(
+                "{} blocks of metadata were read from their second copy, the first being damaged",
+                self.trees.repaired
+            ));
+        }
+        let copies = POSITIONS.iter().zip(self.trees.superblock.damaged_copies);
+        for (position, _) in copies.filter(|(_, damaged)| *damaged) {
+            notes.push(format!("the copy of the superblock at byte {position} is damaged"));
+        }
+        notes
+    }
+}
