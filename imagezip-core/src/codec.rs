@@ -4,21 +4,15 @@
 //! a piece refers to no byte outside itself and ends at a byte's bound, so pieces can be put one
 //! after another in any number. A stream is [`STREAM_START`], pieces, and [`stream_end`].
 
-mod adler;
-mod compress;
 mod decompress;
-mod deflate;
-mod inflate;
-mod piece;
 mod second;
 
 #[cfg(test)]
 mod tests;
 
-pub use adler::Adler32;
-pub use compress::{Compressor, Level, max_compressed_len};
-pub use decompress::{Decompress, Decompressor, WINDOW};
-pub use piece::Piece;
+pub use decompress::{Decompress, Decompressor};
+pub use imagezip_bytes::inflate::WINDOW;
+pub use imagezip_bytes::{Adler32, Compressor, Level, Piece, max_compressed_len};
 pub use second::SecondDecompressor;
 
 /// The first bytes of every stream that is written here: deflate with a window of 32 KiB.

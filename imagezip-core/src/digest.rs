@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256 as Sha256State};
 
 use crate::error::IncompatibleKind;
 
-pub use zeros::{BlockDigester, is_zero};
+pub use zeros::BlockDigester;
 
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 cpufeatures::new!(cpu_sha1, "sha", "ssse3", "sse4.1");

@@ -25,7 +25,6 @@ pub mod digest;
 pub mod error;
 pub mod extent;
 pub mod filesystem;
-pub mod fingerprint;
 pub mod layers;
 pub mod ndz;
 pub mod overlay;
@@ -43,3 +42,4 @@ mod od;
 mod stream;
 
 pub use error::{Error, Result};
+pub use imagezip_bytes::fingerprint;

@@ -62,6 +62,7 @@ pub const FILE_SYSTEMS: &[Package] = &[
     package("cryptsetup-bin", "cryptsetup"),
     package("mdadm", "mdadm"),
     package("partclone", "partclone.xfs"),
+    package("xz-utils", "xz"),
 ];
 
 /// What building fuzz targets needs.

@@ -3,20 +3,10 @@
 use alloc::boxed::Box;
 use alloc::vec;
 
-use super::Adler32;
-use super::inflate::{Fault, HISTORY, Inflate, SLACK};
+use imagezip_bytes::Adler32;
+use imagezip_bytes::inflate::{BUFFER, Fault, HISTORY, Inflate, WINDOW};
+
 use crate::error::{CorruptKind, Error, ErrorKind, Result};
-
-/// The size of the windows that data are decompressed in, and so the most that come at a time:
-/// whole sectors, and not less than a match may reach back.
-///
-/// Small enough that what takes the data finds them in a CPU's second cache, and large enough
-/// for a disk.
-pub const WINDOW: usize = 256 * 1024;
-
-/// The window; before it what matches may refer to; after it a byte that would be too much, and
-/// what decompressing overwrites.
-const BUFFER: usize = HISTORY + WINDOW + 1 + SLACK;
 
 /// The bytes before the deflate blocks of a stream.
 const HEADER: usize = 2;

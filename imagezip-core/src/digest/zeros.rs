@@ -1,14 +1,8 @@
 //! Blocks of zeros, which need not be hashed again and again.
 
-use super::{Digest, HashType, Hasher};
+use imagezip_bytes::is_zero;
 
-/// Whether all bytes are 0.
-pub fn is_zero(bytes: &[u8]) -> bool {
-    // By blocks, which the compiler makes vectors of; data that are not zeros end it in the first.
-    let (blocks, rest) = bytes.as_chunks::<64>();
-    let any = |bytes: &[u8]| bytes.iter().fold(0, |all, byte| all | byte) != 0;
-    !blocks.iter().any(|block| any(block)) && !any(rest)
-}
+use super::{Digest, HashType, Hasher};
 
 /// Digests data; a block of zeros of the usual length only once.
 #[derive(Clone, Copy, Debug)]

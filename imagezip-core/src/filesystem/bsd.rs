@@ -181,21 +181,23 @@ impl<'a> Slice<'a> {
         parts
     }
 
-    /// Whether places may be counted from the start of the disk or of the slice: in FreeBSD's
-    /// labels 'c' tells which; without it, both may fit.
+    /// Whether places may be counted from elsewhere: 'c' tells it, and where there is none, all may
+    /// fit either way. A slice may also come without the disk around it, as if it began at 0.
     fn is_ambiguous(&self, whole: SectorRange) -> bool {
-        if self.flavour == Flavour::OpenBsd || self.start == Sector::ZERO {
-            return false;
+        let raw = self.label.entries().nth(RAW_PARTITION).filter(|raw| raw.size > 0);
+        let is_disk = self.start == Sector::ZERO;
+        if self.flavour == Flavour::OpenBsd {
+            let fills = |raw: Entry| u64::from(raw.size) == whole.len().get();
+            return is_disk && !raw.is_some_and(fills);
         }
         let absolute = self.label.is_absolute(self.flavour, self.start);
-        let mut entries = self.label.inside(self.flavour);
-        if let Some((_, raw)) = entries.find(|(index, _)| *index == RAW_PARTITION) {
+        if let Some(raw) = raw {
             let start = if absolute { self.start } else { Sector::ZERO };
             return Sector::from_u32(raw.offset) != start;
         }
         let end = |entry: Entry| u64::from(entry.offset).saturating_add(entry.size.into());
         let mut entries = self.label.inside(self.flavour);
-        absolute && entries.all(|(_, entry)| end(entry) <= whole.end().get())
+        is_disk || absolute && entries.all(|(_, entry)| end(entry) <= whole.end().get())
     }
 
     fn examine(&self, window: &Window<'_, dyn ReadAt + '_>, entry: Entry) -> Result<Examined> {

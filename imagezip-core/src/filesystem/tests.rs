@@ -109,6 +109,43 @@ fn other_owners_make_swap_raw() {
     }
 }
 
+/// What the programs write that make these: jfsutils 1.1.15, reiserfsprogs 3.6.27, gfs2-utils 3.5.0,
+/// ocfs2-tools 1.8.7, nilfs-tools 2.2.9, util-linux 2.38, squashfs-tools 4.5.1, erofs-utils 1.5,
+/// genisoimage 1.1.11 and udftools 2.3. Those of HFS+, APFS, ReFS, VMFS, Reiser4 and of the first
+/// format of `ReiserFS` are from what is written about them.
+#[test]
+fn file_systems_that_are_only_known_by_name() {
+    for (owner, at, bytes) in [
+        ("JFS", 0x8000, &b"JFS1\x01\0\0\0\x60\xf6"[..]),
+        ("ReiserFS", 0x1_0034, b"ReIsEr2Fs\0\0\0\x03"),
+        ("ReiserFS", 0x2034, b"ReIsErFs\0\0"),
+        ("Reiser4", 0x1_0000, b"ReIsEr4\0"),
+        ("GFS2", 0x1_0000, b"\x01\x16\x19\x70\0\0\0\x01"),
+        ("OCFS2", 0x400, b"OCFSV2\0\0"),
+        ("OCFS2", 0x800, b"OCFSV2\0\0"),
+        ("OCFS2", 0x1000, b"OCFSV2\0\0"),
+        ("OCFS2", 0x2000, b"OCFSV2\0\0"),
+        ("NILFS2", 0x400, b"\x02\0\0\0\0\0\x34\x34\x18\x01\0\0"),
+        ("Minix", 0x400, b"\x60\x15\0\x40\x01\0\x02\0\xb0\0\0\0\0\x1c\x08\x10\x7f\x13\x01\0"),
+        ("Minix", 0x400, b"\x60\x15\0\x40\x01\0\x02\0\xb0\0\0\0\0\x1c\x08\x10\x8f\x13\x01\0"),
+        ("Minix", 0x408, b"\x5b\x01\0\0\xff\xff\xff\x7f\x78\x24\x01\0\0\x40\0\0"),
+        ("Minix", 0x410, b"\xff\xff\xff\x7f\0\x40\0\0\x5a\x4d\0\0\0\x04\0\0"),
+        ("squashfs", 0, b"hsqs\x02\0\0\0"),
+        ("EROFS", 0x400, b"\xe2\xe1\xf5\xe0\x50\xdf\x44\xc3\x03\0\0\0"),
+        ("cramfs", 0, b"\x45\x3d\xcd\x28\0\x10\0\0"),
+        ("ISO 9660", 0x8000, b"\x01CD001\x01\0LINUX"),
+        ("UDF", 0x8000, b"\0BEA01\x01\0\0"),
+        ("HFS+", 0x400, b"H+\0\x04\x80\0"),
+        ("HFS+", 0x400, b"HX\0\x05\x80\0"),
+        ("APFS", 32, b"NXSB\0\x10\0\0"),
+        ("ReFS", 0, b"\0\0\0ReFS\0\0\0\0\0\0\0\0\0FSRS"),
+        ("VMFS", 1 << 20, b"\x0d\xd0\x01\xc0"),
+    ] {
+        let disk = with(&vec![0; 2 << 20], at, bytes);
+        assert_eq!(verdict(&disk), Verdict::Raw(RawReason::Holds(owner)), "at {at}");
+    }
+}
+
 #[test]
 fn an_ext_superblock_beside_another_signature_is_raw() {
     let magic = [0x53, 0xef];

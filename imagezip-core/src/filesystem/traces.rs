@@ -24,6 +24,10 @@ const UBERBLOCK_BYTES: usize = 128 << 10;
 /// The smallest distance between two of them.
 const ZFS_STEP: usize = 1 << 10;
 
+/// Where VMFS describes the device that it is on, and how that begins.
+const VMFS_AT: u64 = 1 << 20;
+const VMFS_MAGIC: [u8; 4] = 0xc001_d00d_u32.to_le_bytes();
+
 /// Bytes that tell an owner, at their place.
 struct Signature {
     owner: &'static str,
@@ -49,9 +53,34 @@ const FOREIGN: &[Signature] = &[
     ),
     signature("JFS", 0x8000, b"JFS1"),
     signature("ReiserFS", 0x1_0034, b"ReIsEr"),
+    // Its first format.
+    signature("ReiserFS", 0x2034, b"ReIsEr"),
+    signature("Reiser4", 0x1_0000, b"ReIsEr4"),
     signature("GFS2", 0x1_0000, b"\x01\x16\x19\x70"),
+    // In the third block, of 512 to 4096 bytes.
+    signature("OCFS2", 0x400, b"OCFSV2"),
+    signature("OCFS2", 0x800, b"OCFSV2"),
+    signature("OCFS2", 0x1000, b"OCFSV2"),
+    signature("OCFS2", 0x2000, b"OCFSV2"),
+    signature("NILFS2", 0x400, b"\x02\0\0\0\0\x0044"),
+    // Magic numbers of 16 bits with what is before or after them: the size of zones and the
+    // largest size of files, or the size of blocks.
+    signature("Minix", 0x40a, b"\0\0\0\x1c\x08\x10\x7f\x13"),
+    signature("Minix", 0x40a, b"\0\0\0\x1c\x08\x10\x8f\x13"),
+    signature("Minix", 0x40a, b"\0\0\xff\xff\xff\x7f\x68\x24"),
+    signature("Minix", 0x40a, b"\0\0\xff\xff\xff\x7f\x78\x24"),
+    signature("Minix", 0x418, b"\x5a\x4d\0\0\0\x04\0"),
+    signature("Minix", 0x418, b"\x5a\x4d\0\0\0\x08\0"),
+    signature("Minix", 0x418, b"\x5a\x4d\0\0\0\x10\0"),
     signature("squashfs", 0, b"hsqs"),
+    signature("EROFS", 0x400, b"\xe2\xe1\xf5\xe0"),
+    signature("cramfs", 0, b"\x45\x3d\xcd\x28"),
     signature("ISO 9660", 0x8001, b"CD001"),
+    signature("UDF", 0x8001, b"BEA01"),
+    signature("HFS+", 0x400, b"H+\0\x04"),
+    signature("HFS+", 0x400, b"HX\0\x05"),
+    signature("APFS", 32, b"NXSB"),
+    signature("ReFS", 3, b"ReFS\0\0\0\0"),
     signature("BitLocker", 3, b"-FVE-FS-"),
     signature("big-endian UFS", 8192 + 1372, b"\x00\x01\x19\x54"),
     signature("big-endian UFS", 8192 + 1372, b"\x19\x54\x01\x19"),
@@ -87,6 +116,8 @@ pub(super) struct Traces {
     head: Vec<u8>,
     /// The last bytes, from a multiple of 4 KiB on.
     tail: Vec<u8>,
+    /// Where VMFS has its mark.
+    vmfs: [u8; 4],
 }
 
 impl Traces {
@@ -99,9 +130,12 @@ impl Traces {
         let head = usize::try_from(size.min(HEAD_BYTES)).unwrap_or_default();
         let tail_at = size.saturating_sub(TAIL_BYTES) & !0xfff;
         let tail = usize::try_from(size.saturating_sub(tail_at)).unwrap_or_default();
-        let mut traces = Self { head: vec![0; head], tail: vec![0; tail] };
+        let mut traces = Self { head: vec![0; head], tail: vec![0; tail], vmfs: [0; 4] };
         device.read_at(Bytes(0), &mut traces.head)?;
         device.read_at(Bytes(tail_at), &mut traces.tail)?;
+        if size >= VMFS_AT.saturating_add(4) {
+            device.read_at(Bytes(VMFS_AT), &mut traces.vmfs)?;
+        }
         Ok(traces)
     }
 
@@ -124,6 +158,9 @@ impl Traces {
         let mut owners = Vec::new();
         if has_uberblocks(self.from(ZFS_UBERBLOCKS)) {
             owners.push("ZFS");
+        }
+        if self.vmfs == VMFS_MAGIC {
+            owners.push("VMFS");
         }
         let drbd = self.tail_from(DRBD.at).strip_prefix(DRBD.bytes).and_then(|rest| rest.first());
         if drbd.is_some_and(|version| DRBD_VERSIONS.contains(version)) {

@@ -154,6 +154,19 @@ fn labels_that_leave_places_in_doubt() {
     // 'c' contradicts the others, as on NetBSD.
     let netbsd = [(500, 1016, 7), (300, 1600, 1), (SECTORS, 1000, 0), (9000, 0, 0)];
     assert!(is_raw(&found(&slice(&netbsd), FREEBSD)));
+    // A slice without the disk around it: where it was is not known.
+    let alone = |entries: &[(u32, u32, u8)]| examine(&slice(entries), None).unwrap();
+    assert!(is_raw(&alone(&[(500, 1016, 7), (300, 1600, 1), (SECTORS, 1000, 0)])));
+    assert!(is_raw(&alone(&[(500, 1016, 7), (300, 1600, 1)])));
+    assert!(!is_raw(&alone(&[(500, 16, 7), (300, 600, 1), (SECTORS, 0, 0)])));
+    let openbsd = |size| {
+        let entries = [(500, 1016, 7), (300, 1600, 1), (size, 0, 0)];
+        let mut device = slice(&entries);
+        put_label(&mut device, &entries, |label| label[114] = 1);
+        examine(&device, None).unwrap()
+    };
+    assert!(is_raw(&openbsd(9000)));
+    assert!(!is_raw(&openbsd(SECTORS)));
     // A type of partition that has none.
     let swap = [(0, 0, 0), (300, 600, 1), (SECTORS, 0, 0)];
     assert!(is_raw(&found(&slice(&swap), PartitionKind::Mbr(MbrType(0xa9)))));

@@ -22,9 +22,9 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// How many clusters it takes.
+    /// How many clusters it takes: at least the one that it names.
     pub(super) fn clusters(&self, geometry: &Geometry) -> u64 {
-        self.len.div_ceil(geometry.heap.cluster_bytes.max(1))
+        self.len.div_ceil(geometry.heap.cluster_bytes.max(1)).max(1)
     }
 
     /// Its clusters, if they lie side by side; what is beyond the last cluster is left out.

@@ -10,6 +10,9 @@ use crate::sector::Bytes;
 /// The bytes of the boot sector that mean something, whatever the size of sectors is.
 const SIZE: usize = 512;
 
+/// The most FATs: mkfs.fat makes no more. All of them are looked at for each cluster of a directory.
+const MAX_TABLES: u8 = 4;
+
 /// The boot sector as it lies on the disk (docs/format.md, "FAT").
 struct View<'a>(Layout<'a, SIZE>);
 
@@ -186,7 +189,7 @@ impl Geometry {
 
     /// The shape of the file system; `None` if no file system can have it.
     fn of(view: &View<'_>) -> Option<Self> {
-        if !view.is_plausible() {
+        if !view.is_plausible() || view.tables() > MAX_TABLES {
             return None;
         }
         // All factors are of 32 bits or less.

@@ -28,18 +28,29 @@ use codes::decode;
 use header::{BlockType, Tables};
 
 /// How far back a match may reach.
-pub(super) const HISTORY: usize = 32 * 1024;
+pub const HISTORY: usize = 32 * 1024;
 
 /// The data end less than so many bytes after what is asked for: two literals and the longest
 /// match may be read after it was looked at last.
 const OVERSHOOT: usize = 2 + 258;
 
 /// The room that there must be after the end of what is asked for: matches are copied in steps.
-pub(super) const SLACK: usize = OVERSHOOT + copy::OVERWRITTEN;
+pub const SLACK: usize = OVERSHOOT + copy::OVERWRITTEN;
+
+/// So many bytes are decompressed at a time: whole sectors, and not less than a match may reach
+/// back.
+///
+/// Small enough that what takes the data finds them in a CPU's second cache, and large enough
+/// for a disk.
+pub const WINDOW: usize = 256 * 1024;
+
+/// The size of a buffer for a window; before it what matches may refer to; after it a byte that would be
+/// too much, and what decompressing overwrites.
+pub const BUFFER: usize = HISTORY + WINDOW + 1 + SLACK;
 
 /// Why a stream can't be decompressed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Fault {
+pub enum Fault {
     /// It ends too early.
     Short,
     /// It isn't deflate.
@@ -47,7 +58,7 @@ pub(super) enum Fault {
 }
 
 /// Decompresses streams. It has tables of 18 KiB.
-pub(super) struct Inflate {
+pub struct Inflate {
     /// The number of the next bit.
     position: usize,
     block: Block,
@@ -71,29 +82,43 @@ enum Block {
 
 impl Inflate {
     /// A decompressor.
-    pub(super) fn new() -> Self {
+    pub fn new() -> Self {
         Self { position: 0, block: Block::Ended, last: true, tables: Box::new(Tables::new()) }
     }
 
     /// Begins a stream at byte `start` of what [`Inflate::run`] is going to get.
-    pub(super) const fn begin(&mut self, start: usize) {
+    pub const fn begin(&mut self, start: usize) {
         self.position = start.saturating_mul(8);
         self.block = Block::Header;
         self.last = false;
     }
 
     /// The byte after the end of the stream, once it has ended.
-    pub(super) fn end(&self) -> Option<usize> {
+    pub fn end(&self) -> Option<usize> {
         (self.block == Block::Ended).then(|| self.position.div_ceil(8))
     }
 
-    /// Decompresses into `out` from `at` on until `limit` is reached or the stream ends; where
-    /// the data end then. That may be after `limit`, but less than [`OVERSHOOT`] bytes.
+    /// Decompresses into a buffer from `at` on until `limit` is reached or the stream ends; where
+    /// the data end then. That may be after `limit`, but less than [`SLACK`] bytes.
     ///
     /// `stream` is the same each time. Before `at` lie the data so far, at least the last
     /// [`HISTORY`] of them and nothing else. After `limit` there must be [`SLACK`] bytes; bytes
     /// after the end may be overwritten.
-    pub(super) fn run<const N: usize>(
+    ///
+    /// # Errors
+    /// Why it can't be done.
+    pub fn run(
+        &mut self,
+        stream: &[u8],
+        out: &mut [u8; BUFFER],
+        at: usize,
+        limit: usize,
+    ) -> Result<usize, Fault> {
+        self.run_in(stream, out, at, limit)
+    }
+
+    /// The same for any buffer. This one is compiled wherever it is called, for size where its caller is.
+    fn run_in<const N: usize>(
         &mut self,
         stream: &[u8],
         out: &mut [u8; N],
