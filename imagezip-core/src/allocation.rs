@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use crate::device::{ReadAt, Window};
 use crate::error::{CorruptKind, ErrorKind, Place, Result};
 use crate::extent::ExtentSet;
-use crate::filesystem::{Examined, Part, RawReason, SkipReason, Verdict, examine};
+use crate::filesystem::{Examined, Part, RawReason, SkipReason, Verdict, examine, metadata_at_end};
 use crate::partition::{self, Doubt, MbrType, Partition, PartitionKind};
 use crate::sector::{Bytes, Sector, SectorCount, SectorRange};
 
@@ -140,8 +140,25 @@ impl<'a> Scan<'a> {
                 self.notes.push(format!("there is no partition {target}"));
             }
         }
-        self.free.extend(self.options.unused.unwrap_or(&table.unused));
+        match self.options.unused {
+            Some(unused) => self.free.extend(unused),
+            None => self.outside(&table.unused)?,
+        }
         self.notes.extend(table.notes);
+        Ok(())
+    }
+
+    /// Takes the sectors outside of partitions for free that nobody uses.
+    fn outside(&mut self, unused: &ExtentSet) -> Result<()> {
+        let Some((owner, at)) = metadata_at_end(self.device)? else {
+            self.free.extend(unused);
+            return Ok(());
+        };
+        let holds = |range: &SectorRange| range.start() <= at && at < range.end();
+        if unused.iter().any(|range| holds(&range)) {
+            self.notes.push(format!("behind the partitions are metadata of {owner}"));
+        }
+        self.free.extend(unused.iter().filter(|range| !holds(range)));
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use crate::device::ReadAt;
 use crate::error::{Error, ErrorKind, Result};
 use crate::extent::ExtentSet;
 use crate::partition::{Partition, PartitionKind};
-use crate::sector::SectorCount;
+use crate::sector::{Sector, SectorCount};
 
 pub mod btrfs;
 pub mod content;
@@ -116,6 +116,15 @@ pub fn examine(device: &dyn ReadAt, partition: Option<&Partition>) -> Result<Exa
         }
         _ => Ok(examined),
     }
+}
+
+/// The metadata of a layer at the end of a whole disk, by one of its sectors. Its data are the disk from the
+/// start on, so the partition table is inside of it, and may know nothing of the metadata.
+///
+/// # Errors
+/// `Read` if the device fails.
+pub(crate) fn metadata_at_end(disk: &dyn ReadAt) -> Result<Option<(&'static str, Sector)>> {
+    traces::Traces::at_end(disk)
 }
 
 /// Finds what is on `device`, which may be a part of a layer.

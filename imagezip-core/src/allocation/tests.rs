@@ -66,6 +66,25 @@ fn verdicts(map: &DiskMap) -> Vec<Verdict> {
     map.partitions.iter().map(|report| report.verdict.clone()).collect()
 }
 
+/// RAID of whole disks: the partition table is inside of the array, the superblock behind it.
+#[test]
+fn metadata_behind_the_partitions_are_saved() {
+    let disk = disk(&[(0x83, 64, 64)]);
+    let size = disk.len();
+    for (at, bytes) in [
+        ((size & !0xffff) - 0x1_0000, &0xa92b_4efc_u32.to_le_bytes()[..]),
+        ((size - 0x2000) & !0xfff, &0xa92b_4efc_u32.to_le_bytes()),
+        (size - 1024, b"Intel Raid ISM Cfg Sig. "),
+    ] {
+        let mut disk = disk.clone();
+        disk[at..at + bytes.len()].copy_from_slice(bytes);
+        let map = whole(&disk, Options::new(LogicalSectorSize::B512));
+        assert!(map.in_use.contains(disk.sectors()), "{at}");
+        assert!(map.notes[0].starts_with("behind the partitions are metadata of "));
+    }
+    assert!(!whole(&disk, Options::new(LogicalSectorSize::B512)).in_use.contains(disk.sectors()));
+}
+
 #[test]
 fn what_is_ignored_is_not_saved() {
     let ignored = [target("2")];

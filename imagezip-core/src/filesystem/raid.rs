@@ -96,6 +96,19 @@ pub(super) fn is_present(device: &dyn ReadAt) -> Result<bool> {
     Ok(false)
 }
 
+/// Where there is the mark of a superblock behind the data, in bytes.
+///
+/// # Errors
+/// `Read` if the device fails.
+pub(super) fn mark_at_end(device: &dyn ReadAt) -> Result<Option<u64>> {
+    for version in [Version::Old, Version::End] {
+        if version.is_present(device)? {
+            return Ok(version.position(device.size()));
+        }
+    }
+    Ok(None)
+}
+
 /// What the superblock behind the data says, if there is a valid one and its data begin with the
 /// device: then what lies at the start is inside of the array.
 ///

@@ -173,6 +173,60 @@ fn a_layer_of_another_kind_is_not_looked_into() {
 }
 
 #[test]
+fn a_layer_that_is_raw_says_why() {
+    let luks = with(&vec![0; 1 << 20], 0, b"LUKS\xba\xbe");
+    let kind = PartitionKind::Mbr(MbrType::LINUX_LVM);
+    for (device, text) in [
+        (&luks, "raw(LUKS)"),
+        (&vec![0; 1 << 20], "raw(belongs to LVM)"),
+        (
+            &with(&vec![0; 1 << 20], 512, b"LABELONE"),
+            "raw(corrupt: wrong checksum of LVM's label or metadata at byte 512)",
+        ),
+    ] {
+        let examined = examine(device, Some(&partition(kind))).unwrap();
+        assert_eq!(examined.verdict.to_string(), text);
+        assert_eq!(examined.in_use, first(2048));
+    }
+}
+
+#[test]
+fn owners_at_the_end_of_the_device() {
+    let nothing = vec![0; (1 << 20) + 512];
+    for (owner, at, bytes) in [
+        ("DRBD", (1 << 20) - 4096 + 60, &b"\x83\x74\x02\x6d"[..]),
+        ("Intel RAID", nothing.len() - 1024, b"Intel Raid ISM Cfg Sig. 1.3"),
+        ("DDF RAID", nothing.len() - 512, b"\xde\x11\xde\x11"),
+        ("dm-verity", 0, b"verity\0\0"),
+        ("dm-integrity", 0, b"integrt\0"),
+        ("Ceph BlueStore", 0, b"bluestore block device\n"),
+    ] {
+        let device = with(&nothing, at, bytes);
+        assert_eq!(verdict(&device), Verdict::Raw(RawReason::Holds(owner)));
+    }
+    let swap = with(&parse(SWAP_4K), (1 << 20) - 1024, b"Intel Raid ISM Cfg Sig. 1.3");
+    assert_eq!(verdict(&swap), Verdict::Raw(RawReason::Ambiguous("swap", "Intel RAID")));
+}
+
+/// Copies that their owners keep farther inside, where whoever comes later leaves them.
+#[test]
+fn remains_count_only_where_there_is_nothing_else() {
+    let zfs = 0x00ba_b10c_u64.to_le_bytes();
+    for (owner, at, bytes) in [
+        ("ZFS", (512 << 10) + (128 << 10), &zfs[..]),
+        ("ZFS", (1 << 20) - 1024, &zfs),
+        ("LUKS", 0x4000, b"SKUL\xba\xbe"),
+        ("LUKS", 0x8_0000, b"SKUL\xba\xbe"),
+    ] {
+        let device = with(&vec![0; 1 << 20], at, bytes);
+        assert_eq!(verdict(&device), Verdict::Raw(RawReason::Holds(owner)), "at {at}");
+        assert_eq!(signature(&device), Ok(Some(owner)));
+        let swap = with(&parse(SWAP_4K), at, bytes);
+        assert_eq!(verdict(&swap), Verdict::Aware(FilesystemKind::Swap), "at {at}");
+    }
+}
+
+#[test]
 fn doubtful_limits_make_a_partition_raw() {
     let doubt = Some(Doubt::Overlap);
     let partition = Partition { doubt, ..partition(PartitionKind::Mbr(MbrType::LINUX_SWAP)) };

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use crate::device::ReadAt;
 use crate::error::Result;
-use crate::sector::Bytes;
+use crate::sector::{Bytes, Sector};
 
 /// So many bytes from the start hold all signatures that are looked for there.
 const HEAD_BYTES: u64 = 256 << 10;
@@ -94,7 +94,7 @@ const FOREIGN: &[Signature] = &[
 ];
 
 /// The same, so many bytes before the end of the device.
-const AT_END: [Signature; 2] = [
+const AT_END: &[Signature] = &[
     signature("Intel RAID", 1024, b"Intel Raid ISM Cfg Sig. "),
     signature("DDF RAID", 512, b"\xde\x11\xde\x11"),
 ];
@@ -178,6 +178,28 @@ impl Traces {
             }
         }
         owners
+    }
+
+    /// Whoever left a signature at the end of a device that begins with somebody else's data, and in
+    /// which sector.
+    ///
+    /// # Errors
+    /// `Read` if the device fails.
+    pub(super) fn at_end(device: &dyn ReadAt) -> Result<Option<(&'static str, Sector)>> {
+        let sector = |at: u64| Sector::new(Bytes(at).whole_sectors().get());
+        if let Some(at) = super::raid::mark_at_end(device)?.and_then(sector) {
+            return Ok(Some((super::raid::NAME, at)));
+        }
+        for Signature { owner, at, bytes } in AT_END {
+            let Some(at) = device.size().get().checked_sub(*at) else { continue };
+            let mut found = [0; 24];
+            let found = found.get_mut(..bytes.len()).unwrap_or_default();
+            device.read_at(Bytes(at), found)?;
+            if *found == **bytes {
+                return Ok(sector(at).map(|at| (*owner, at)));
+            }
+        }
+        Ok(None)
     }
 
     /// Whoever left no more than a copy of what was at the start, and may only have lost that. If

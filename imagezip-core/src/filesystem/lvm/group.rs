@@ -147,7 +147,8 @@ fn is_whole(group: Section<'_>) -> Read<bool> {
             return Ok(false);
         }
     }
-    Ok(status && !locked && format && group.has_only(b"flags", &[])?)
+    // A group with a system ID is kept from versions that know none by being locked.
+    Ok(status && !locked && format && group.has_only(b"flags", &[b"WRITE_LOCKED"])?)
 }
 
 /// The name and the section of the physical volume with this UUID.

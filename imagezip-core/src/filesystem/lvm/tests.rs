@@ -119,11 +119,11 @@ fn seal(area: &mut [u8]) {
 const PLAIN: &str = "status = [\"READ\", \"WRITE\", \"VISIBLE\"]\nflags = []";
 
 fn volume(name: &str, head: &str, segments: &[&str]) -> String {
-    let mut text = format!("{name} {{ id = \"x\" {head} segment_count = {}\n", segments.len());
-    for (segment, number) in segments.iter().zip(1..) {
-        text += &format!("segment{number} {{ {segment} }}\n");
-    }
-    text + "}\n"
+    let count = segments.len();
+    let segments = segments.iter().zip(1..);
+    let segments: Vec<_> =
+        segments.map(|(segment, number)| format!("segment{number} {{ {segment} }}\n")).collect();
+    format!("{name} {{ id = \"x\" {head} segment_count = {count}\n{}}}\n", segments.concat())
 }
 
 fn linear(at: u32, len: u32, place: u32) -> String {
@@ -316,7 +316,7 @@ fn groups_that_are_not_this_machines_alone() {
     for physical in ["flags = [\"MISSING\"]", "status = [\"ALLOCATABLE\", \"EXPORTED\"]"] {
         assert_eq!(raw(&Volume { physical: physical.into(), ..Volume::default() }), unusual);
     }
-    let known = "status = [\"READ\"] lock_type = \"none\" system_id = \"me\" max_lv = 0\n\
+    let known = "status = [\"READ\"] flags = [\"WRITE_LOCKED\"] lock_type = \"none\" system_id = \"me\" max_lv = 0\n\
                  historical_logical_volumes { }";
     free(&Volume { group: known.into(), ..Volume::default() }.build());
 }
