@@ -160,10 +160,24 @@ faults! {
         Directory,
         /// symbolic link is damaged
         SymbolicLink,
+        /// LVM label contradicts itself
+        LvmLabel,
+        /// wrong checksum of LVM's label or metadata
+        LvmChecksum,
+        /// LVM metadata contradict themselves
+        LvmMetadata,
+        /// superblock of Linux RAID contradicts itself, or there are several
+        RaidSuperblock,
+        /// wrong checksum of a superblock of Linux RAID
+        RaidChecksum,
         /// boot sector of a FAT file system contradicts itself
         FatGeometry,
         /// chain of clusters is damaged
         FatChain,
+        /// boot sector of an NTFS volume contradicts itself
+        NtfsBootSector,
+        /// record of the MFT is damaged
+        MftRecord,
         /// journal needs recovery, but there is none
         JournalMissing,
         /// journal's inode or its list of blocks is damaged
@@ -214,6 +228,18 @@ faults! {
         Devices,
         /// RAID level or profile
         RaidLevel,
+        /// member of a RAID array that doesn't have all data: spare, failed, being rebuilt or reshaped
+        RaidMember,
+        /// RAID array that was not stopped cleanly, so its members may differ
+        RaidUnclean,
+        /// LVM physical volume whose metadata are only on other disks
+        LvmElsewhere,
+        /// LVM volume group that is exported, shared or incomplete
+        LvmGroup,
+        /// LVM logical volume of an unknown kind
+        LvmSegment,
+        /// LVM metadata that were being changed
+        LvmChange,
         /// file system that was not unmounted cleanly, and whose log is not understood
         Unclean,
         /// encrypted file or directory

@@ -17,15 +17,21 @@ pub mod content;
 pub mod exfat;
 pub mod ext;
 pub mod fat;
+pub mod ntfs;
 pub mod swap;
+pub mod ufs;
 pub mod xfs;
 
-mod f2fs;
-
+mod bsd;
 mod clusters;
+mod f2fs;
+mod inside;
 mod look;
+mod lvm;
+mod raid;
 mod traces;
 mod verdict;
+pub(crate) mod whole_disk;
 
 #[cfg(test)]
 mod tests;
@@ -105,7 +111,7 @@ pub fn examine(device: &dyn ReadAt, partition: Option<&Partition>) -> Result<Exa
     let examined = examine_in(device, context)?;
     // Its sectors mean what the layer says that the type names, or nothing that is known.
     match context.kind.and_then(PartitionKind::container) {
-        Some(layer) if examined.verdict.layer() != Some(layer) => {
+        Some(layer) if !examined.verdict.is_of_layer(layer) => {
             Ok(Examined::raw(device, RawReason::Container(layer)))
         }
         _ => Ok(examined),
@@ -119,6 +125,9 @@ fn examine_in(device: &dyn ReadAt, context: Context) -> Result<Examined> {
             Ok(Examined { in_use, verdict: Verdict::Aware(kind), size, notes, parts })
         }
         Ok(Found::Nothing) if context.kind.is_some_and(PartitionKind::is_freebsd_swap) => {
+            if bsd::has_geom(device)? {
+                return Ok(Examined::raw(device, RawReason::Holds("GEOM")));
+            }
             Ok(Examined::skipped(device, SkipReason::FreebsdSwap))
         }
         Ok(Found::Nothing) => Ok(Examined::raw(device, RawReason::Unknown)),

@@ -15,6 +15,7 @@ use crate::extent::ExtentSet;
 use crate::sector::{Bytes, SECTOR_BYTES, Sector, SectorRange};
 
 pub mod boot;
+pub mod disklabel;
 mod draft;
 pub mod edit;
 mod gpt;
@@ -24,6 +25,7 @@ mod mbr;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use gpt::CRC;
 pub use kind::{Guid, MbrType, PartitionKind};
 
 /// A disk's partition table.
@@ -134,7 +136,9 @@ impl PartitionTable {
 ///
 /// A GPT counts where a protective MBR announces it, or where there is no MBR at all; a GPT that
 /// is left over beside the MBR of a later life of the disk does not. An MBR without partitions is
-/// no table: the sector may be the boot sector of a file system that fills the disk.
+/// no table: the sector may be the boot sector of a file system that fills the disk. If it is, for
+/// all one can see, entries that can't be partitions are no table either, and with others nothing
+/// outside of the partitions is unused.
 ///
 /// # Errors
 /// `Read` if the device fails. `Corrupt`, `TooLarge` or `Truncated` if the MBR announces a GPT and

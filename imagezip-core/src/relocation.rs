@@ -5,7 +5,7 @@
 //! in the image where they are: [`find`]. Who loads it turns them back: [`Relocated`].
 
 mod apply;
-pub mod disklabel;
+mod disklabel;
 mod find;
 mod lilo;
 mod view;
@@ -14,7 +14,6 @@ mod view;
 mod tests;
 
 pub use apply::{Adjusted, Relocated};
-pub(crate) use find::flavour;
 pub use find::{Fixups, find};
 
 use crate::error::{CorruptKind, ErrorKind, Place, Result};

@@ -4,6 +4,7 @@ mod bench;
 mod demo;
 mod fixtures;
 mod fuzz;
+mod guest;
 mod load;
 mod mfs;
 mod test;
@@ -26,6 +27,7 @@ enum Command {
     Demo(demo::Demo),
     Fixtures(fixtures::Fixtures),
     Fuzz(fuzz::Fuzz),
+    Guest(guest::GuestCommand),
     Load(load::Load),
     Mfs(mfs::Mfs),
     Test(test::Test),
@@ -40,6 +42,7 @@ impl Xtask {
             Command::Demo(command) => command.run(),
             Command::Fixtures(command) => command.run(),
             Command::Fuzz(command) => command.run(),
+            Command::Guest(command) => command.run(),
             Command::Load(command) => command.run(),
             Command::Mfs(command) => command.run(),
             Command::Test(command) => command.run(),

@@ -1,6 +1,6 @@
 //! Debian packages that are fetched with apt and unpacked beside the build, never installed.
 
-use crate::command;
+use crate::{apt, command, paths};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -85,6 +85,20 @@ impl Sources {
         command.arg(action);
         command
     }
+}
+
+/// A busybox that needs no libraries. It is not installed, since that could remove another one.
+pub fn static_busybox() -> Result<PathBuf> {
+    let cache = paths::target().join("busybox");
+    let fetch = || Sources::of_this_machine().fetch("busybox-static", &cache);
+    let Fetched { root, .. } = fetch().or_else(|_| {
+        apt::refresh_lists()?;
+        fetch()
+    })?;
+    // Where it is depends on Debian's version.
+    let places = ["bin/busybox", "usr/bin/busybox"].map(|place| root.join(place));
+    let found = places.into_iter().find(|path| path.is_file());
+    found.with_context(|| format!("no busybox in {}", root.display()))
 }
 
 /// `'<uri>' <file> <bytes> <digest>`, as `apt-get --print-uris` prints it.

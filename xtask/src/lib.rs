@@ -10,6 +10,7 @@ pub mod command;
 pub mod deb;
 pub mod experiment;
 pub mod fleet;
+pub mod guest;
 pub mod lab;
 pub mod mfs;
 pub mod nfs;

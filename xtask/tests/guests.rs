@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use xtask::guest::{CUT, Guest, Job};
 use xtask::nfs::ganesha::{Ganesha, Squash};
 use xtask::nfs::namespace::Namespace;
 use xtask::qemu::{EMULATED, Exit, Machine, Program};
@@ -51,6 +52,39 @@ fn a_guest_can_be_paused_and_killed() {
     guest.wait_for_line("Linux version", PATIENCE).unwrap();
     guest.kill().unwrap();
     assert_eq!(guest.wait(PATIENCE).unwrap(), Exit::Killed);
+}
+
+#[test]
+fn a_guest_runs_a_script_with_this_machines_programs() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = directory.path().join("disk");
+    fs::File::create(&disk).unwrap().set_len(16 << 20).unwrap();
+    let guest = Guest::prepare().unwrap();
+    let job = |script| Job {
+        directory: directory.path(),
+        script,
+        disks: std::slice::from_ref(&disk),
+        limit: PATIENCE,
+    };
+    let make = "mkfs.fat -n GUEST /dev/vda; mount -t vfat /dev/vda /mnt
+                echo lasting > /mnt/file; umount /mnt; ls -d /usr > list";
+    guest.run(&job(make)).unwrap();
+    assert_eq!(fs::read_to_string(directory.path().join("list")).unwrap(), "/usr\n");
+    assert!(fs::read(&disk).unwrap()[..512].windows(5).any(|bytes| bytes == b"GUEST"));
+
+    // Nothing is lost of what was synced, and nothing comes after.
+    let cut = format!(
+        "mount -t vfat /dev/vda /mnt; echo synced > /mnt/other; sync; mkdir /mnt/never; echo '{CUT}'
+         sleep 100"
+    );
+    guest.run_until_cut(&job(&cut), Duration::ZERO).unwrap();
+    let read =
+        "mount -t vfat /dev/vda /mnt; cp /mnt/file /mnt/other .; test ! -e /mnt/never; exit 3";
+    let error = guest.run(&job(read)).unwrap_err().to_string();
+    assert!(error.contains("ended with status 3"), "{error}");
+    for (name, content) in [("file", "lasting\n"), ("other", "synced\n")] {
+        assert_eq!(fs::read_to_string(directory.path().join(name)).unwrap(), content);
+    }
 }
 
 #[test]

@@ -8,13 +8,8 @@ use crate::device::ReadAt;
 use crate::error::{CorruptKind, ErrorKind, Result};
 use crate::filesystem::Examined;
 use crate::partition::Partition;
-use crate::relocation::disklabel::{Disklabel, LABEL_SECTOR};
-use crate::relocation::flavour;
-use crate::sector::{Sector, SectorCount, SectorRange};
-
-/// The start of a slice with its label, by which its parts are found: it is saved even if the
-/// part that begins there is not.
-const LABEL_AREA: SectorRange = SectorRange::first(SectorCount::from_u32(16));
+use crate::partition::disklabel::{Disklabel, Flavour, LABEL_AREA, LABEL_SECTOR};
+use crate::sector::SectorRange;
 
 /// Takes parts of the slice `partition` out of what was found in use, or adds them whole.
 ///
@@ -53,7 +48,7 @@ fn locate(
     partition: &Partition,
     target: Target,
 ) -> Result<core::result::Result<SectorRange, String>> {
-    let Some(flavour) = flavour(partition.kind) else {
+    let Some(flavour) = Flavour::of(partition.kind) else {
         return Ok(Err("the partition is no BSD slice".to_string()));
     };
     let mut sector = [0; 512];
@@ -71,9 +66,7 @@ fn locate(
     let index = target.part.map_or(usize::MAX, usize::from);
     let entry = label.entries().nth(index).filter(|entry| entry.size > 0);
     let range = entry.filter(|_| flavour.is_inside(index)).and_then(|entry| {
-        let base = if label.is_absolute(flavour, start) { start } else { Sector::ZERO };
-        let from = Sector::from_u32(entry.offset).checked_sub(base.since(Sector::ZERO))?;
-        let range = SectorRange::with_len(from, SectorCount::from_u32(entry.size))?;
+        let range = label.range(flavour, start, entry)?;
         window.sectors().intersection(range)
     });
     Ok(range.ok_or_else(|| "it is not in the disklabel".to_string()))

@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use crate::device::ReadAt;
 use crate::error::{CorruptKind, ErrorKind, Result};
 
+use super::whole_disk::is_right;
 use super::{Allocation, FilesystemKind};
 
 mod bitmap;
@@ -26,6 +27,15 @@ use boot_region::Geometry;
 /// `Read` if the device fails.
 pub fn is_present(device: &dyn ReadAt) -> Result<bool> {
     boot_region::is_present(device)
+}
+
+/// Whether an exFAT file system begins on `device` whose boot region is whole, so that it can't
+/// be left over from an earlier use.
+///
+/// # Errors
+/// `Read` if the device fails.
+pub(crate) fn fills(device: &dyn ReadAt) -> Result<bool> {
+    Ok(is_present(device)? && is_right(Geometry::read(device).map(drop))?)
 }
 
 /// The sectors in use of the file system that fills `device`.
@@ -64,4 +74,4 @@ fn notes(added: u64) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -14,6 +14,7 @@ use crate::error::Result;
 
 use super::Allocation;
 use super::clusters::ClusterSet;
+use super::whole_disk::is_right;
 
 mod boot_sector;
 mod directory;
@@ -27,6 +28,18 @@ use boot_sector::Geometry;
 /// `Read` if the device fails.
 pub fn is_present(device: &dyn ReadAt) -> Result<bool> {
     boot_sector::is_present(device)
+}
+
+/// Whether a FAT file system begins on `device` that is whole as far as its shape goes, so that
+/// its boot sector can't be left over from an earlier use.
+///
+/// # Errors
+/// `Read` if the device fails.
+pub(crate) fn fills(device: &dyn ReadAt) -> Result<bool> {
+    if !is_present(device)? {
+        return Ok(false);
+    }
+    is_right(Geometry::read(device).and_then(|geometry| table::check(device, &geometry)))
 }
 
 /// The sectors in use of the file system that fills `device`.
@@ -66,4 +79,4 @@ fn notes(is_dirty: bool, differing: u64, added: u64) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

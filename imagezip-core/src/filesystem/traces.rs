@@ -13,13 +13,14 @@ use crate::sector::Bytes;
 /// So many bytes from the start hold all signatures that are looked for there.
 const HEAD_BYTES: u64 = 256 << 10;
 
-/// The magic number of a superblock of Linux RAID.
-const RAID_MAGIC: [u8; 4] = 0xa92b_4efc_u32.to_le_bytes();
-
 /// The magic number of an uberblock of ZFS; the byte order is that of the machine.
 const ZFS_MAGIC: [u8; 8] = 0x00ba_b10c_u64.to_le_bytes();
+/// The size of a label, of which there are two at the start and two at the end. Uberblocks are in its
+/// second half.
+const ZFS_LABEL: u64 = 256 << 10;
 /// Where the uberblocks of the first label begin; they end with [`HEAD_BYTES`].
 const ZFS_UBERBLOCKS: u64 = 128 << 10;
+const UBERBLOCK_BYTES: usize = 128 << 10;
 /// The smallest distance between two of them.
 const ZFS_STEP: usize = 1 << 10;
 
@@ -37,10 +38,9 @@ const fn signature(owner: &'static str, at: u64, bytes: &'static [u8]) -> Signat
 /// File systems, and layers below them, whose free sectors are not told.
 const FOREIGN: &[Signature] = &[
     signature("LUKS", 0, b"LUKS\xba\xbe"),
-    signature("LVM", 0, b"LABELONE"),
-    signature("LVM", 512, b"LABELONE"),
-    signature("Linux RAID", 0, &RAID_MAGIC),
-    signature("Linux RAID", 4096, &RAID_MAGIC),
+    signature("dm-verity", 0, b"verity\0\0"),
+    signature("dm-integrity", 0, b"integrt\0"),
+    signature("Ceph BlueStore", 0, b"bluestore block device\n"),
     signature("bcache", 4120, b"\xc6\x85\x73\xf6\x4e\x1a\x45\xca\x82\x65\xf5\x7f\x48\xba\x6d\x81"),
     signature(
         "bcachefs",
@@ -52,23 +52,41 @@ const FOREIGN: &[Signature] = &[
     signature("GFS2", 0x1_0000, b"\x01\x16\x19\x70"),
     signature("squashfs", 0, b"hsqs"),
     signature("ISO 9660", 0x8001, b"CD001"),
-    signature("NTFS", 3, b"NTFS    "),
     signature("BitLocker", 3, b"-FVE-FS-"),
+    signature("big-endian UFS", 8192 + 1372, b"\x00\x01\x19\x54"),
+    signature("big-endian UFS", 8192 + 1372, b"\x19\x54\x01\x19"),
+    signature("big-endian UFS", 65536 + 1372, b"\x19\x54\x01\x19"),
     // Of a removable disk, which looks like FAT otherwise.
     signature(
         "BitLocker",
         424,
         b"\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01",
     ),
-    signature("UFS", 8192 + 1372, b"\x19\x01\x54\x19"),
-    signature("UFS", 65536 + 1372, b"\x19\x01\x54\x19"),
 ];
+
+/// The same, so many bytes before the end of the device.
+const AT_END: [Signature; 2] = [
+    signature("Intel RAID", 1024, b"Intel Raid ISM Cfg Sig. "),
+    signature("DDF RAID", 512, b"\xde\x11\xde\x11"),
+];
+
+/// What DRBD has at this place in the last 4 KiB, with a number for the version behind it.
+const DRBD: Signature = signature("DRBD", 60, b"\x83\x74\x02");
+const DRBD_VERSIONS: core::ops::RangeInclusive<u8> = 0x6b..=0x6d;
+
+/// So many bytes at the end hold these signatures.
+const TAIL_BYTES: u64 = 4096;
+
+/// Where the second header of LUKS2 may be.
+const LUKS_SECOND: [u64; 9] =
+    [0x4000, 0x8000, 0x1_0000, 0x2_0000, 0x4_0000, 0x8_0000, 0x10_0000, 0x20_0000, 0x40_0000];
+const LUKS_SECOND_MAGIC: &[u8; 6] = b"SKUL\xba\xbe";
 
 /// The bytes of a device where owners leave their signatures.
 pub(super) struct Traces {
     head: Vec<u8>,
-    /// Where RAID members with metadata at their end have it: formats 0.90 and 1.0.
-    ends: [[u8; 4]; 2],
+    /// The last bytes, from a multiple of 4 KiB on.
+    tail: Vec<u8>,
 }
 
 impl Traces {
@@ -79,15 +97,11 @@ impl Traces {
     pub(super) fn read(device: &dyn ReadAt) -> Result<Self> {
         let size = device.size().get();
         let head = usize::try_from(size.min(HEAD_BYTES)).unwrap_or_default();
-        let mut traces = Self { head: vec![0; head], ends: [[0; 4]; 2] };
+        let tail_at = size.saturating_sub(TAIL_BYTES) & !0xfff;
+        let tail = usize::try_from(size.saturating_sub(tail_at)).unwrap_or_default();
+        let mut traces = Self { head: vec![0; head], tail: vec![0; tail] };
         device.read_at(Bytes(0), &mut traces.head)?;
-        let format_0_90 = (size & !0xffff).checked_sub(0x1_0000);
-        let format_1_0 = size.checked_sub(0x2000).map(|at| at & !0xfff);
-        for (at, magic) in [format_0_90, format_1_0].into_iter().zip(&mut traces.ends) {
-            if let Some(at) = at {
-                device.read_at(Bytes(at), magic)?;
-            }
-        }
+        device.read_at(Bytes(tail_at), &mut traces.tail)?;
         Ok(traces)
     }
 
@@ -101,23 +115,66 @@ impl Traces {
         usize::try_from(at).ok().and_then(|at| self.head.get(at..)).unwrap_or_default()
     }
 
+    fn tail_from(&self, at: u64) -> &[u8] {
+        usize::try_from(at).ok().and_then(|at| self.tail.get(at..)).unwrap_or_default()
+    }
+
     /// Whoever else left a signature, each once.
     pub(super) fn foreign(&self) -> Vec<&'static str> {
         let mut owners = Vec::new();
-        if self.ends.iter().any(|bytes| is_either_endian(bytes, &RAID_MAGIC)) {
-            owners.push("Linux RAID");
-        }
-        let mut uberblocks = self.from(ZFS_UBERBLOCKS).chunks(ZFS_STEP);
-        if uberblocks.any(|bytes| is_either_endian(bytes, &ZFS_MAGIC)) {
+        if has_uberblocks(self.from(ZFS_UBERBLOCKS)) {
             owners.push("ZFS");
         }
-        for &Signature { owner, at, bytes } in FOREIGN {
-            if self.from(at).starts_with(bytes) && !owners.contains(&owner) {
+        let drbd = self.tail_from(DRBD.at).strip_prefix(DRBD.bytes).and_then(|rest| rest.first());
+        if drbd.is_some_and(|version| DRBD_VERSIONS.contains(version)) {
+            owners.push(DRBD.owner);
+        }
+        let at_end = AT_END.iter().filter(|signature| {
+            let len = u64::try_from(self.tail.len()).unwrap_or_default();
+            let at = len.checked_sub(signature.at);
+            at.is_some_and(|at| self.tail_from(at).starts_with(signature.bytes))
+        });
+        let at_start = FOREIGN.iter().filter(|known| self.from(known.at).starts_with(known.bytes));
+        for Signature { owner, .. } in at_start.chain(at_end) {
+            if !owners.contains(owner) {
                 owners.push(owner);
             }
         }
         owners
     }
+
+    /// Whoever left no more than a copy of what was at the start, and may only have lost that. If
+    /// there is anything else, that came later: it is what took the copy's original away.
+    ///
+    /// # Errors
+    /// `Read` if the device fails.
+    pub(super) fn remains(device: &dyn ReadAt) -> Result<Option<&'static str>> {
+        let size = device.size().get();
+        let labels = size & !ZFS_LABEL.saturating_sub(1);
+        for back in [ZFS_LABEL, ZFS_LABEL.saturating_mul(2)] {
+            let mut uberblocks = vec![0; UBERBLOCK_BYTES];
+            if let Some(label) = labels.checked_sub(back) {
+                device.read_at(Bytes(label.saturating_add(ZFS_UBERBLOCKS)), &mut uberblocks)?;
+            }
+            if has_uberblocks(&uberblocks) {
+                return Ok(Some("ZFS"));
+            }
+        }
+        for at in LUKS_SECOND {
+            let mut magic = [0; LUKS_SECOND_MAGIC.len()];
+            if at.saturating_add(512) <= size {
+                device.read_at(Bytes(at), &mut magic)?;
+            }
+            if magic == *LUKS_SECOND_MAGIC {
+                return Ok(Some("LUKS"));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn has_uberblocks(bytes: &[u8]) -> bool {
+    bytes.chunks(ZFS_STEP).any(|bytes| is_either_endian(bytes, &ZFS_MAGIC))
 }
 
 /// Whether `bytes` begin with a magic number, in either byte order.

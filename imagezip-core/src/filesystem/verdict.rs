@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::Examined;
 use crate::error::Error;
 use crate::partition::{Doubt, MbrType};
 use crate::sector::SectorCount;
@@ -30,8 +31,20 @@ pub enum FilesystemKind {
     Fat32,
     /// exFAT.
     ExFat,
+    /// NTFS.
+    Ntfs,
     /// Linux swap space.
     Swap,
+    /// A physical volume of LVM2.
+    Lvm,
+    /// A member of a Linux RAID1 array.
+    Raid,
+    /// UFS1 of the BSDs.
+    Ufs1,
+    /// UFS2 of the BSDs.
+    Ufs2,
+    /// A slice with a BSD disklabel: a layer.
+    BsdSlice,
     /// XFS.
     Xfs,
 }
@@ -99,13 +112,23 @@ pub enum SkipReason {
     FreebsdSwap,
 }
 
+impl Part {
+    /// What was found in a part of a layer.
+    pub(super) fn new(name: String, size: SectorCount, examined: Examined) -> Self {
+        let Examined { in_use, verdict, size: _, notes, parts } = examined;
+        Self { name, size, in_use: in_use.sector_count(), verdict, notes, parts }
+    }
+}
+
 impl Verdict {
-    /// The layer that was found and understood, as
-    /// [`PartitionKind::container`](crate::partition::PartitionKind::container) calls it.
-    pub(super) fn layer(&self) -> Option<&'static str> {
+    /// Whether it is about this layer, as
+    /// [`PartitionKind::container`](crate::partition::PartitionKind::container) calls it. What is raw
+    /// for a reason of its own keeps it.
+    pub(super) fn is_of_layer(&self, layer: &str) -> bool {
         match self {
-            Self::Aware(kind) => kind.layer(),
-            Self::Raw(_) | Self::Skipped(_) => None,
+            Self::Aware(kind) => kind.layer() == Some(layer),
+            Self::Raw(reason) => *reason != RawReason::Unknown,
+            Self::Skipped(_) => false,
         }
     }
 }
@@ -119,13 +142,22 @@ impl FilesystemKind {
             }
             Self::Fat12 | Self::Fat16 | Self::Fat32 => kind.is_fat(),
             Self::ExFat => kind == MbrType::NTFS,
+            Self::Ntfs => kind.is_ntfs(),
             Self::Swap => kind == MbrType::LINUX_SWAP,
+            Self::Lvm => kind == MbrType::LINUX_LVM,
+            Self::Raid => kind == MbrType::LINUX_RAID,
+            Self::Ufs1 | Self::Ufs2 | Self::BsdSlice => {
+                matches!(kind, MbrType::FREEBSD | MbrType::OPENBSD)
+            }
         }
     }
 
-    #[expect(clippy::unused_self, reason = "no layer is understood yet")]
     fn layer(self) -> Option<&'static str> {
-        None
+        match self {
+            Self::Lvm => Some(super::lvm::NAME),
+            Self::Raid => Some(super::raid::NAME),
+            _ => None,
+        }
     }
 }
 
@@ -141,7 +173,13 @@ impl fmt::Display for FilesystemKind {
             Self::Fat16 => "FAT16",
             Self::Fat32 => "FAT32",
             Self::ExFat => "exFAT",
+            Self::Ntfs => "NTFS",
             Self::Swap => "swap",
+            Self::Lvm => super::lvm::NAME,
+            Self::Raid => super::raid::NAME,
+            Self::Ufs1 => "UFS1",
+            Self::Ufs2 => "UFS2",
+            Self::BsdSlice => "BSD slice",
             Self::Xfs => "XFS",
         })
     }

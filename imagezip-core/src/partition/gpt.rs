@@ -16,7 +16,7 @@ use crate::layout::Layout;
 use crate::sector::{Bytes, Sector};
 
 /// The checksum of headers and entries, the CRC-32 that zlib and Ethernet use.
-pub(in crate::partition) static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
+pub(crate) static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
 /// The most entries of a table that are read; tools make 128.
 const MAX_ENTRIES: u32 = 1024;

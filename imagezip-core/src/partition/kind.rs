@@ -84,6 +84,11 @@ impl MbrType {
         matches!(self, Self::EXTENDED | Self::EXTENDED_LBA | Self::EXTENDED_LINUX)
     }
 
+    /// Whether partitions with NTFS have this type, hidden ones included.
+    pub fn is_ntfs(self) -> bool {
+        matches!(self.0, 0x07 | 0x17 | 0x27)
+    }
+
     /// Whether partitions with FAT have this type, hidden ones and EFI system partitions included.
     pub fn is_fat(self) -> bool {
         matches!(self.0 & !0x10, 0x01 | 0x04 | 0x06 | 0x0b | 0x0c | 0x0e)
@@ -128,6 +133,10 @@ impl Guid {
     pub const SOLARIS_ROOT: Self = Self::literal("6A85CF4D-1DD2-11B2-99A6-080020736631");
     /// A FreeBSD slice with a disklabel.
     pub const FREEBSD_DISKLABEL: Self = Self::literal("516E7CB4-6ECF-11D6-8FF8-00022D09712B");
+    /// FreeBSD UFS.
+    pub const FREEBSD_UFS: Self = Self::literal("516E7CB6-6ECF-11D6-8FF8-00022D09712B");
+    /// An OpenBSD slice, with a disklabel.
+    pub const OPENBSD: Self = Self::literal("824CC7A0-36A8-11E3-890A-952519AD3F61");
     /// FreeBSD ZFS.
     pub const FREEBSD_ZFS: Self = Self::literal("516E7CBA-6ECF-11D6-8FF8-00022D09712B");
     /// What a BIOS loads of a boot loader.
@@ -263,6 +272,8 @@ mod tests {
             Guid::FREEBSD_DISKLABEL,
             Guid::FREEBSD_ZFS,
             Guid::FREEBSD_SWAP,
+            Guid::FREEBSD_UFS,
+            Guid::OPENBSD,
             Guid::BIOS_BOOT,
             Guid::FREEBSD_BOOT,
             Guid::EFI_SYSTEM,

@@ -9,6 +9,7 @@ use super::{DiskId, LogicalSectorSize, MbrType, PartitionKind, PartitionTable};
 use crate::device::ReadAt;
 use crate::error::{Error, ErrorKind, Result};
 use crate::extent::ExtentSet;
+use crate::filesystem::whole_disk;
 use crate::layout::Layout;
 use crate::sector::{Bytes, SECTOR_BYTES, Sector, SectorRange};
 
@@ -70,6 +71,17 @@ impl<'a> Mbr<'a> {
         self.entries().iter().any(|entry| entry.kind == MbrType::GPT_PROTECTIVE)
     }
 
+    /// Whether any entry can be that of a partition on a disk of so many blocks.
+    ///
+    /// Programs that make a FAT file system of a whole disk put an entry into its boot sector that
+    /// begins where the file system does.
+    fn has_partition(&self, blocks: u64) -> bool {
+        self.entries().iter().any(|entry| {
+            let is_on_disk = (1..blocks).contains(&entry.start.into());
+            entry.len != 0 && entry.kind != MbrType::EMPTY && is_on_disk
+        })
+    }
+
     /// Whether this is what FreeBSD puts on a disk that it uses whole: a table in form only.
     fn is_bogus(&self) -> bool {
         let bogus = Entry { kind: MbrType::FREEBSD, len: 50_000, ..Entry::UNUSED };
@@ -111,8 +123,16 @@ pub(super) fn read(
     if table.is_bogus() {
         return Ok(None);
     }
+    let file_system = whole_disk::find(device)?;
+    if file_system.is_some() && !table.has_partition(size.blocks(device.sectors().end())) {
+        return Ok(None);
+    }
     let mut draft = Draft::new(device.sectors());
     draft.structure(0, size.sectors(1));
+    if let Some(name) = file_system {
+        let what = "has partitions and is the boot sector of a file system of the whole disk";
+        draft.incomplete(format!("the first sector {what} ({name}): one of them is left over"));
+    }
     for (number, entry) in (1_u32..).zip(table.entries()) {
         let (start, len) = (u64::from(entry.start), u64::from(entry.len));
         if entry.is_link() {

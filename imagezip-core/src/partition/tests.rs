@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use std::string::ToString;
 use std::vec;
 
+mod boot_sectors;
 mod corruption;
 mod fixtures;
 

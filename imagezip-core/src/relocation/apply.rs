@@ -4,13 +4,14 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::disklabel::{Disklabel, Flavour};
+use super::disklabel;
 use super::lilo;
 use super::view::View;
 use super::{Placement, span};
 use crate::error::{CorruptKind, Error, ErrorKind, Place, Result};
 use crate::extent::ExtentSet;
 use crate::ndz::{Reloc, RelocType};
+use crate::partition::disklabel::{Disklabel, Flavour};
 use crate::sector::{Bytes, Sector};
 
 /// The sectors of a chunk that its relocations concern, on their way to another place.
@@ -99,7 +100,7 @@ impl Relocated {
         let offset = usize::try_from(reloc.offset).unwrap_or(usize::MAX);
         let at = |kind: ErrorKind| kind.at(Place::Sector(reloc.sector));
         let label = Disklabel::new(sector.get(offset..).unwrap_or_default()).map_err(at)?;
-        let placed = label.placed(flavour, self.place, &mut self.notes).map_err(at)?;
+        let placed = disklabel::placed(&label, flavour, self.place, &mut self.notes).map_err(at)?;
         self.view.write(position, &placed).ok_or_else(|| missing(reloc))
     }
 

@@ -4,12 +4,13 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::disklabel::{Disklabel, Flavour, LABEL_SECTOR, RELOC_BYTES};
+use super::disklabel::{RELOC_BYTES, for_image};
 use super::lilo;
 use crate::device::ReadAt;
 use crate::error::Result;
 use crate::ndz::{Reloc, RelocType};
 use crate::overlay::Patch;
+use crate::partition::disklabel::{Disklabel, Flavour, LABEL_SECTOR};
 use crate::partition::{Guid, MbrType, PartitionKind};
 use crate::sector::{Sector, SectorCount, SectorRange};
 
@@ -33,7 +34,7 @@ pub struct Fixups {
 /// # Errors
 /// `Read` if the device fails. What is damaged is no error: it is imaged as it is.
 pub fn find(window: &dyn ReadAt, kind: PartitionKind, start: Sector) -> Result<Fixups> {
-    match flavour(kind) {
+    match Flavour::of(kind) {
         Some(flavour) => find_label(window, flavour, start),
         None if is_linux(kind) => lilo::find(window, start),
         None => Ok(Fixups::default()),
@@ -45,23 +46,12 @@ fn is_linux(kind: PartitionKind) -> bool {
     matches!(kind, PartitionKind::Mbr(MbrType::LINUX) | PartitionKind::Gpt(Guid::LINUX))
 }
 
-/// Whose label a partition of that type begins with.
-pub(crate) fn flavour(kind: PartitionKind) -> Option<Flavour> {
-    match kind {
-        PartitionKind::Mbr(MbrType::FREEBSD) | PartitionKind::Gpt(Guid::FREEBSD_DISKLABEL) => {
-            Some(Flavour::FreeBsd)
-        }
-        PartitionKind::Mbr(MbrType::OPENBSD) => Some(Flavour::OpenBsd),
-        _ => None,
-    }
-}
-
 fn find_label(window: &dyn ReadAt, flavour: Flavour, start: Sector) -> Result<Fixups> {
     let Some(sector) = read_sector(window, LABEL_SECTOR)? else {
         return Ok(Fixups::default());
     };
     let label = Disklabel::new(&sector).ok();
-    let Some(bytes) = label.and_then(|label| label.for_image(flavour, start)) else {
+    let Some(bytes) = label.and_then(|label| for_image(&label, flavour, start)) else {
         return Ok(Fixups::default());
     };
     let kind = match flavour {

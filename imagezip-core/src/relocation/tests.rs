@@ -1,11 +1,11 @@
 #![expect(clippy::cast_possible_truncation, reason = "the labels are small")]
 
-use super::disklabel::{Disklabel, Entry, Flavour};
 use super::*;
 use crate::device::ReadAt;
 use crate::error::Limit;
 use crate::extent::ExtentSet;
 use crate::overlay::Overlay;
+use crate::partition::disklabel::{Disklabel, Entry, Flavour};
 use crate::partition::{Guid, MbrType, PartitionKind};
 use crate::sector::SectorCount;
 use alloc::vec;

@@ -213,6 +213,19 @@ const GUESTS: &[Step] = &[
         &["test", "--workspace", "--locked", "--test", "browser", "--", "--test-threads=2"],
     ),
     step(
+        "file systems that Debian's kernel has used, and lost its power with",
+        15,
+        &[
+            "test",
+            "--workspace",
+            "--locked",
+            "--test",
+            "filesystems_guest",
+            "--",
+            "--test-threads=2",
+        ],
+    ),
+    step(
         "saves and loads in QEMU",
         25,
         &["test", "--workspace", "--locked", "--test", "qemu", "--", "--test-threads=2"],

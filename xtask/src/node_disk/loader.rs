@@ -8,19 +8,19 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
 use super::{NodeDisk, SECTOR};
+use crate::apt;
 use crate::command::{stdout, tool};
-use crate::deb::{Fetched, Sources};
+use crate::deb::static_busybox;
 use crate::mfs::kernel::KernelPackage;
 use crate::mfs::modules::{Library, Module};
 use crate::mfs::profile::{Profile, WantedModule};
 use crate::mfs::{self, cpio};
 use crate::qemu::EMULATED;
-use crate::{apt, paths};
 
 /// How the line begins in which the disk's own init says who it is and what it has read.
 pub const ANSWER: &str = "node-init: hello from ";
@@ -86,7 +86,7 @@ pub(super) fn stage_init(staging: &Path, name: &str) -> Result<()> {
     }
     let directory = staging.join(INIT_DIRECTORY);
     fs::create_dir_all(&directory)?;
-    fs::copy(busybox()?, directory.join("busybox"))?;
+    fs::copy(static_busybox()?, directory.join("busybox"))?;
     let init = directory.join("init");
     fs::write(&init, own_init(name))?;
     fs::set_permissions(&init, fs::Permissions::from_mode(0o755))?;
@@ -128,7 +128,7 @@ fn archive(kernel: &KernelPackage) -> Result<Vec<u8>> {
     }
     archive.character_device("dev/console", 5, 1);
     archive.file("init", 0o755, FIRST_INIT.into());
-    archive.file("bin/busybox", 0o755, fs::read(busybox()?)?);
+    archive.file("bin/busybox", 0o755, fs::read(static_busybox()?)?);
     let mut order = String::new();
     for Module { name, object, .. } in modules {
         archive.file(&format!("modules/{name}.ko"), 0o644, object);
@@ -137,18 +137,4 @@ fn archive(kernel: &KernelPackage) -> Result<Vec<u8>> {
     }
     archive.file("modules/order", 0o644, order.into_bytes());
     archive.to_bytes()
-}
-
-/// A busybox that needs no libraries. It is not installed, since that could remove another one.
-fn busybox() -> Result<PathBuf> {
-    let cache = paths::target().join("node");
-    let fetch = || Sources::of_this_machine().fetch("busybox-static", &cache);
-    let Fetched { root, .. } = fetch().or_else(|_| {
-        apt::refresh_lists()?;
-        fetch()
-    })?;
-    // Where it is depends on Debian's version.
-    let places = ["bin/busybox", "usr/bin/busybox"].map(|place| root.join(place));
-    let found = places.into_iter().find(|path| path.is_file());
-    found.with_context(|| format!("no busybox in {}", root.display()))
 }

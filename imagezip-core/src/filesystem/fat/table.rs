@@ -62,6 +62,17 @@ pub(super) fn read(
     Ok(summary)
 }
 
+/// Whether the first FAT begins as it must.
+///
+/// # Errors
+/// `Corrupt(AllocationMap)` if not, `Read` if the device fails.
+pub(super) fn check(device: &dyn ReadAt, geometry: &Geometry) -> Result<()> {
+    let mut bytes = [0; 8];
+    let table = geometry.tables().next().unwrap_or_default();
+    read_piece(device, table, 0, &mut bytes)?;
+    check_start(&Piece { geometry, bytes: &bytes, at: 0 }, table).map(drop)
+}
+
 fn piece_len(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or_default()
 }
@@ -189,11 +200,12 @@ pub(super) fn next(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::vec::Vec;
 
     #[test]
     fn entries_of_12_bits() {
         let bytes = [0x21, 0x43, 0x65, 0x87, 0xa9];
-        let values: std::vec::Vec<_> = (0..4).map(|n| value(Width::Bits12, &bytes, n)).collect();
+        let values: Vec<_> = (0..4).map(|n| value(Width::Bits12, &bytes, n)).collect();
         assert_eq!(values, [Some(0x321), Some(0x654), Some(0x987), None]);
         assert_eq!(value(Width::Bits16, &bytes, 1), Some(0x8765));
         assert_eq!(value(Width::Bits32, &[1, 2, 3, 0xf4], 0), Some(0x0403_0201));

@@ -82,6 +82,7 @@ struct Walk<'a> {
 }
 
 /// A block and what the one above says about it.
+#[derive(Clone, Copy)]
 struct Child {
     block: u32,
     level: u32,
@@ -119,7 +120,7 @@ impl Walk<'_> {
         let sound = if level == 0 {
             (count > 0 || child.is_root) && self.leaf(body, count, child.first)
         } else {
-            self.node(body, count, &child)?
+            self.node(body, count, child)?
         };
         if sound { Ok(()) } else { Err(wrong) }
     }
@@ -175,7 +176,7 @@ impl Walk<'_> {
     }
 
     /// Visits what is below a node; whether all is well with its keys.
-    fn node(&mut self, body: &[u8], count: usize, node: &Child) -> Result<bool> {
+    fn node(&mut self, body: &[u8], count: usize, node: Child) -> Result<bool> {
         // Keys of 8 bytes come first, as many as there is room for with their pointers.
         let most = body.len() / 12;
         if count == 0 || count > most {

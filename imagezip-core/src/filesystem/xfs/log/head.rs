@@ -81,28 +81,27 @@ fn find_head(ring: &mut Ring<'_>) -> Result<u32> {
         (first_of_cycle(ring, last)?, last)
     };
     let scanned = scanned.min(end);
-    let found = match head.checked_sub(scanned) {
-        Some(start) => find_cycle(ring, start, head, older)?,
-        None => {
-            let start = end.saturating_sub(scanned.saturating_sub(head));
-            match find_cycle(ring, start, end, older.wrapping_sub(1))? {
-                Some(found) => Some(found),
-                None => find_cycle(ring, 0, head, older)?,
-            }
+    let found = if let Some(start) = head.checked_sub(scanned) {
+        find_cycle(ring, start, head, older)?
+    } else {
+        let start = end.saturating_sub(scanned.saturating_sub(head));
+        match find_cycle(ring, start, end, older.wrapping_sub(1))? {
+            Some(found) => Some(found),
+            None => find_cycle(ring, 0, head, older)?,
         }
     };
     let head = found.unwrap_or(head);
     // It may be in the middle of a record.
     let most = most_blocks(ring);
-    let head = match whole_record(ring, head.saturating_sub(most), head, 0)? {
-        Some(head) => head,
-        None => {
-            let start = end.saturating_sub(most.saturating_sub(head));
-            match whole_record(ring, start, end, head)? {
-                Some(found) if found != end => found,
-                Some(_) => head,
-                None => return Err(wrong(ring.place(head))),
-            }
+    let start = head.saturating_sub(most);
+    let head = if let Some(head) = whole_record(ring, start, head, 0)? {
+        head
+    } else {
+        let start = end.saturating_sub(most.saturating_sub(head));
+        match whole_record(ring, start, end, head)? {
+            Some(found) if found != end => found,
+            Some(_) => head,
+            None => return Err(wrong(ring.place(head))),
         }
     };
     Ok(if head == end { 0 } else { head })

@@ -49,8 +49,8 @@ impl<'a> Replay<'a> {
     }
 
     /// The first pass: notes the buffers that a transaction gives up.
-    pub(super) fn collect(&mut self, items: Vec<Item>) -> Result<()> {
-        for item in &items {
+    pub(super) fn collect(&mut self, items: &[Item]) -> Result<()> {
+        for item in items {
             if let Subject::Cancel(place) = subject(item)? {
                 let count = self.cancelled.entry(place).or_default();
                 *count = count.saturating_add(1);
@@ -60,8 +60,8 @@ impl<'a> Replay<'a> {
     }
 
     /// The second pass: takes over the buffers of a transaction that began at `lsn`.
-    pub(super) fn take_over(&mut self, lsn: u64, items: Vec<Item>) -> Result<()> {
-        for item in &items {
+    pub(super) fn take_over(&mut self, lsn: u64, items: &[Item]) -> Result<()> {
+        for item in items {
             match subject(item)? {
                 Subject::Other | Subject::Cancel(_) => {}
                 Subject::Buffer(place) | Subject::Read(place)
@@ -73,7 +73,7 @@ impl<'a> Replay<'a> {
                 }
             }
         }
-        for item in &items {
+        for item in items {
             if let Subject::Cancel(place) = subject(item)?
                 && let Some(count) = self.cancelled.get_mut(&place)
             {
@@ -192,12 +192,12 @@ impl<'a> Replay<'a> {
 
     /// What recovery would make of it.
     pub(super) fn finish(self) -> Result<Recovered> {
-        let (mut patches, mut patched) = (Vec::new(), Vec::new());
+        let (mut patches, mut changed) = (Vec::new(), Vec::new());
         for (start, buffer) in self.buffers {
             let place = Place { start, len: buffer.len };
             let range = range(place).ok_or_else(|| wrong(at(place)))?;
             if !buffer.chunks.is_empty() {
-                patched.push(range);
+                changed.push(range);
             }
             let mut next = None;
             for (number, chunk) in buffer.chunks {
@@ -212,9 +212,8 @@ impl<'a> Replay<'a> {
                 next = number.checked_add(1);
             }
         }
-        let patched = ExtentSet::from_unsorted(patched);
         let needed = ExtentSet::from_unsorted(self.needed);
-        Ok(Recovered { patches, patched, needed })
+        Ok(Recovered { patches, patched: ExtentSet::from_unsorted(changed), needed })
     }
 }
 

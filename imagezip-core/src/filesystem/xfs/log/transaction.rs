@@ -39,7 +39,7 @@ mod flag {
 
 /// Is called with a committed transaction: the place in the sequence where it began, and its
 /// items.
-pub(super) type Commit<'a> = &'a mut dyn FnMut(u64, Vec<Item>) -> Result<()>;
+pub(super) type Commit<'a> = &'a mut dyn FnMut(u64, &[Item]) -> Result<()>;
 
 /// The transactions that are not committed yet.
 pub(super) struct Transactions {
@@ -128,7 +128,7 @@ impl Transactions {
             flag::COMMIT | flag::UNMOUNT => {
                 let done = self.open.remove(&id).unwrap_or_default();
                 self.held = self.held.saturating_sub(done.held).saturating_sub(ITEM_BYTES);
-                if flags == flag::COMMIT { commit(done.lsn, done.items) } else { Ok(()) }
+                if flags == flag::COMMIT { commit(done.lsn, &done.items) } else { Ok(()) }
             }
             _ => Err(wrong(place)),
         }
