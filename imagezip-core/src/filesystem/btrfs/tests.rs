@@ -121,7 +121,7 @@ fn free_space_in_bitmaps() {
     let mut info = Image::free_space_info(DATA, 2 * MIB, 2);
     info.data[4] = 1;
     // 2 MiB are 512 bits, of which 0, 1 and 256 to 271 stand for what is in use.
-    let mut bits = vec![0xff; 64];
+    let mut bits = [0xff; 64];
     bits[0] = 0xfc;
     bits[32] = 0;
     bits[33] = 0;
