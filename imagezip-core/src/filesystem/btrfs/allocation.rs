@@ -18,7 +18,7 @@ use super::superblock::{POSITIONS, SIZE, Superblock};
 use super::tree::{Trees, corrupt};
 use super::{free_space, log};
 
-/// What no chunk has used since 2015, for boot loaders.
+/// What is left to boot loaders. Only old tools have put chunks there.
 const RESERVED: u64 = 1 << 20;
 
 /// Finds out which sectors of `device` are in use.
