@@ -80,6 +80,12 @@ enum Block {
     Ended,
 }
 
+impl Default for Inflate {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Inflate {
     /// A decompressor.
     pub fn new() -> Self {

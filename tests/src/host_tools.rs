@@ -1,4 +1,4 @@
-//! What other programs say about a disk: e2fsprogs and util-linux, as an oracle.
+//! What other programs say about a disk: e2fsprogs, dosfstools and util-linux, as an oracle.
 
 use std::fs;
 use std::path::Path;
@@ -73,6 +73,15 @@ impl DiskFile {
     pub fn e2fsck_by_backup(&self, start: Sector, ext: &Ext, backup: u64) -> Result<Verdict> {
         let (block, size) = (backup.to_string(), ext.block_bytes.to_string());
         self.run("e2fsck", &["-fn", "-b", &block, "-B", &size, &at(start)])
+    }
+
+    /// Checks the FAT file system in `range`, changing nothing.
+    pub fn fsck_fat(&self, range: SectorRange) -> Result<Verdict> {
+        let disk = fs::read(self.dir.path().join("disk"))?;
+        let position = |sector: Sector| usize::try_from(sector.to_bytes().get());
+        let partition = disk.get(position(range.start())?..position(range.end())?);
+        fs::write(self.dir.path().join("partition"), partition.context("beyond the disk")?)?;
+        self.run("fsck.fat", &["-n", "partition"])
     }
 
     fn run(&self, program: &str, arguments: &[&str]) -> Result<Verdict> {

@@ -143,6 +143,11 @@ exact! {
     a_partition_is_saved_as_the_reference_does "slicemode"
         How { selection: Selection::Partition(2), part: ".s2", ..PLAIN };
     nothing_changed_and_the_delta_is_an_empty_file "nochange" PLAIN;
+    fat16_is_saved_as_the_reference_does "mbr-fat16" PLAIN;
+    fat32_is_saved_as_the_reference_does "mbr-fat32-lba" PLAIN;
+    an_esp_is_saved_as_the_reference_does "gpt-esp-ext4-swap" PLAIN;
+    ufs2_in_a_gpt_is_saved_as_the_reference_does "gpt-ufs2" PLAIN;
+    ufs2_in_a_slice_is_saved_as_the_reference_does "mbr-ufs2-rel" PLAIN;
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn other_owners_make_swap_raw() {
 
 /// What the programs write that make these: jfsutils 1.1.15, reiserfsprogs 3.6.27, gfs2-utils 3.5.0,
 /// ocfs2-tools 1.8.7, nilfs-tools 2.2.9, util-linux 2.38, squashfs-tools 4.5.1, erofs-utils 1.5,
-/// genisoimage 1.1.11 and udftools 2.3. Those of HFS+, APFS, ReFS, VMFS, Reiser4 and of the first
+/// genisoimage 1.1.11 and udftools 2.3. Those of HFS+, APFS, `ReFS`, VMFS, Reiser4 and of the first
 /// format of `ReiserFS` are from what is written about them.
 #[test]
 fn file_systems_that_are_only_known_by_name() {

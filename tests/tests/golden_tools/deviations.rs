@@ -38,7 +38,8 @@ reasons! {
     V4 "Images of version 4 are read, but not made; with an identity the image is of version 5.";
     V4Read "The reference's program can't read images of version 4.";
     ShortSector "The reference's imagehash doesn't know relocations of the last sector.";
-    UnknownFs "The free space of this file system is not known here: the partition is saved whole.";
+    FatSectors "The reference leaves out sectors that FAT uses, where those have 4,096 bytes.";
+    PageFiles "The beginning of pagefile.sys is saved, and hiberfil.sys unless it surely holds nothing.";
     ChunkEnds "Plain imagehash divides entries where chunks end, and our chunks end elsewhere.";
     Ignored "The reference saves the partition that is to be left out.";
     NotKept "The reference's file is not kept; ours holds what it must.";
@@ -148,15 +149,11 @@ pub(crate) fn of_file(case: &str, inputs: Inputs, line: &str, name: &str) -> Opt
         }
         "wholedev-ext4" if name == "nofs.ndz" => Some(Reason::Refused),
         "mbr-ext4def-swap" => Some(Reason::SavedWhole),
-        "mbr-fat16-4ksec" => Some(Reason::UnknownFs),
+        "mbr-fat16-4ksec" => Some(Reason::FatSectors),
+        "mbr-ntfs" => Some(Reason::PageFiles),
         "mbr-ext4-swap" | "wholedev-ext4" => Some(Reason::ExtMetadata),
         case if case.starts_with("ext4-") => Some(Reason::ExtMetadata),
         "wholedev-raw" | "filemode" => Some(Reason::Aborts),
-        "gpt-ufs2" | "mbr-fat16" | "mbr-fat32-lba" | "mbr-ntfs" | "mbr-ufs2-rel" => {
-            Some(Reason::UnknownFs)
-        }
-        "gpt-esp-ext4-swap" => Some(Reason::UnknownFs),
-        "slicemode" if !name.contains(".s2.") => Some(Reason::UnknownFs),
         "multichunk" if line.contains("imagezip") => Some(Reason::NotKept),
         "manyregions" | "multichunk" if line.contains("imagehash") => Some(Reason::ChunkEnds),
         _ => None,

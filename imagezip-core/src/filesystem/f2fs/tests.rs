@@ -1,6 +1,5 @@
 //! File systems that are built by hand. Those that real programs make are in the crate `fixtures`.
 
-use std::string::ToString;
 use std::vec;
 use std::vec::Vec;
 
@@ -12,9 +11,9 @@ mod image;
 use image::{BLOCKS, Image, MAIN, NEXT_NODE, PACKS, SEGMENTS, SIT, VERSION};
 
 /// The blocks in use, counted from the start of the main area; what is around it must be in use.
-fn used(disk: &Vec<u8>) -> Vec<usize> {
+fn used(disk: &[u8]) -> Vec<usize> {
     assert!(is_present(disk));
-    let allocation = allocation(disk).unwrap();
+    let allocation = allocation(&disk).unwrap();
     assert!(allocation.notes.is_empty(), "{:?}", allocation.notes);
     assert!(allocation.in_use.contains(sectors(0, MAIN as u64)));
     let in_use = |block: &usize| {
@@ -43,7 +42,7 @@ fn valid_blocks_are_those_of_the_newest_copy_and_of_the_journal() {
             for (payload, copy) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
                 for journaled in [None, Some(0), Some(1)] {
                     let flags = flags | more;
-                    let image = Image { flags, payload, copy, journaled, ..Image::default() };
+                    let image = Image { journaled, copy, flags, payload, ..Image::default() };
                     assert_eq!(used(&image.build()), expected(&image), "{image:?}");
                 }
             }
@@ -117,9 +116,9 @@ fn checkpoints_that_contradict_their_file_system() {
 fn tables_that_contradict_themselves_or_the_checkpoint() {
     let damaged = ErrorKind::Corrupt(CorruptKind::AllocationMap);
     for entries in [
-        [Some(102), None, None],           // fewer than there are
-        [Some(6 << 10 | 103), None, None], // of no type
-        [Some(3 << 10 | 103), None, None], // nodes that the checkpoint doesn't count
+        [Some(102), None, None],             // fewer than there are
+        [Some((6 << 10) + 103), None, None], // of no type
+        [Some((3 << 10) + 103), None, None], // nodes that the checkpoint doesn't count
         [None, None, Some(1)],
     ] {
         assert_eq!(refused(&Image { entries, ..Image::default() }), damaged, "{entries:?}");
@@ -141,7 +140,7 @@ fn marks_of_trouble_make_all_of_it_in_use() {
         let disk = image.build();
         let allocation = allocation(&disk).unwrap();
         assert_eq!(allocation.in_use, ExtentSet::from(disk.sectors()));
-        allocation.notes[0].to_string()
+        allocation.notes[0].clone()
     };
     let all = |reason| std::format!("all of it counts as in use: {reason}");
     for (flag, reason) in [

@@ -342,7 +342,7 @@ fn blocks_of_addresses_that_go_round_in_circles() {
 
 #[test]
 fn superblocks_that_are_not_understood() {
-    let with = |flags, clean, change| Image { flags, clean, change, ..Image::default() };
+    let with = |flags, clean, change| Image { clean, flags, change, ..Image::default() };
     let contradiction = "corrupt: superblock contradicts itself";
     let changed = |change: fn(&mut [u8])| error(&with(0, 1, change));
     assert_eq!(error(&with(0x40, 1, |_| {})), "not supported: journal feature");

@@ -268,7 +268,7 @@ fn what_is_newer_on_the_disk_stays() {
 fn a_log_that_is_not_understood_makes_it_raw() {
     let raw = |log: Log| {
         let image = Image { log: log.finish(), ..Image::default() };
-        assert_eq!(error(image.build()), ErrorKind::Incompatible(IncompatibleKind::Unclean));
+        assert_eq!(error(&image.build()), ErrorKind::Incompatible(IncompatibleKind::Unclean));
     };
     let with = |operations: &[Operation]| {
         raw(Log::new(2).record(&[&start(1)[..], operations, &[commit(1)]].concat()));
@@ -282,6 +282,6 @@ fn a_log_that_is_not_understood_makes_it_raw() {
     raw(Log::new(2).record(&[(1, START, Vec::new()), (1, 0, vec![1; 16])]));
     raw(Log { has_checksums: false, ..Log::new(2) }.record(&transaction(1, 30..50)));
     raw(Log { tail: 1 << 32 | 1, ..Log::new(2) }.record(&transaction(1, 30..50)));
-    raw(Log { tail: 1 << 32 | 100, ..Log::new(2) }.record(&transaction(1, 30..50)));
+    raw(Log { tail: (1 << 32) + 100, ..Log::new(2) }.record(&transaction(1, 30..50)));
     assert_eq!(found(Log::new(2)), before(), "zeros are a log that was never used");
 }
