@@ -1,7 +1,7 @@
 //! What other programs say about a disk: e2fsprogs, dosfstools and util-linux, as an oracle.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -77,11 +77,40 @@ impl DiskFile {
 
     /// Checks the FAT file system in `range`, changing nothing.
     pub fn fsck_fat(&self, range: SectorRange) -> Result<Verdict> {
+        self.extract(range)?;
+        self.run("fsck.fat", &["-n", "partition"])
+    }
+
+    /// The files of the FAT file system in `range`, with their paths, in order.
+    pub fn fat_files(&self, range: SectorRange) -> Result<Vec<(PathBuf, Vec<u8>)>> {
+        self.extract(range)?;
+        let root = self.dir.path().join("files");
+        fs::create_dir(&root)?;
+        let copied = self.run("mcopy", &["-s", "-n", "-i", "partition", "::*", "files"])?;
+        ensure!(copied.code == Some(0), "mcopy: {}", copied.messages);
+        let mut files = Vec::new();
+        let mut directories = vec![root.clone()];
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(directory)? {
+                let path = entry?.path();
+                if path.is_dir() {
+                    directories.push(path);
+                } else {
+                    files.push((path.strip_prefix(&root)?.to_owned(), fs::read(&path)?));
+                }
+            }
+        }
+        fs::remove_dir_all(&root)?;
+        files.sort();
+        Ok(files)
+    }
+
+    /// Puts what is in `range` into a file of its own.
+    fn extract(&self, range: SectorRange) -> Result<()> {
         let disk = fs::read(self.dir.path().join("disk"))?;
         let position = |sector: Sector| usize::try_from(sector.to_bytes().get());
         let partition = disk.get(position(range.start())?..position(range.end())?);
-        fs::write(self.dir.path().join("partition"), partition.context("beyond the disk")?)?;
-        self.run("fsck.fat", &["-n", "partition"])
+        Ok(fs::write(self.dir.path().join("partition"), partition.context("beyond the disk")?)?)
     }
 
     fn run(&self, program: &str, arguments: &[&str]) -> Result<Verdict> {
@@ -93,6 +122,7 @@ impl DiskFile {
             .with_context(|| format!("{program} is not installed"))?;
         let mut command = Command::new(path);
         command.args(arguments).current_dir(self.dir.path()).env("LC_ALL", "C");
+        command.env("MTOOLS_SKIP_CHECK", "1");
         let output = command.output()?;
         let mut messages = String::from_utf8_lossy(&output.stdout).into_owned();
         messages += &String::from_utf8_lossy(&output.stderr);
