@@ -22,8 +22,10 @@ pub mod swap;
 pub mod ufs;
 pub mod xfs;
 
+mod bitmap;
 mod bsd;
 mod clusters;
+mod crc32c;
 mod f2fs;
 mod inside;
 mod look;

@@ -4,7 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::ext::bitmap::Bitmap;
+use super::bitmap::Bitmap;
 use crate::error::{ErrorKind, Limit, Result};
 use crate::extent::ExtentSet;
 use crate::sector::{Bytes, SectorCount, SectorRange};

@@ -19,8 +19,7 @@ use crate::extent::ExtentSet;
 use super::{Allocation, FilesystemKind};
 
 mod allocation;
-pub(super) mod bitmap;
-pub(super) mod checksum;
+mod checksum;
 mod doubt;
 mod extent_tree;
 mod features;

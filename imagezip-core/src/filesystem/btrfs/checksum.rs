@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::super::ext::checksum::Crc32c;
+use super::super::crc32c::Crc32c;
 use super::blake2b;
 
 /// The bytes that every structure has for its checksum, at its start.

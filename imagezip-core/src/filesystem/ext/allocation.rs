@@ -9,11 +9,11 @@ use crate::error::Result;
 use crate::extent::ExtentSet;
 use crate::sector::SectorRange;
 
-use super::bitmap::Bitmap;
 use super::doubt::{Doubt, Doubts, Trusted, trust};
 use super::geometry::Geometry;
 use super::group::{Descriptor, DescriptorTable, read_block};
 use super::superblock::Superblock;
+use crate::filesystem::bitmap::Bitmap;
 
 /// Finds the free sectors of a file system.
 ///

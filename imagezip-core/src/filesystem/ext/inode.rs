@@ -8,10 +8,10 @@ use crate::error::{CorruptKind, Error, ErrorKind, Limit, Place, Result};
 use crate::layout::Layout;
 use crate::sector::Bytes;
 
-use super::checksum::Crc32c;
 use super::group::{DescriptorTable, read_block};
 use super::superblock::{JournalPointer, Superblock};
 use super::{extent_tree, indirect};
+use crate::filesystem::crc32c::Crc32c;
 
 /// An inode as it lies on the disk: the part that all have.
 ///

@@ -5,9 +5,9 @@ use crate::error::{CorruptKind, ErrorKind, IncompatibleKind, Limit, Place, Resul
 use crate::layout::Layout;
 use crate::sector::Bytes;
 
-use super::checksum::Crc32c;
 use super::features::{Compat, Features, Incompat, RoCompat};
 use super::geometry::{BlockSize, Geometry};
+use crate::filesystem::crc32c::Crc32c;
 
 /// Where the superblock lies, in bytes.
 pub(super) const POSITION: u64 = 1024;

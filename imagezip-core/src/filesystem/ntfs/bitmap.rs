@@ -4,7 +4,7 @@ use alloc::vec;
 
 use crate::error::{CorruptKind, ErrorKind, Result};
 use crate::extent::ExtentSet;
-use crate::filesystem::ext::bitmap::Bitmap;
+use crate::filesystem::bitmap::Bitmap;
 use crate::sector::SectorCount;
 
 use super::attribute::kind;

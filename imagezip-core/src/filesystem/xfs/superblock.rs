@@ -10,7 +10,7 @@ use crate::sector::{Bytes, SECTOR_BYTES, Sector, SectorRange};
 
 use super::features::{Features, Incompat, version};
 use super::geometry::{Geometry, Sizes};
-use crate::filesystem::ext::checksum::Crc32c;
+use crate::filesystem::crc32c::Crc32c;
 
 /// The mark of a superblock: `XFSB`.
 pub(super) const MAGIC: u32 = 0x5846_5342;

@@ -6,9 +6,9 @@ use crate::error::{CorruptKind, ErrorKind, Result};
 use crate::filesystem::Content;
 use crate::layout::Layout;
 
-use super::super::checksum::Crc32c;
 use super::super::extent_tree;
 use super::super::inode::EXTENTS_FLAG;
+use crate::filesystem::crc32c::Crc32c;
 
 /// The bytes in an inode that tell where the blocks are, or hold what is short enough.
 pub(super) const BLOCK_MAP: usize = 60;

@@ -11,9 +11,9 @@ use crate::error::{CorruptKind, ErrorKind, IncompatibleKind, Result};
 use crate::layout::Layout;
 
 use super::super::allocation::Suspects;
-use super::super::checksum::Crc32c;
 use super::super::geometry::Geometry;
 use super::log::Log;
+use crate::filesystem::crc32c::Crc32c;
 
 const ADD_RANGE: u16 = 1;
 const TAIL: u16 = 8;

@@ -5,9 +5,9 @@ use core::ops::Range;
 use crate::error::{CorruptKind, ErrorKind, IncompatibleKind, Place, Result};
 use crate::layout::Layout;
 
-use super::super::checksum::Crc32c;
 use super::super::geometry::BlockSize;
 use super::record::{self, MAGIC, be32};
+use crate::filesystem::crc32c::Crc32c;
 
 /// The size of the superblock, in bytes.
 const SIZE: usize = 1024;

@@ -5,7 +5,7 @@ use core::ops::Range;
 /// A block bitmap: one bit for each cluster of a group, least significant bit first, set if the
 /// cluster is in use. Bits beyond the group's end are not looked at.
 #[derive(Clone, Copy)]
-pub(in crate::filesystem) struct Bitmap<'a> {
+pub(super) struct Bitmap<'a> {
     bytes: &'a [u8],
     bits: u32,
 }
@@ -14,13 +14,13 @@ impl<'a> Bitmap<'a> {
     /// The first `bits` bits of `bytes`; `None` if there are not as many.
     ///
     /// `bytes` is as long as a block, and so a multiple of eight.
-    pub(in crate::filesystem) fn new(bytes: &'a [u8], bits: u32) -> Option<Self> {
+    pub(super) fn new(bytes: &'a [u8], bits: u32) -> Option<Self> {
         let enough = u64::from(bits).div_ceil(8) <= u64::try_from(bytes.len()).ok()?;
         enough.then_some(Self { bytes, bits })
     }
 
     /// The runs of free clusters, in ascending order.
-    pub(in crate::filesystem) fn free_runs(self) -> FreeRuns<'a> {
+    pub(super) fn free_runs(self) -> FreeRuns<'a> {
         FreeRuns { bitmap: self, at: 0 }
     }
 
@@ -48,7 +48,7 @@ impl<'a> Bitmap<'a> {
 }
 
 /// See [`Bitmap::free_runs`].
-pub(in crate::filesystem) struct FreeRuns<'a> {
+pub(super) struct FreeRuns<'a> {
     bitmap: Bitmap<'a>,
     at: u32,
 }
