@@ -50,7 +50,10 @@ const DIFFERENCES: &[&str] = &[
     "-U after -H covers what base image and delta hold, and nothing else.",
     "-1 works with -U. With -f, a file whose length is no multiple of 512 can't be of version 1.",
     "-B makes both copies of a GPT, and refuses a logical root partition.",
-    "-M is refused: UFS file systems are saved whole, with their free inodes.",
+    "-M is refused: free inodes of UFS are saved as they are, so that deltas stay small.",
+    "FAT with sectors of 4,096 bytes, exFAT, XFS, Btrfs, F2FS, and what is in LVM, RAID1 and BSD \
+     slices, are understood. Of NTFS the beginning of pagefile.sys is saved, and hiberfil.sys unless \
+     it surely holds nothing.",
     "-a, -e and -k are refused: --sign is a signature that can be trusted.",
     "Without -1, -3, -5 and -u, version 5 is only written if version 3 has no numbers for the \
      image's sectors, counted from its own start.",
@@ -239,7 +242,7 @@ impl Imagezip {
         );
         ensure!(
             !self.zero_inodes,
-            "-M: UFS file systems are saved whole, with their free inodes: leave out -M"
+            "-M: free inodes of UFS are saved as they are, so that deltas stay small: leave out -M"
         );
         let modes = [self.raw || self.file, self.linux, self.bsd, self.ntfs];
         let modes = modes.into_iter().filter(|mode| *mode).count();
