@@ -28,7 +28,18 @@ pub(crate) struct Case {
     /// What judges them.
     pub(crate) judge: &'static str,
     /// Whether its free sectors are told.
-    pub(crate) aware: bool,
+    pub(crate) expected: Expected,
+}
+
+/// What is expected of a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// Its free sectors are told.
+    Aware,
+    /// It is saved whole.
+    Raw,
+    /// One or the other, by what was going on.
+    Either,
 }
 
 /// A file system of a case. In its commands `$m` is where it is mounted.
@@ -59,5 +70,5 @@ pub(crate) const PLAIN: Case = Case {
     free: ":",
     volumes: &[],
     judge: "",
-    aware: true,
+    expected: Expected::Aware,
 };

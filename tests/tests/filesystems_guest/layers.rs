@@ -1,6 +1,6 @@
 //! Layers below file systems: LVM, RAID, LUKS.
 
-use crate::case::{Case, PLAIN, Volume};
+use crate::case::{Case, Expected, PLAIN, Volume};
 use crate::linux::{ON_EXT4, ON_XFS};
 
 const VG_FREE: &str = "vgs --noheadings --nosuffix --units b -o vg_free vg_$n";
@@ -170,6 +170,6 @@ pub(crate) const LUKS2: Case = Case {
         "e2fsck -fy /dev/mapper/$n || [ $? = 1 ]",
     )],
     judge: "cryptsetup, e2fsck -fn",
-    aware: false,
+    expected: Expected::Raw,
     ..PLAIN
 };

@@ -11,7 +11,7 @@ use imagezip_core::filesystem::{Examined, Verdict};
 use xtask::guest::{Guest, Job};
 use xtask::{apt, paths};
 
-use crate::case::Case;
+use crate::case::{Case, Expected};
 
 /// An emulated CPU that is shared is slow.
 const LIMIT: Duration = Duration::from_mins(12);
@@ -79,7 +79,7 @@ impl Trial {
     pub(crate) fn recall(&self, used: &Path, found: &[Vec<Examined>]) -> Result<Vec<Option<f64>>> {
         let mut recalls = Vec::new();
         for ((case, disks), found) in self.cases.iter().zip(&self.disks).zip(found) {
-            if !case.aware {
+            if case.expected != Expected::Aware {
                 recalls.push(None);
                 continue;
             }
@@ -135,16 +135,21 @@ impl Trial {
         for (((case, found), recall), files) in self.cases.iter().zip(found).zip(recalls).zip(files)
         {
             let is_aware = |found: &Examined| matches!(found.verdict, Verdict::Aware(_));
+            let is_wrong = |found: &&Examined| match case.expected {
+                Expected::Aware => !is_aware(found),
+                Expected::Raw => is_aware(found),
+                Expected::Either => false,
+            };
             complaints.extend(
                 found
                     .iter()
-                    .filter(|found| is_aware(found) != case.aware)
+                    .filter(is_wrong)
                     .map(|found| format!("{}: {}", case.name, found.verdict)),
             );
             if let Some(recall) = recall.filter(|recall| *recall < LEAST_RECALL) {
                 complaints.push(format!("{}: {:.2} %", case.name, recall * 100.0));
             }
-            let whole = if case.aware { "" } else { "saved whole; " };
+            let whole = if found.iter().all(is_aware) { "" } else { "saved whole; " };
             let exact = recall.filter(|recall| *recall < 1.001);
             Row {
                 kind: case.kind.into(),
