@@ -24,8 +24,8 @@ pub mod xfs;
 
 mod bitmap;
 mod bsd;
+mod checksum;
 mod clusters;
-mod crc32c;
 mod f2fs;
 mod inside;
 mod look;

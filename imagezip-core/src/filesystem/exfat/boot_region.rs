@@ -4,6 +4,7 @@ use alloc::vec;
 
 use crate::device::ReadAt;
 use crate::error::{CorruptKind, ErrorKind, IncompatibleKind, Place, Result};
+use crate::filesystem::checksum::agree;
 use crate::filesystem::clusters::Heap;
 use crate::layout::Layout;
 use crate::sector::{Bytes, Sector};
@@ -149,8 +150,9 @@ fn verify(device: &dyn ReadAt, sector_shift: u8) -> Result<()> {
     let mut region = vec![0; sector.saturating_mul(SUMMED_SECTORS.saturating_add(1))];
     device.read_at(Bytes(0), &mut region)?;
     let (summed, sums) = region.split_at(sector.saturating_mul(SUMMED_SECTORS).min(region.len()));
-    let sum = checksum(summed).to_le_bytes();
-    if sums.chunks_exact(4).any(|stored| stored != sum) {
+    let sum = checksum(summed);
+    let stored = |bytes: &[u8]| bytes.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
+    if sums.chunks_exact(4).any(|bytes| !agree(sum, stored(bytes))) {
         let place = Place::Byte(Bytes(u64::try_from(summed.len()).unwrap_or(u64::MAX)));
         return Err(ErrorKind::Corrupt(CorruptKind::SuperblockChecksum).at(place));
     }

@@ -11,7 +11,7 @@ use crate::sector::Bytes;
 use super::group::{DescriptorTable, read_block};
 use super::superblock::{JournalPointer, Superblock};
 use super::{extent_tree, indirect};
-use crate::filesystem::crc32c::Crc32c;
+use crate::filesystem::checksum::Crc32c;
 
 /// An inode as it lies on the disk: the part that all have.
 ///

@@ -7,7 +7,7 @@ use crate::sector::Bytes;
 
 use super::features::{Compat, Features, Incompat, RoCompat};
 use super::geometry::{BlockSize, Geometry};
-use crate::filesystem::crc32c::Crc32c;
+use crate::filesystem::checksum::Crc32c;
 
 /// Where the superblock lies, in bytes.
 pub(super) const POSITION: u64 = 1024;

@@ -5,6 +5,7 @@ use core::ops::Range;
 
 use crate::device::ReadAt;
 use crate::error::{CorruptKind, ErrorKind, IncompatibleKind, Place, Result};
+use crate::filesystem::checksum::agree;
 use crate::layout::Layout;
 use crate::sector::Bytes;
 
@@ -113,7 +114,7 @@ impl Superblock {
         if view.features() & SUPERBLOCK_CHECKSUM != 0 {
             let (summed, _) = view.0.as_bytes().split_at(CHECKSUM);
             let placed = usize::try_from(view.checksum_offset()) == Ok(CHECKSUM);
-            if !placed || crc32(&[summed]) != view.checksum() {
+            if !placed || !agree(crc32(&[summed]), view.checksum()) {
                 return Err(corrupt());
             }
         }

@@ -6,6 +6,7 @@ use core::ops::Range;
 use super::{crc, wrong};
 use crate::device::ReadAt;
 use crate::error::{CorruptKind, ErrorKind, IncompatibleKind, Result};
+use crate::filesystem::checksum::agree;
 use crate::layout::Layout;
 
 /// So many sectors from the start on may hold the label.
@@ -63,7 +64,7 @@ impl Label {
         };
         let place = number.saturating_mul(512);
         let view = View(Layout::new(sector).ok_or_else(damaged)?);
-        if crc(&[sector.get(SUMMED_FROM..).unwrap_or_default()]) != view.checksum() {
+        if !agree(crc(&[sector.get(SUMMED_FROM..).unwrap_or_default()]), view.checksum()) {
             return Err(wrong(CorruptKind::LvmChecksum, place));
         }
         if view.magic() != *MAGIC || view.sector() != number || view.kind() != *TYPE {

@@ -7,6 +7,7 @@ use core::ops::Range;
 use super::{crc, wrong};
 use crate::device::ReadAt;
 use crate::error::{CorruptKind, ErrorKind, IncompatibleKind, Limit, Result};
+use crate::filesystem::checksum::agree;
 use crate::layout::Layout;
 use crate::sector::Bytes;
 
@@ -72,7 +73,7 @@ impl Area {
         device.read_at(Bytes(at), &mut header)?;
         let view = View(Layout::from(&header));
         let (_, summed) = header.split_first_chunk::<4>().unwrap_or((&[0; 4], &[]));
-        if crc(&[summed]) != view.checksum() {
+        if !agree(crc(&[summed]), view.checksum()) {
             return Err(wrong(CorruptKind::LvmChecksum, at));
         }
         if view.version() != 1 {
@@ -95,7 +96,7 @@ impl Area {
             return Err(ErrorKind::TooLarge(Limit::Metadata).into());
         }
         let bytes = read_ring(device, range, &text)?;
-        if crc(&[&bytes]) != text.checksum {
+        if !agree(crc(&[&bytes]), text.checksum) {
             return Err(wrong(CorruptKind::LvmChecksum, at.saturating_add(text.offset)));
         }
         Ok(Self::Text(bytes))

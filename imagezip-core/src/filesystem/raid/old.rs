@@ -6,6 +6,7 @@ use alloc::vec;
 use super::{MAGIC, Mirror, checksum, corrupt};
 use crate::device::ReadAt;
 use crate::error::{CorruptKind, ErrorKind, IncompatibleKind, Result};
+use crate::filesystem::checksum::agree;
 use crate::layout::Layout;
 use crate::sector::{Bytes, SectorCount, SectorRange};
 
@@ -56,7 +57,7 @@ pub(super) fn read(device: &dyn ReadAt, at: u64) -> Result<Mirror> {
     let (head, tail) = bytes.split_at_checked(CHECKSUM_AT).ok_or_else(wrong)?;
     let mut summed = head.to_vec();
     summed.extend(tail.iter().skip(4));
-    if checksum(&summed) != view.checksum() {
+    if !agree(checksum(&summed), view.checksum()) {
         return Err(corrupt(CorruptKind::RaidChecksum, at));
     }
     if view.level() != 1 {

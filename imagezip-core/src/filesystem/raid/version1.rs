@@ -6,6 +6,7 @@ use alloc::vec;
 use super::{MAGIC, Mirror, checksum, corrupt};
 use crate::device::ReadAt;
 use crate::error::{CorruptKind, ErrorKind, IncompatibleKind, Result};
+use crate::filesystem::checksum::agree;
 use crate::layout::Layout;
 use crate::sector::{Bytes, Sector, SectorCount, SectorRange};
 
@@ -82,7 +83,11 @@ fn check(fixed: &[u8; FIXED], roles: &[u8], expected: u32, at: u64) -> Result<()
     summed.extend([0; 4]);
     summed.extend(fixed.iter().skip(CHECKSUM_AT.saturating_add(4)));
     summed.extend(roles);
-    if checksum(&summed) == expected { Ok(()) } else { Err(corrupt(CorruptKind::RaidChecksum, at)) }
+    if agree(checksum(&summed), expected) {
+        Ok(())
+    } else {
+        Err(corrupt(CorruptKind::RaidChecksum, at))
+    }
 }
 
 /// Whether the member has all data, and the others have the same.

@@ -5,7 +5,7 @@ use crate::error::{CorruptKind, Error, ErrorKind, IncompatibleKind, Limit, Place
 use crate::layout::Layout;
 use crate::sector::Bytes;
 
-use super::super::crc32c::Crc32c;
+use super::super::checksum::Crc32c;
 use super::geometry::Geometry;
 
 /// The bytes up to the end of the magic number.

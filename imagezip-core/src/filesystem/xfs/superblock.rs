@@ -10,7 +10,7 @@ use crate::sector::{Bytes, SECTOR_BYTES, Sector, SectorRange};
 
 use super::features::{Features, Incompat, version};
 use super::geometry::{Geometry, Sizes};
-use crate::filesystem::crc32c::Crc32c;
+use crate::filesystem::checksum::{Crc32c, agree};
 
 /// The mark of a superblock: `XFSB`.
 pub(super) const MAGIC: u32 = 0x5846_5342;
@@ -145,7 +145,8 @@ pub(super) fn is_summed(bytes: &[u8], at: usize) -> bool {
     let right = || {
         let stored = Layout::<4>::at(bytes, at)?.u32::<0>();
         let rest = bytes.get(at.checked_add(4)?..)?;
-        Some(!Crc32c::START.add(bytes.get(..at)?).add(&[0; 4]).add(rest).get() == stored)
+        let sum = !Crc32c::START.add(bytes.get(..at)?).add(&[0; 4]).add(rest).get();
+        Some(agree(sum, stored))
     };
     right().unwrap_or(false)
 }

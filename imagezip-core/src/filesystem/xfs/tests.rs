@@ -7,7 +7,7 @@ use std::vec::Vec;
 
 use super::*;
 use crate::error::{CorruptKind, IncompatibleKind};
-use crate::filesystem::crc32c::Crc32c;
+use crate::filesystem::checksum::Crc32c;
 use crate::sector::SectorRange;
 
 mod image;

@@ -3,7 +3,7 @@
 use std::vec;
 use std::vec::Vec;
 
-use super::super::super::crc32c::Crc32c;
+use super::super::super::checksum::Crc32c;
 use super::super::key::Key;
 
 pub(super) const MIB: u64 = 1 << 20;

@@ -8,7 +8,7 @@ use crate::layout::Layout;
 
 use super::super::extent_tree;
 use super::super::inode::EXTENTS_FLAG;
-use crate::filesystem::crc32c::Crc32c;
+use crate::filesystem::checksum::Crc32c;
 
 /// The bytes in an inode that tell where the blocks are, or hold what is short enough.
 pub(super) const BLOCK_MAP: usize = 60;

@@ -13,7 +13,7 @@ use crate::layout::Layout;
 use super::super::allocation::Suspects;
 use super::super::geometry::Geometry;
 use super::log::Log;
-use crate::filesystem::crc32c::Crc32c;
+use crate::filesystem::checksum::Crc32c;
 
 const ADD_RANGE: u16 = 1;
 const TAIL: u16 = 8;

@@ -7,7 +7,7 @@ use crate::layout::Layout;
 
 use super::super::geometry::BlockSize;
 use super::record::{self, MAGIC, be32};
-use crate::filesystem::crc32c::Crc32c;
+use crate::filesystem::checksum::Crc32c;
 
 /// The size of the superblock, in bytes.
 const SIZE: usize = 1024;

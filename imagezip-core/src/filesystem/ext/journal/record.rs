@@ -4,7 +4,7 @@ use crate::error::{CorruptKind, ErrorKind, Place, Result};
 use crate::layout::Layout;
 
 use super::header::{Checksums, Header};
-use crate::filesystem::crc32c::Crc32c;
+use crate::filesystem::checksum::Crc32c;
 
 /// The mark of every block of the log but data.
 pub(super) const MAGIC: u32 = 0xc03b_3998;

@@ -3,7 +3,7 @@
 use std::vec;
 use std::vec::Vec;
 
-use crate::filesystem::crc32c::Crc32c;
+use crate::filesystem::checksum::Crc32c;
 
 pub(super) const BLOCK: usize = 1024;
 pub(super) const BLOCKS: u64 = 700;

@@ -2,7 +2,7 @@
 
 use super::image::{BLOCK, put};
 use super::*;
-use crate::filesystem::crc32c::Crc32c;
+use crate::filesystem::checksum::Crc32c;
 
 const MAGIC: [u8; 4] = [0xc0, 0x3b, 0x39, 0x98];
 const UUID: [u8; 16] = [7; 16];

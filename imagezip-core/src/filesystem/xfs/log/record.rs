@@ -10,7 +10,7 @@ use super::super::superblock::Superblock;
 use super::head::Extent;
 use super::ring::{BLOCK, Ring, len};
 use super::wrong;
-use crate::filesystem::crc32c::Crc32c;
+use crate::filesystem::checksum::Crc32c;
 
 /// The mark of a header.
 pub(super) const MAGIC: u32 = 0xfeed_babe;
