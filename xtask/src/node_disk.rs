@@ -1,6 +1,7 @@
 //! A node's disk with a real partition table and real file systems, made by the ordinary tools,
 //! and what a user does to it.
 
+mod esp;
 mod files;
 pub mod loader;
 mod tree;
@@ -215,12 +216,14 @@ impl NodeDisk {
     }
 
     /// The sectors that are in use, as (first, count), found without this project's code: the
-    /// free blocks are those that dumpe2fs lists, the rest of the layout is known.
+    /// free blocks are those that dumpe2fs lists, the free clusters those of the FAT, the rest of the
+    /// layout is known.
     ///
     /// # Errors
-    /// If dumpe2fs fails or prints what isn't understood.
+    /// If dumpe2fs fails or prints what isn't understood, or the EFI system partition has no FAT32.
     pub fn sectors_in_use(&self) -> anyhow::Result<Vec<Slice>> {
-        let mut in_use = vec![Slice { start: 0, sectors: 34 }, self.esp];
+        let mut in_use = vec![Slice { start: 0, sectors: 34 }];
+        in_use.extend(esp::in_use(&self.path, self.esp)?);
         let free = self.free_root_blocks()?;
         let mut at = self.root.start;
         for (start, sectors) in free {
