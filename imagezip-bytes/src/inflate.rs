@@ -5,8 +5,8 @@
 //! in the middle of a symbol, and it may write past the end of what was asked for, because there
 //! is room for it. What is left to remember between windows is a bit's number and a kind of block.
 //!
-//! The time goes into [`codes`]: looking up a code, and copying. [`bits`] reads eight bytes at a
-//! time, [`table`] has what a symbol stands for and how many bits it takes in one [`entry`], and
+//! The time goes into `codes`: looking up a code, and copying. `bits` reads eight bytes at a
+//! time, `table` has what a symbol stands for and how many bits it takes in one `entry`, and
 //! indices are in bounds because they are masked, so that few comparisons are left.
 //!
 //! Which codes are accepted is as in zlib.

@@ -87,7 +87,7 @@ const MD_EXT4: Volume =
     ext4("mount /dev/md$k $m", "e2fsck -fn /dev/md$k", "e2fsck -fy /dev/md$k || [ $? = 1 ]");
 
 const RAID: Case = Case {
-    kind: "RAID",
+    kind: "Linux RAID",
     disks: &[64, 64],
     up: "mdadm --assemble /dev/md$k $1 $2",
     // Free sectors have to be the same on both, too, or those who look for differences find some.

@@ -46,7 +46,8 @@ fn a_disk_is_saved_and_can_be_restored() -> Result<()> {
     let logs = trial.logs()?;
     for words in [
         "  verdict",
-        "1            2048        73728        73728  raw(",
+        "1            2048        73728 ",
+        "  aware(FAT32)",
         "3          272384        32768           64  aware(swap)",
         "saved bytes=",
         "peak memory",

@@ -12,7 +12,7 @@ use super::{SECTOR, Slice};
 /// its first cluster, and each cluster whose entry in the first FAT isn't zero.
 pub(super) fn in_use(disk: &Path, esp: Slice) -> Result<Vec<Slice>> {
     let file = File::open(disk)?;
-    let mut boot = [0; SECTOR as usize];
+    let mut boot = [0; 512];
     file.read_exact_at(&mut boot, esp.start * SECTOR)?;
     let number = |at: usize, len: usize| {
         let bytes = boot[at..at + len].iter().rev();
