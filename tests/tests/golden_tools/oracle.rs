@@ -10,6 +10,9 @@ use swapmfs_tests::strict;
 
 use super::files::Files;
 
+/// The files of a file system, with their paths.
+type FileList = Vec<(PathBuf, Vec<u8>)>;
+
 /// A disk in one state.
 pub(crate) struct State {
     pub(crate) disk: Rc<Vec<u8>>,
@@ -22,7 +25,7 @@ pub(crate) struct State {
     /// What e2fsck and fsck.fat say about each file system.
     verdicts: Vec<Verdict>,
     /// The files of each FAT file system.
-    files: Vec<Vec<(PathBuf, Vec<u8>)>>,
+    files: Vec<FileList>,
 }
 
 impl State {
@@ -58,7 +61,7 @@ impl State {
         self.verdicts == verdicts && self.files == files
     }
 
-    fn judged(&self, file: &DiskFile) -> (Vec<Verdict>, Vec<Vec<(PathBuf, Vec<u8>)>>) {
+    fn judged(&self, file: &DiskFile) -> (Vec<Verdict>, Vec<FileList>) {
         let ext = self.ext.iter().map(|range| file.e2fsck(range.start()).unwrap());
         let fat = self.fat.iter().map(|range| file.fsck_fat(*range).unwrap());
         let files = self.fat.iter().map(|range| file.fat_files(*range).unwrap());
