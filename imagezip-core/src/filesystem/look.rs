@@ -103,7 +103,7 @@ const PARSERS: &[Parser] = &[
         read: |device, _, _| ntfs::allocation(device).map(Found::FileSystem),
     },
     Parser {
-        name: "swap",
+        name: "swap space",
         is_present: |_, traces| Ok(swap::find(traces.head()).is_some()),
         read: |device, traces, _| match swap::find(traces.head()) {
             Some(swap::Mark::Swap(header)) => {

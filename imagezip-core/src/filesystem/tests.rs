@@ -104,7 +104,7 @@ fn other_owners_make_swap_raw() {
         ("XFS", 0, b"XFSB"),
         ("JFS", 0x8000, b"JFS1"),
     ] {
-        let expected = Verdict::Raw(RawReason::Ambiguous("swap", owner));
+        let expected = Verdict::Raw(RawReason::Ambiguous("swap space", owner));
         assert_eq!(verdict(&with(&swap, at, bytes)), expected, "at {at}");
     }
 }
@@ -150,7 +150,7 @@ fn file_systems_that_are_only_known_by_name() {
 fn an_ext_superblock_beside_another_signature_is_raw() {
     let magic = [0x53, 0xef];
     let swap = with(&parse(SWAP_4K), 1024 + 0x38, &magic);
-    assert_eq!(verdict(&swap), Verdict::Raw(RawReason::Ambiguous("ext", "swap")));
+    assert_eq!(verdict(&swap), Verdict::Raw(RawReason::Ambiguous("ext", "swap space")));
     let raid = with(&vec![0; 1 << 20], 1024 + 0x38, &magic);
     let raid = with(&raid, 4096, &0xa92b_4efc_u32.to_le_bytes());
     assert_eq!(verdict(&raid), Verdict::Raw(RawReason::Ambiguous("ext", "Linux RAID")));
@@ -205,7 +205,7 @@ fn owners_at_the_end_of_the_device() {
         assert_eq!(verdict(&device), Verdict::Raw(RawReason::Holds(owner)));
     }
     let swap = with(&parse(SWAP_4K), (1 << 20) - 1024, b"Intel Raid ISM Cfg Sig. 1.3");
-    assert_eq!(verdict(&swap), Verdict::Raw(RawReason::Ambiguous("swap", "Intel RAID")));
+    assert_eq!(verdict(&swap), Verdict::Raw(RawReason::Ambiguous("swap space", "Intel RAID")));
 }
 
 /// Copies that their owners keep farther inside, where whoever comes later leaves them.

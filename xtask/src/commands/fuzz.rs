@@ -99,7 +99,7 @@ impl Target {
         }
         fuzz.arg("--")
             .arg(format!("-max_total_time={seconds}"))
-            .args(["-max_len=1048576", "-timeout=20", "-rss_limit_mb=1024", "-print_final_stats=1"])
+            .args(["-max_len=4194304", "-timeout=20", "-rss_limit_mb=1024", "-print_final_stats=1"])
             .env("RUSTC_BOOTSTRAP", "1")
             .current_dir(paths::workspace().join("fuzz"));
         command::run(&mut fuzz)

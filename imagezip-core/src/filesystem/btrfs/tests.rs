@@ -324,7 +324,7 @@ fn beside_another_signature_it_is_raw() {
     let mut disk = Image::default().build();
     disk[4086..4096].copy_from_slice(b"SWAP-SPACE");
     let examined = examine(&disk, None).unwrap();
-    assert_eq!(examined.verdict, Verdict::Raw(RawReason::Ambiguous("Btrfs", "swap")));
+    assert_eq!(examined.verdict, Verdict::Raw(RawReason::Ambiguous("Btrfs", "swap space")));
 }
 
 #[test]
