@@ -13,11 +13,11 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
+use fixtures::Mount;
 
 use crate::command::{fed, stdout, tool};
 
 pub use files::{collect_files, copy_files};
-pub(crate) use tree::Mount;
 pub use tree::{Entry, Tree};
 pub(crate) use used::dirty_file;
 pub use used::make_used;
@@ -102,6 +102,16 @@ impl NodeDisk {
         fs::remove_dir_all(&staging)?;
         loader::install(&disk, scratch)?;
         Ok(disk)
+    }
+
+    /// Mounts the root file system at `place`, which is made. Needs root.
+    ///
+    /// # Errors
+    /// If it can't be mounted.
+    pub fn mount_root(&self, place: &Path, options: &str) -> anyhow::Result<Mount> {
+        let Slice { start, sectors } = self.root;
+        let root = format!("offset={},sizelimit={}", start * SECTOR, sectors * SECTOR);
+        Mount::new(&self.path, place, &format!("{options},{root}"))
     }
 
     /// As [`NodeDisk::make`], but the root file system holds what is in the directory `staging`.

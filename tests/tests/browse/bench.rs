@@ -4,10 +4,9 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
+use fixtures::Mount;
 use tempfile::TempDir;
 use xtask::command::{stdout, tool};
 use xtask::tools::Tools;
@@ -15,9 +14,6 @@ use xtask::{apt, tools};
 
 /// How long a tool may take, in seconds.
 const LIMIT: &str = "60";
-/// How long a file system may be busy when it is unmounted, and how often that is looked at.
-const PATIENCE: Duration = Duration::from_secs(20);
-const LOOK: Duration = Duration::from_millis(5);
 
 /// The tools, built once for all tests.
 pub(crate) fn installed() -> Result<&'static Tools> {
@@ -88,18 +84,17 @@ impl Bench {
 
     /// Mounts a disk; `options` may say where on it the file system is.
     pub(crate) fn mount(&self, disk: &Path, options: &str) -> Result<Mounted> {
-        let at = TempDir::new_in(self.0.path())?;
-        stdout(tool("mount").args(["-o", &format!("loop,{options}")]).arg(disk).arg(at.path()))?;
-        Ok(Mounted(Some(at)))
+        let at = TempDir::new_in(self.0.path())?.keep();
+        Mount::new(disk, &at, options).map(Mounted)
     }
 }
 
 /// A mounted file system.
-pub(crate) struct Mounted(Option<TempDir>);
+pub(crate) struct Mounted(Mount);
 
 impl Mounted {
     pub(crate) fn path(&self) -> &Path {
-        self.0.as_ref().map_or(Path::new("/nowhere"), TempDir::path)
+        self.0.path()
     }
 
     /// Ends as if the power failed: what was not yet written never is.
@@ -108,36 +103,8 @@ impl Mounted {
         self.end()
     }
 
-    pub(crate) fn end(mut self) -> Result<()> {
-        self.unmount()
-    }
-
-    fn unmount(&mut self) -> Result<()> {
-        let Some(at) = self.0.take() else { return Ok(()) };
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            match stdout(tool("umount").arg(at.path())) {
-                Ok(_) => return Ok(()),
-                // A child that another test has just forked holds all of this process's files
-                // until it becomes its program.
-                Err(error) if error.to_string().contains("busy") && Instant::now() < deadline => {
-                    thread::sleep(LOOK);
-                }
-                Err(error) => {
-                    // Never delete what is on the disk.
-                    let _ = at.keep();
-                    return Err(error);
-                }
-            }
-        }
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        if let Err(error) = self.unmount() {
-            eprintln!("{error:#}");
-        }
+    pub(crate) fn end(self) -> Result<()> {
+        self.0.unmount()
     }
 }
 

@@ -129,9 +129,9 @@ fn a_disk_that_lost_its_power_is_saved_with_its_journal() -> Result<()> {
     trial.run("")?.check_saved()?;
     let path = trial.restore(&trial.experiment.base_image, disk.sectors, 0)?;
     let restored = disk.at(&path);
-    let was = Mounted::new(disk, &scratch.join("was"))?;
-    let is = Mounted::new(&restored, &scratch.join("is"))?;
-    drop((was, is));
+    // This machine's kernel recovers the journals.
+    disk.mount_root(&scratch.join("was"), "rw")?.unmount()?;
+    restored.mount_root(&scratch.join("is"), "rw")?.unmount()?;
     check_same_files(&trial, disk, &restored)?;
     restored.check_root()?;
     let tree = Tree::of_disk(&restored, &scratch)?;
@@ -150,8 +150,9 @@ fn check_same_files(trial: &Trial, was: &NodeDisk, is: &NodeDisk) -> Result<()> 
 /// Uses the disk's root file system, and leaves the disk as it is when the power fails in the
 /// middle of that: after the kernel's `shutdown` nothing is written any more.
 fn lose_power(disk: &NodeDisk, scratch: &Path) -> Result<()> {
-    let mounted = Mounted::new(disk, &scratch.join("in-use"))?;
-    let dir = mounted.place.join("new");
+    // Commits only where something is synced.
+    let mounted = disk.mount_root(&scratch.join("in-use"), "commit=1000")?;
+    let dir = mounted.path().join("new");
     fs::create_dir(&dir)?;
     for number in 0..40_usize {
         let mut file = File::create(dir.join(number.to_string()))?;
@@ -161,35 +162,8 @@ fn lose_power(disk: &NodeDisk, scratch: &Path) -> Result<()> {
             fs::remove_file(dir.join((number - 1).to_string()))?;
         }
     }
-    fs::remove_dir_all(mounted.place.join("home"))?;
+    fs::remove_dir_all(mounted.path().join("home"))?;
     File::create(dir.join("last"))?.sync_all()?;
-    stdout(tool("xfs_io").args(["-x", "-c", "shutdown"]).arg(&mounted.place))?;
-    Ok(())
-}
-
-/// The root file system of a disk, mounted by this machine's kernel, which recovers its journal.
-struct Mounted {
-    place: std::path::PathBuf,
-}
-
-impl Mounted {
-    fn new(disk: &NodeDisk, place: &Path) -> Result<Self> {
-        fs::create_dir_all(place)?;
-        // Commits only where something is synced.
-        let options = format!(
-            "loop,commit=1000,offset={},sizelimit={}",
-            disk.root.start * SECTOR,
-            disk.root.sectors * SECTOR
-        );
-        stdout(tool("mount").args(["-t", "ext4", "-o", &options]).arg(&disk.path).arg(place))?;
-        Ok(Self { place: place.to_owned() })
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        if let Err(error) = stdout(tool("umount").arg(&self.place)) {
-            eprintln!("{error:#}");
-        }
-    }
+    stdout(tool("xfs_io").args(["-x", "-c", "shutdown"]).arg(mounted.path()))?;
+    mounted.unmount()
 }

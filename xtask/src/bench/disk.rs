@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use super::edits::{self, Edit};
 use crate::command::{fed, tool};
-use crate::node_disk::{Mount, NodeDisk, Sizes, copy_files, regular_files};
+use crate::node_disk::{NodeDisk, Sizes, copy_files, regular_files};
 
 /// Another number when disks are made in another way, so that kept ones are made anew.
 const RECIPE: u32 = 3;
@@ -110,12 +110,11 @@ fn change(disk: &NodeDisk, tree: &Path, scratch: &Path, bytes: u64) -> Result<()
     fs::create_dir_all(&content)?;
     fs::create_dir_all(&place)?;
     let edits = edits::plan(tree, &content, bytes)?;
-    let Ok(mount) = Mount::read_write(disk, &place) else {
+    let Ok(mount) = disk.mount_root(&place, "rw") else {
         return with_debugfs(disk, tree, &content, &edits);
     };
-    let done = edits.iter().try_for_each(|edit| apply(&place, edit));
-    drop(mount);
-    done
+    edits.iter().try_for_each(|edit| apply(&place, edit))?;
+    mount.unmount()
 }
 
 fn apply(top: &Path, edit: &Edit) -> Result<()> {

@@ -17,13 +17,27 @@ pub struct Namespace {
     holder: Tied,
 }
 
+/// What holds the namespaces. The disks that other tests have mounted at this moment are not kept
+/// mounted: each would be written, and could be mounted anew, only after the namespaces are gone.
+/// `cat` ends with its input, which this process holds.
+const HOLD: &str = r#"
+    ip link set lo up && mount -t tmpfs run /run || exit
+    mounts=$(cat /proc/mounts)
+    while read -r device at rest; do
+        case $device in /dev/loop*) umount "$at";; esac
+    done <<END
+$mounts
+END
+    echo ready
+    exec cat
+"#;
+
 impl Namespace {
     /// Makes the namespaces; they live as long as the value or a process started in them.
     pub fn new() -> Result<Self> {
         let mut command = tied_command("unshare");
         command.args(["--net", "--mount", "sh", "-c"]);
-        // `cat` then holds the namespaces; it ends with its input, which this process holds.
-        command.arg("ip link set lo up && mount -t tmpfs run /run && echo ready && exec cat");
+        command.arg(HOLD);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut holder = Tied::start(command)?;
         let output = holder.child().stdout.take().context("the holder has no output")?;
@@ -56,5 +70,27 @@ impl Namespace {
             });
             inside.join().map_err(|_| anyhow!("what was done in the namespace panicked"))?
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fixtures::Disk;
+
+    use super::Namespace;
+    use crate::command::{stdout, tool};
+
+    #[test]
+    fn disks_of_others_are_not_kept_mounted() {
+        if !rustix::process::geteuid().is_root() {
+            println!("skipped: namespaces and mounting need root");
+            return;
+        }
+        let disk = Disk::blank(16).unwrap();
+        stdout(tool("mke2fs").arg("-q").arg(disk.path())).unwrap();
+        let mount = disk.mount("").unwrap();
+        let namespace = Namespace::new().unwrap();
+        mount.unmount().unwrap();
+        drop(namespace);
     }
 }

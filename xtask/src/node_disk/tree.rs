@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use sha2::{Digest, Sha256};
 
-use super::{NodeDisk, SECTOR};
+use super::NodeDisk;
 use crate::command::{stdout, tool};
 
 /// One file, directory or link.
@@ -37,16 +37,16 @@ impl Tree {
     /// If neither works or a file can't be read.
     pub fn of_disk(disk: &NodeDisk, scratch: &Path) -> anyhow::Result<Self> {
         let place = scratch.join("mounted");
-        fs::create_dir_all(&place)?;
-        let mounted = Mount::read_only(disk, &place);
-        let tree = if mounted.is_ok() {
-            Self::of_directory(&place, true)
+        // A journal that needs recovery is recovered by nobody here: the disk has to be clean.
+        let tree = if let Ok(mount) = disk.mount_root(&place, "ro,noload") {
+            let tree = Self::of_directory(&place, true)?;
+            mount.unmount()?;
+            tree
         } else {
             let dump = format!("rdump / {}", place.display());
             stdout(tool("debugfs").args(["-R", &dump]).arg(disk.root_for_e2fsprogs()))?;
-            Self::of_directory(&place, false)
-        }?;
-        drop(mounted);
+            Self::of_directory(&place, false)?
+        };
         fs::remove_dir_all(&place)?;
         Ok(tree)
     }
@@ -100,40 +100,5 @@ impl io::Write for DigestWriter<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// The root file system of a disk, mounted until dropped.
-#[derive(Debug)]
-pub(crate) struct Mount<'a>(&'a Path);
-
-impl<'a> Mount<'a> {
-    /// Mounts for reading; a journal that needs recovery is recovered in a throw-away overlay by
-    /// nobody here, so the disk has to be clean.
-    fn read_only(disk: &NodeDisk, place: &'a Path) -> anyhow::Result<Self> {
-        Self::new(disk, place, "ro,noload")
-    }
-
-    /// Mounts for reading and writing.
-    pub(crate) fn read_write(disk: &NodeDisk, place: &'a Path) -> anyhow::Result<Self> {
-        Self::new(disk, place, "rw")
-    }
-
-    fn new(disk: &NodeDisk, place: &'a Path, mode: &str) -> anyhow::Result<Self> {
-        let options = format!(
-            "loop,{mode},offset={},sizelimit={}",
-            disk.root.start * SECTOR,
-            disk.root.sectors * SECTOR
-        );
-        stdout(tool("mount").args(["-t", "ext4", "-o", &options]).arg(&disk.path).arg(place))?;
-        Ok(Self(place))
-    }
-}
-
-impl Drop for Mount<'_> {
-    fn drop(&mut self) {
-        if let Err(error) = stdout(tool("umount").arg(self.0)) {
-            eprintln!("{error:#}");
-        }
     }
 }

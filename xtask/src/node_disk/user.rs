@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 
 use super::loader::INIT_DIRECTORY;
-use super::tree::Mount;
 use super::{NodeDisk, SECTOR};
 use crate::command::{fed, stdout, tool};
 
@@ -20,11 +19,10 @@ use crate::command::{fed, stdout, tool};
 pub fn work_as_user(disk: &NodeDisk, scratch: &Path) -> anyhow::Result<()> {
     let place = scratch.join("user");
     fs::create_dir_all(&place)?;
-    match Mount::read_write(disk, &place) {
+    match disk.mount_root(&place, "rw") {
         Ok(mount) => {
-            let done = edit_tree(&place);
-            drop(mount);
-            done?;
+            edit_tree(&place)?;
+            mount.unmount()?;
         }
         Err(_) => edit_with_debugfs(disk, &place)?,
     }
