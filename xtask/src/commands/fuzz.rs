@@ -93,9 +93,8 @@ impl Target {
             .arg(&corpus);
         for kind in self.kinds {
             let seeds = paths::target().join("seeds").join(kind);
-            if seeds.is_dir() {
-                fuzz.arg(seeds);
-            }
+            ensure!(seeds.is_dir(), "no seeds in {}", seeds.display());
+            fuzz.arg(seeds);
         }
         fuzz.arg("--")
             .arg(format!("-max_total_time={seconds}"))
