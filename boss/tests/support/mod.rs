@@ -189,7 +189,7 @@ pub fn save(directory: &Path, vname: &str, image: &Image) {
     let meta = format!(
         "PID=testbed EID=trial VNAME={vname} BASE=x BASESIGSHA256={base} BASESHA256={} DISK=sda \
          LOADPART=2 DISKSIZE=1 SECTORSIZE=512 IMAGESIZE=5 IMAGESHA256={base} CHUNKS=1 REGIONS=1 \
-         INUSE=1 CHANGED=1 AGENT=x CREATED=1",
+         INUSE=1 CHANGED=1 MAP1=1,8192,2048,aware(FAT32) MAP2=1/<b>,2,2,raw(x) AGENT=x CREATED=1",
         image.sha256
     );
     for (end, text) in [("meta", meta.as_str()), ("ndz", "delta"), ("sig", "state")] {

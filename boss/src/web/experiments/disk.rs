@@ -10,13 +10,13 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use self::files::{Files, Sort};
-use super::disks::Disk;
+use super::disks::{Disk, SECTOR};
 use super::experiments;
 use crate::error::ErrorKind;
 use crate::names::{Eid, ExperimentId, Pid, Vname};
 use crate::saved_disk::{Category, Changes, DiskMap, Usage, name, svg};
 use crate::server::Boss;
-use crate::swapinfo::{DiskState, Swapinfo};
+use crate::swapinfo::{DiskState, SavedDisk, Swapinfo};
 use crate::web::at::{Asked, At};
 use crate::web::guard::Visitor;
 use crate::web::page::{Page, Part, show, size};
@@ -36,6 +36,7 @@ struct DiskPage {
     rows: Vec<Row>,
     notes: Vec<String>,
     has_base: bool,
+    parts: Vec<SavedPart>,
     /// Why there is no map, or no list of files.
     no_map: String,
     no_files: String,
@@ -51,6 +52,14 @@ struct Row {
     changed: String,
     new: String,
     gone: String,
+}
+
+/// What the node decided about a partition, or about a part of one, when it saved.
+struct SavedPart {
+    name: String,
+    size: String,
+    in_use: String,
+    verdict: String,
 }
 
 /// Which of the files are shown. What makes no sense is as if it weren't said.
@@ -109,11 +118,24 @@ pub(super) async fn disk(
         rows: map.as_deref().map(rows).unwrap_or_default(),
         notes: map.as_ref().map(|map| map.notes.clone()).unwrap_or_default(),
         has_base: map.as_ref().is_some_and(|map| map.has_base),
+        parts: parts(&saved),
         no_map,
         no_files,
         working,
         files,
     })
+}
+
+fn parts(disk: &SavedDisk) -> Vec<SavedPart> {
+    let DiskState::Current(saved) = &disk.state else { return Vec::new() };
+    let bytes = |sectors: u64| size(sectors.saturating_mul(SECTOR));
+    let parts = saved.meta.decided.iter().map(|part| SavedPart {
+        name: part.name.clone(),
+        size: bytes(part.sectors),
+        in_use: bytes(part.in_use),
+        verdict: part.verdict.clone(),
+    });
+    parts.collect()
 }
 
 fn rows(map: &DiskMap) -> Vec<Row> {

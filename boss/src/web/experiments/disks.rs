@@ -5,7 +5,7 @@ use crate::web::page::{Page, size};
 use crate::web::zone::Time;
 
 /// A sector of `.meta`'s counts, whatever the disk's is.
-const SECTOR: u64 = 512;
+pub(super) const SECTOR: u64 = 512;
 
 /// A saved disk as a page shows it.
 pub(super) struct Disk {

@@ -47,6 +47,12 @@ async fn saved_disks_are_listed_also_those_of_no_use() {
         for shown in ["/trial/disks/a", ">current<", ">5 B<", ">512 B<", ">testbed/BASE:0<"] {
             assert!(page.contains(shown), "{shown}: {page}");
         }
+        let page = web.get(Who::Reader, &format!("{TRIAL}/disks/a")).text;
+        for shown in
+            ["How it was saved", ">4.1 MB<", ">1.0 MB<", ">aware(FAT32)<", ">1/&#60;b&#62;<"]
+        {
+            assert!(page.contains(shown), "{shown}: {page}");
+        }
         fs::rename(swapinfo.join("a-swap.meta"), swapinfo.join("a-swap.meta.stale")).unwrap();
         fs::write(swapinfo.join("b-swap.meta"), "<b>").unwrap();
         let page = web.get(Who::Reader, TRIAL).text;
