@@ -83,13 +83,8 @@ const QUICK: &[Step] = &[
         &["test", "--workspace", "--locked", "--test", "network"],
     ),
     step(
-        "ext against e2fsprogs and the kernel",
-        6,
-        &["test", "--workspace", "--locked", "--test", "ext_oracle"],
-    ),
-    step(
         "file systems against the programs that make, check and use them",
-        15,
+        18,
         &["test", "--workspace", "--locked", "--test", "filesystems"],
     ),
     step("damaged file systems", 10, &["test", "--workspace", "--locked", "--test", "damage"]),

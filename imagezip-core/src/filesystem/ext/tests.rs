@@ -1,4 +1,5 @@
-//! Whole file systems, built by hand. Those that real tools make are in `tests/ext_oracle`.
+//! Whole file systems, built by hand. Those that real tools make are in
+//! `fixtures/tests/filesystems/ext`.
 
 use std::vec;
 use std::vec::Vec;
