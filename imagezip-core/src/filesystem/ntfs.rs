@@ -32,6 +32,7 @@ mod volume;
 use boot::Geometry;
 use log::Log;
 use mft::Mft;
+use paging::Unneeded;
 
 /// Whether there is a boot sector of NTFS.
 ///
@@ -63,17 +64,19 @@ pub fn allocation(device: &dyn ReadAt) -> Result<Allocation> {
     let log = log::state(&mft)?;
     let mut free = bitmap::free(&mft)?;
     let mut notes = Vec::new();
+    let mut unneeded = Unneeded::default();
+    if !is_dirty {
+        unneeded = paging::unneeded(&mft, &mut notes)?;
+    }
     if log == Log::Closed && !is_dirty {
-        if !scan::claimed(&mft, mft::number::FIRST_FREE, &free)?.is_empty() {
+        if !scan::claimed(&mft, mft::number::FIRST_FREE, &free, &unneeded)?.is_empty() {
             return Err(ErrorKind::Corrupt(CorruptKind::AllocationMap).into());
         }
+        free = free.union(&unneeded.sectors);
     } else {
-        let claimed = scan::claimed(&mft, u64::MAX, &free)?;
-        note_doubts(&mut notes, is_dirty, claimed.sector_count().get());
-        free = free.difference(&claimed);
-    }
-    if !is_dirty {
-        free = free.union(&paging::unneeded(&mft, &mut notes)?);
+        let claimed = scan::claimed(&mft, u64::MAX, &free, &unneeded)?;
+        note_doubts(&mut notes, is_dirty, free.intersection(&claimed).sector_count().get());
+        free = free.union(&unneeded.sectors).difference(&claimed);
     }
     let in_use = free.complement(device.sectors());
     Ok(Allocation { notes, ..Allocation::new(in_use, FilesystemKind::Ntfs, geometry.size) })

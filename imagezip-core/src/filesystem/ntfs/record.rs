@@ -131,6 +131,11 @@ impl<'a> Record<'a> {
         reference.number() == self.number && reference.sequence() == self.view.sequence()
     }
 
+    /// Whether it is the record of a file, or has some of its attributes.
+    pub(super) fn belongs_to(&self, file: Reference) -> bool {
+        self.is(file) || self.base() == file
+    }
+
     /// The record whose attributes it has when these didn't fit; itself has none if it is 0.
     pub(super) fn base(&self) -> Reference {
         self.view.base()
