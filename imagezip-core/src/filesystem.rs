@@ -136,10 +136,10 @@ fn examine_in(device: &dyn ReadAt, context: Context) -> Result<Examined> {
             Ok(Examined { in_use, verdict: Verdict::Aware(kind), size, notes, parts })
         }
         Ok(Found::Nothing) if context.kind.is_some_and(PartitionKind::is_freebsd_swap) => {
-            if bsd::has_geom(device)? {
-                return Ok(Examined::raw(device, RawReason::Holds("GEOM")));
-            }
-            Ok(Examined::skipped(device, SkipReason::FreebsdSwap))
+            Ok(match bsd::need_of_swap(device)? {
+                Some(reason) => Examined::raw(device, reason),
+                None => Examined::skipped(device, SkipReason::FreebsdSwap),
+            })
         }
         Ok(Found::Nothing) => Ok(Examined::raw(device, RawReason::Unknown)),
         Ok(Found::Raw(reason)) => Ok(Examined::raw(device, reason)),
