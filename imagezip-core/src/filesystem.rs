@@ -27,6 +27,7 @@ mod bsd;
 mod checksum;
 mod clusters;
 mod f2fs;
+mod free_space;
 mod inside;
 mod look;
 mod lvm;

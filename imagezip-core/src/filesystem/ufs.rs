@@ -10,11 +10,10 @@ use alloc::vec::Vec;
 
 use crate::device::ReadAt;
 use crate::error::Result;
-use crate::extent::ExtentSet;
 
+use super::free_space::FreeSpace;
 use super::{Allocation, FilesystemKind};
 
-mod bits;
 mod doubt;
 mod geometry;
 mod group;
@@ -45,13 +44,13 @@ pub fn allocation(device: &dyn ReadAt) -> Result<Allocation> {
     let superblock = Superblock::read(device)?;
     let geometry = &superblock.geometry;
     let mut doubts = Doubts::default();
-    let mut free = ExtentSet::new();
+    let mut free = FreeSpace::new();
     let mut inodes = Vec::new();
     let mut groups = Groups::new(device, &superblock);
     for group in 0..geometry.groups {
         let count = match groups.get(group)? {
             Ok(found) => {
-                free.extend(found.free);
+                free.add(found.free);
                 found.inodes
             }
             Err(doubt) => {
@@ -63,6 +62,7 @@ pub fn allocation(device: &dyn ReadAt) -> Result<Allocation> {
             inodes.push(count);
         }
     }
+    let mut free = free.finish();
     let mut notes: Vec<_> = doubts.notes().collect();
     if !superblock.is_clean {
         let referred = inode::referred(device, &superblock, &free, &inodes)?;

@@ -15,6 +15,7 @@ use crate::extent::ExtentSet;
 use crate::overlay::Overlay;
 use crate::sector::Bytes;
 
+use super::free_space::FreeSpace;
 use super::{Allocation, FilesystemKind};
 
 mod btree;
@@ -82,12 +83,12 @@ fn by_trees(
     needed: &ExtentSet,
 ) -> Result<Allocation> {
     let geometry = &superblock.geometry;
-    let mut free = ExtentSet::new();
+    let mut free = FreeSpace::new();
     let mut notes: Vec<String> = Vec::new();
     let mut doubtful = 0_u32;
     for number in 0..geometry.ag_count {
         match group::free_sectors(device, superblock, patched, number) {
-            Ok(sectors) => free.extend(&sectors),
+            Ok(sectors) => free.add(&sectors),
             Err(error @ Error { kind: ErrorKind::Read(_), .. }) => return Err(error),
             Err(error) => {
                 doubtful = doubtful.saturating_add(1);
@@ -101,7 +102,7 @@ fn by_trees(
     if more > 0 {
         notes.push(format!("{more} more allocation groups count as in use"));
     }
-    let in_use = free.complement(device.sectors()).union(needed);
+    let in_use = free.finish().complement(device.sectors()).union(needed);
     let size = geometry.size().whole_sectors();
     Ok(Allocation { notes, ..Allocation::new(in_use, FilesystemKind::Xfs, size) })
 }
