@@ -12,18 +12,12 @@ use crate::extent::ExtentSet;
 use crate::partition::{Partition, PartitionKind};
 use crate::sector::{Sector, SectorCount};
 
-pub mod btrfs;
 pub mod content;
-pub mod exfat;
 pub mod ext;
-pub mod fat;
-pub mod ntfs;
-pub mod swap;
-pub mod ufs;
-pub mod xfs;
 
 mod bitmap;
 mod bsd;
+mod btrfs;
 mod checksum;
 mod clusters;
 mod f2fs;
@@ -31,9 +25,17 @@ mod free_space;
 mod inside;
 mod look;
 mod lvm;
+mod ntfs;
 mod raid;
+mod swap;
 mod traces;
+mod ufs;
 mod verdict;
+mod xfs;
+
+// Tests of partition tables have their disks.
+pub(crate) mod exfat;
+pub(crate) mod fat;
 pub(crate) mod whole_disk;
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::whole_disk::is_right;
 use super::{Allocation, FilesystemKind};
 use crate::device::ReadAt;
 use crate::error::{CorruptKind, Error, ErrorKind, Result};
@@ -38,12 +39,29 @@ use paging::Unneeded;
 ///
 /// # Errors
 /// `Read` if the device fails.
-pub fn is_present(device: &dyn ReadAt) -> Result<bool> {
+pub(super) fn is_present(device: &dyn ReadAt) -> Result<bool> {
     match boot_sector(device) {
         Ok(bytes) => Ok(boot::is_ntfs(&bytes)),
         Err(Error { kind: ErrorKind::Truncated, .. }) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Whether a volume begins on `device` whose MFT is where the boot sector says, so that this can't be left over from an
+/// earlier use.
+///
+/// # Errors
+/// `Read` if the device fails.
+pub(super) fn fills(device: &dyn ReadAt) -> Result<bool> {
+    Ok(is_present(device)? && is_right(mft_begins(device))?)
+}
+
+fn mft_begins(device: &dyn ReadAt) -> Result<()> {
+    let geometry = Geometry::parse(&boot_sector(device)?, device.size())?;
+    let start = geometry.bytes(geometry.mft_cluster).ok_or(ErrorKind::Truncated)?;
+    let mut mark = [0; 4];
+    device.read_at(Bytes(start), &mut mark)?;
+    if mark == record::MAGIC { Ok(()) } else { Err(record::damaged(mft::number::MFT)) }
 }
 
 fn boot_sector(device: &dyn ReadAt) -> Result<[u8; boot::SIZE]> {
@@ -57,7 +75,7 @@ fn boot_sector(device: &dyn ReadAt) -> Result<[u8; boot::SIZE]> {
 /// # Errors
 /// `Corrupt` if the volume is damaged, `Incompatible(Unclean)` if its log has something to be done, `Incompatible(Version)`
 /// if it is of an unknown version, and `Read` if the device fails.
-pub fn allocation(device: &dyn ReadAt) -> Result<Allocation> {
+pub(super) fn allocation(device: &dyn ReadAt) -> Result<Allocation> {
     let geometry = Geometry::parse(&boot_sector(device)?, device.size())?;
     let mft = Mft::open(device, geometry)?;
     let is_dirty = volume::is_dirty(&mft)?;

@@ -15,6 +15,7 @@ use super::free_space::FreeSpace;
 use super::{Allocation, FilesystemKind};
 
 mod doubt;
+mod flags;
 mod geometry;
 mod group;
 mod inode;
@@ -31,7 +32,7 @@ use superblock::Superblock;
 ///
 /// # Errors
 /// `Read` if the device fails.
-pub fn is_present(device: &dyn ReadAt) -> Result<bool> {
+pub(super) fn is_present(device: &dyn ReadAt) -> Result<bool> {
     superblock::is_present(device)
 }
 
@@ -40,7 +41,7 @@ pub fn is_present(device: &dyn ReadAt) -> Result<bool> {
 /// # Errors
 /// `Corrupt` if the superblock is damaged, or there are several; `Incompatible` if it is of another
 /// kind, or something below it has a journal; `TooLarge`; `Read` if the device fails.
-pub fn allocation(device: &dyn ReadAt) -> Result<Allocation> {
+pub(super) fn allocation(device: &dyn ReadAt) -> Result<Allocation> {
     let superblock = Superblock::read(device)?;
     let geometry = &superblock.geometry;
     let mut doubts = Doubts::default();

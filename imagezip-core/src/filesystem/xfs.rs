@@ -37,7 +37,7 @@ const MOST_NOTES: usize = 8;
 ///
 /// # Errors
 /// `Read` if the device fails.
-pub fn is_present(device: &dyn ReadAt) -> Result<bool> {
+pub(super) fn is_present(device: &dyn ReadAt) -> Result<bool> {
     let mut mark = [0; 4];
     if device.size() < Bytes(4) {
         return Ok(false);
@@ -52,7 +52,7 @@ pub fn is_present(device: &dyn ReadAt) -> Result<bool> {
 /// `Corrupt` if the superblock is damaged or the file system is marked for repair, `Incompatible`
 /// if it has features that this program doesn't know, a log on another device, or one that needs
 /// recovery and is not understood; `Read` if the device fails.
-pub fn allocation(device: &dyn ReadAt) -> Result<Allocation> {
+pub(super) fn allocation(device: &dyn ReadAt) -> Result<Allocation> {
     let superblock = Superblock::read(device, &ExtentSet::new())?;
     let recovered = log::recover(device, &superblock).map_err(unclean)?;
     let Some(log::Recovered { patches, patched, needed }) = recovered else {

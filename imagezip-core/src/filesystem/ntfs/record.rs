@@ -10,7 +10,10 @@ use super::attribute::{Attribute, Attributes};
 /// The bytes of a sector as the marks count them, whatever the sectors' size.
 const STRIDE: usize = 512;
 
-/// A number at an entry of a table or list in the MFT.
+/// What a record begins with.
+pub(super) const MAGIC: [u8; 4] = *b"FILE";
+
+/// The record with this number is damaged, or what it has to tell.
 #[cold]
 #[inline(never)]
 pub(super) fn damaged(number: u64) -> Error {
@@ -91,7 +94,7 @@ impl<'a> Record<'a> {
     /// The record that `bytes` are, whose sectors still have their marks.
     #[inline(never)]
     pub(super) fn new(bytes: &'a mut [u8], number: u64) -> Option<Self> {
-        unmark(bytes, *b"FILE")?;
+        unmark(bytes, MAGIC)?;
         let bytes: &[u8] = bytes;
         let view = View(Layout::new(bytes)?);
         // Earlier versions have no number, and the list of marks in its place.

@@ -10,7 +10,7 @@ use crate::sector::SectorRange;
 use super::attribute::kind;
 use super::mft::Mft;
 use super::paging::Unneeded;
-use super::record::{Record, damaged};
+use super::record::{MAGIC, Record, damaged};
 use super::runs;
 
 /// So much of the MFT is read at once, if its records are not larger.
@@ -59,7 +59,7 @@ impl Claims<'_> {
     #[inline(never)]
     fn record(&mut self, mft: &Mft<'_>, bytes: &mut [u8], number: u64) -> Result<()> {
         // Those that were never used may hold zeros, and what is not in use may hold anything.
-        if bytes.starts_with(&[0; 4]) || bytes.starts_with(b"FILE") && !Record::is_in_use(bytes) {
+        if bytes.starts_with(&[0; 4]) || bytes.starts_with(&MAGIC) && !Record::is_in_use(bytes) {
             return Ok(());
         }
         let record = Record::new(bytes, number).ok_or_else(|| damaged(number))?;

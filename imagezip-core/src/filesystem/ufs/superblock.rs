@@ -6,6 +6,7 @@ use crate::layout::Layout;
 use crate::sector::Bytes;
 
 use super::super::checksum::Crc32c;
+use super::flags::Flags;
 use super::geometry::Geometry;
 
 /// The bytes up to the end of the magic number.
@@ -61,37 +62,6 @@ impl View<'_> {
     fn flags(&self) -> u32 { self.0.u32::<1312>() }
     fn longest_link(&self) -> u32 { self.0.u32::<1320>() }
     fn magic(&self) -> u32 { self.0.u32::<1372>() }
-}
-
-/// Flags of a file system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Flags(u32);
-
-impl Flags {
-    /// It was not clean when it was mounted.
-    const UNCLEAN: u32 = 0x1;
-    /// Its blocks are written in an order that keeps bitmaps and inodes from contradicting each
-    /// other.
-    const SOFT_UPDATES: u32 = 0x2;
-    /// A driver met an inconsistency.
-    const NEEDS_CHECK: u32 = 0x4;
-    /// A layer below has a journal of all that is written (FreeBSD).
-    const BLOCK_JOURNAL: u32 = 0x40;
-    /// The old field for flags says that these ones are in use.
-    const UPDATED: u8 = 0x80;
-    /// A journal of its own, of `NetBSD`; a form of access lists of FreeBSD.
-    const WAPBL: u32 = 0x100;
-    /// Which metadata have checksums is told (FreeBSD).
-    const CHECKSUMS: u32 = 0x200;
-
-    fn has(self, flag: u32) -> bool {
-        self.0 & flag != 0
-    }
-
-    /// Whether the order of writes is as soft updates have it.
-    pub(super) fn has_soft_updates(self) -> bool {
-        self.has(Self::SOFT_UPDATES)
-    }
 }
 
 /// A superblock that contradicts neither itself nor the size of its device.
