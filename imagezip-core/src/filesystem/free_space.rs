@@ -4,7 +4,7 @@ use crate::extent::ExtentSet;
 use crate::sector::{SectorCount, SectorRange};
 
 /// The most pieces that are told apart: 16 MiB of memory.
-const MAX_PIECES: usize = 1 << 20;
+pub(super) const MAX_PIECES: usize = 1 << 20;
 
 /// The free space of a file system. If it is in too many pieces, the shortest ones are left out, and so count as in
 /// use.
