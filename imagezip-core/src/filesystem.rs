@@ -10,7 +10,7 @@ use crate::device::ReadAt;
 use crate::error::{Error, ErrorKind, Result};
 use crate::extent::ExtentSet;
 use crate::partition::{Partition, PartitionKind};
-use crate::sector::{Sector, SectorCount};
+use crate::sector::{Bytes, Sector, SectorCount};
 
 pub mod content;
 pub mod ext;
@@ -130,6 +130,15 @@ pub fn examine(device: &dyn ReadAt, partition: Option<&Partition>) -> Result<Exa
 /// `Read` if the device fails.
 pub(crate) fn metadata_at_end(disk: &dyn ReadAt) -> Result<Option<(&'static str, Sector)>> {
     traces::Traces::at_end(disk)
+}
+
+/// Fills `buf` with the bytes from `at` on. Returns whether so many are there.
+fn read_if_there(device: &dyn ReadAt, at: Bytes, buf: &mut [u8]) -> Result<bool> {
+    match device.read_at(at, buf) {
+        Ok(()) => Ok(true),
+        Err(Error { kind: ErrorKind::Truncated, .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Finds what is on `device`, which may be a part of a layer.

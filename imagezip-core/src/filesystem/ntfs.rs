@@ -12,9 +12,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::whole_disk::is_right;
-use super::{Allocation, FilesystemKind};
+use super::{Allocation, FilesystemKind, read_if_there};
 use crate::device::ReadAt;
-use crate::error::{CorruptKind, Error, ErrorKind, Result};
+use crate::error::{CorruptKind, ErrorKind, Result};
 use crate::sector::Bytes;
 
 mod attribute;
@@ -40,11 +40,8 @@ use paging::Unneeded;
 /// # Errors
 /// `Read` if the device fails.
 pub(super) fn is_present(device: &dyn ReadAt) -> Result<bool> {
-    match boot_sector(device) {
-        Ok(bytes) => Ok(boot::is_ntfs(&bytes)),
-        Err(Error { kind: ErrorKind::Truncated, .. }) => Ok(false),
-        Err(error) => Err(error),
-    }
+    let mut bytes = [0; boot::SIZE];
+    Ok(read_if_there(device, Bytes(0), &mut bytes)? && boot::is_ntfs(&bytes))
 }
 
 /// Whether a volume begins on `device` whose MFT is where the boot sector says, so that this can't be left over from an

@@ -16,7 +16,7 @@ use crate::overlay::Overlay;
 use crate::sector::Bytes;
 
 use super::free_space::FreeSpace;
-use super::{Allocation, FilesystemKind};
+use super::{Allocation, FilesystemKind, read_if_there};
 
 mod btree;
 mod features;
@@ -39,11 +39,7 @@ const MOST_NOTES: usize = 8;
 /// `Read` if the device fails.
 pub(super) fn is_present(device: &dyn ReadAt) -> Result<bool> {
     let mut mark = [0; 4];
-    if device.size() < Bytes(4) {
-        return Ok(false);
-    }
-    device.read_at(Bytes(0), &mut mark)?;
-    Ok(mark == MAGIC.to_be_bytes())
+    Ok(read_if_there(device, Bytes(0), &mut mark)? && mark == MAGIC.to_be_bytes())
 }
 
 /// The sectors in use of the file system that fills `device`.

@@ -4,7 +4,7 @@ use std::string::String;
 use std::vec::Vec;
 
 use super::*;
-use crate::error::{IncompatibleKind, Place};
+use crate::error::{Error, IncompatibleKind, Place};
 use crate::sector::SectorRange;
 
 mod image;

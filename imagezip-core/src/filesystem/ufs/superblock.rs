@@ -6,6 +6,7 @@ use crate::layout::Layout;
 use crate::sector::Bytes;
 
 use super::super::checksum::Crc32c;
+use super::super::read_if_there;
 use super::flags::Flags;
 use super::geometry::Geometry;
 
@@ -81,9 +82,8 @@ pub(super) struct Superblock {
 pub(super) fn is_present(device: &dyn ReadAt) -> Result<bool> {
     for place in PLACES {
         let mut magic = [0; 4];
-        match device.read_at(Bytes(place.saturating_add(MAGIC_AT)), &mut magic) {
-            Err(Error { kind: ErrorKind::Truncated, .. }) => continue,
-            outcome => outcome?,
+        if !read_if_there(device, Bytes(place.saturating_add(MAGIC_AT)), &mut magic)? {
+            continue;
         }
         let magic = u32::from_le_bytes(magic);
         if magic == MAGIC_UFS1 || magic == MAGIC_UFS2 || MAGIC_OTHER.contains(&magic) {
@@ -123,9 +123,8 @@ impl Superblock {
         let mut found: Option<(Rank, u64, [u8; SIZE])> = None;
         for at in PLACES {
             let mut bytes = [0; SIZE];
-            match device.read_at(Bytes(at), &mut bytes) {
-                Err(Error { kind: ErrorKind::Truncated, .. }) => continue,
-                outcome => outcome?,
+            if !read_if_there(device, Bytes(at), &mut bytes)? {
+                continue;
             }
             let Some(rank) = rank(&View(Layout::from(&bytes)), at) else { continue };
             match &found {
