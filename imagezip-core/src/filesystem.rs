@@ -10,29 +10,32 @@ use crate::device::ReadAt;
 use crate::error::{Error, ErrorKind, Result};
 use crate::extent::ExtentSet;
 use crate::partition::{Partition, PartitionKind};
-use crate::sector::{Sector, SectorCount};
+use crate::sector::{Bytes, Sector, SectorCount};
 
-pub mod btrfs;
 pub mod content;
-pub mod exfat;
 pub mod ext;
-pub mod fat;
-pub mod ntfs;
-pub mod swap;
-pub mod ufs;
-pub mod xfs;
 
 mod bitmap;
 mod bsd;
+mod btrfs;
 mod checksum;
 mod clusters;
 mod f2fs;
+mod free_space;
 mod inside;
 mod look;
 mod lvm;
+mod ntfs;
 mod raid;
+mod swap;
 mod traces;
+mod ufs;
 mod verdict;
+mod xfs;
+
+// Tests of partition tables have their disks.
+pub(crate) mod exfat;
+pub(crate) mod fat;
 pub(crate) mod whole_disk;
 
 #[cfg(test)]
@@ -129,6 +132,15 @@ pub(crate) fn metadata_at_end(disk: &dyn ReadAt) -> Result<Option<(&'static str,
     traces::Traces::at_end(disk)
 }
 
+/// Fills `buf` with the bytes from `at` on. Returns whether so many are there.
+fn read_if_there(device: &dyn ReadAt, at: Bytes, buf: &mut [u8]) -> Result<bool> {
+    match device.read_at(at, buf) {
+        Ok(()) => Ok(true),
+        Err(Error { kind: ErrorKind::Truncated, .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Finds what is on `device`, which may be a part of a layer.
 fn examine_in(device: &dyn ReadAt, context: Context) -> Result<Examined> {
     match look::look(device, context) {
@@ -136,10 +148,10 @@ fn examine_in(device: &dyn ReadAt, context: Context) -> Result<Examined> {
             Ok(Examined { in_use, verdict: Verdict::Aware(kind), size, notes, parts })
         }
         Ok(Found::Nothing) if context.kind.is_some_and(PartitionKind::is_freebsd_swap) => {
-            if bsd::has_geom(device)? {
-                return Ok(Examined::raw(device, RawReason::Holds("GEOM")));
-            }
-            Ok(Examined::skipped(device, SkipReason::FreebsdSwap))
+            Ok(match bsd::need_of_swap(device)? {
+                Some(reason) => Examined::raw(device, reason),
+                None => Examined::skipped(device, SkipReason::FreebsdSwap),
+            })
         }
         Ok(Found::Nothing) => Ok(Examined::raw(device, RawReason::Unknown)),
         Ok(Found::Raw(reason)) => Ok(Examined::raw(device, reason)),

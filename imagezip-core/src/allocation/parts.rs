@@ -6,9 +6,10 @@ use alloc::string::{String, ToString};
 use super::{Options, Target};
 use crate::device::ReadAt;
 use crate::error::{CorruptKind, ErrorKind, Result};
+use crate::extent::ExtentSet;
 use crate::filesystem::Examined;
 use crate::partition::Partition;
-use crate::partition::disklabel::{Disklabel, Flavour, LABEL_AREA, LABEL_SECTOR};
+use crate::partition::disklabel::{Disklabel, Flavour, LABEL_AREA, LABEL_SECTOR, RAW_PARTITION};
 use crate::sector::SectorRange;
 
 /// Takes parts of the slice `partition` out of what was found in use, or adds them whole.
@@ -26,8 +27,13 @@ pub(super) fn apply(
     let of_this = |target: &&Target| target.partition == partition.number && target.part.is_some();
     for target in options.ignored.iter().filter(of_this) {
         match locate(window, partition, *target)? {
-            Ok(part) => {
-                let dropped = crate::extent::ExtentSet::from(part).difference(&LABEL_AREA.into());
+            Ok(Located { is_shared: true, .. }) => {
+                // What is in it may be another part's.
+                let why = "it is not alone in its place";
+                examined.notes.push(format!("part {target} is saved: {why}"));
+            }
+            Ok(Located { range, .. }) => {
+                let dropped = ExtentSet::from(range).difference(&LABEL_AREA.into());
                 examined.in_use = examined.in_use.difference(&dropped);
             }
             Err(why) => examined.notes.push(format!("part {target} is saved: {why}")),
@@ -35,19 +41,27 @@ pub(super) fn apply(
     }
     for target in options.raw.iter().filter(of_this) {
         match locate(window, partition, *target)? {
-            Ok(part) => examined.in_use = examined.in_use.union(&part.into()),
+            Ok(part) => examined.in_use = examined.in_use.union(&part.range.into()),
             Err(why) => examined.notes.push(format!("part {target} is not known: {why}")),
         }
     }
     Ok(())
 }
 
-/// The sectors of a part, counted from the start of the slice, or why they can't be told.
+/// A part of a slice.
+struct Located {
+    /// Its sectors, counted from the start of the slice.
+    range: SectorRange,
+    /// Whether another part has some of them. 'c', which is all of the slice, has none of its own.
+    is_shared: bool,
+}
+
+/// Where a part lies, or why that can't be told.
 fn locate(
     window: &dyn ReadAt,
     partition: &Partition,
     target: Target,
-) -> Result<core::result::Result<SectorRange, String>> {
+) -> Result<core::result::Result<Located, String>> {
     let Some(flavour) = Flavour::of(partition.kind) else {
         return Ok(Err("the partition is no BSD slice".to_string()));
     };
@@ -65,9 +79,18 @@ fn locate(
     let start = partition.range.start();
     let index = target.part.map_or(usize::MAX, usize::from);
     let entry = label.entries().nth(index).filter(|entry| entry.size > 0);
-    let range = entry.filter(|_| flavour.is_inside(index)).and_then(|entry| {
-        let range = label.range(flavour, start, entry)?;
-        window.sectors().intersection(range)
-    });
-    Ok(range.ok_or_else(|| "it is not in the disklabel".to_string()))
+    let place = |entry| label.range(flavour, start, entry);
+    let range = entry.filter(|_| flavour.is_inside(index)).and_then(place);
+    let range = range.and_then(|range| window.sectors().intersection(range));
+    Ok(match range {
+        Some(range) => {
+            let mut others = label.inside(flavour).filter(|(other, _)| {
+                *other != index && *other != RAW_PARTITION && index != RAW_PARTITION
+            });
+            let meets = |other: SectorRange| other.intersection(range).is_some();
+            let is_shared = others.any(|(_, entry)| place(entry).is_some_and(meets));
+            Ok(Located { range, is_shared })
+        }
+        None => Err("it is not in the disklabel".to_string()),
+    })
 }

@@ -152,6 +152,12 @@ fn parts_of_a_slice() {
     let ignored = [target("3b")];
     let map = whole(&disk, Options { ignored: &ignored, ..PLAIN });
     assert_eq!(map.in_use.as_slice()[1..], [range(1100, 4500), range(5500, 6000)]);
+
+    // 'a' and 'b' share a sector.
+    label(&mut disk, 4000, &[(501, 4000), (1000, 4500), (2000, 4000)]);
+    let map = whole(&disk, Options { ignored: &ignored, ..PLAIN });
+    assert_eq!(map.in_use.as_slice()[1..], [range(1100, 6000)]);
+    assert_eq!(map.partitions[2].notes, ["part 3b is saved: it is not alone in its place"]);
 }
 
 #[test]

@@ -1,31 +1,46 @@
-//! Runs of clear bits in an allocation bitmap.
+//! Runs of bits in an allocation bitmap.
 
 use core::ops::Range;
 
-/// A block bitmap: one bit for each cluster of a group, least significant bit first, set if the
-/// cluster is in use. Bits beyond the group's end are not looked at.
+/// A bitmap: one bit for each cluster, or whatever is counted, least significant bit first.
 #[derive(Clone, Copy)]
 pub(super) struct Bitmap<'a> {
+    /// As many as the bits need.
     bytes: &'a [u8],
     bits: u32,
 }
 
 impl<'a> Bitmap<'a> {
     /// The first `bits` bits of `bytes`; `None` if there are not as many.
-    ///
-    /// `bytes` is as long as a block, and so a multiple of eight.
     pub(super) fn new(bytes: &'a [u8], bits: u32) -> Option<Self> {
-        let enough = u64::from(bits).div_ceil(8) <= u64::try_from(bytes.len()).ok()?;
-        enough.then_some(Self { bytes, bits })
+        let len = usize::try_from(bits.div_ceil(8)).ok()?;
+        Some(Self { bytes: bytes.get(..len)?, bits })
     }
 
-    /// The runs of free clusters, in ascending order.
-    pub(super) fn free_runs(self) -> FreeRuns<'a> {
-        FreeRuns { bitmap: self, at: 0 }
+    /// The runs of bits that are not set, in ascending order.
+    pub(super) fn clear_runs(self) -> impl Iterator<Item = Range<u32>> + use<'a> {
+        self.runs(false)
+    }
+
+    /// The runs of bits that are set, in ascending order.
+    pub(super) fn set_runs(self) -> impl Iterator<Item = Range<u32>> + use<'a> {
+        self.runs(true)
+    }
+
+    fn runs(self, set: bool) -> impl Iterator<Item = Range<u32>> + use<'a> {
+        let mut at = 0;
+        core::iter::from_fn(move || {
+            let start = self.find(set, at);
+            if start >= self.bits {
+                return None;
+            }
+            at = self.find(!set, start);
+            Some(start..at)
+        })
     }
 
     /// The number of the first bit from `from` on that is `set`, or of the end.
-    fn find(self, set: bool, from: u32) -> u32 {
+    pub(super) fn find(self, set: bool, from: u32) -> u32 {
         let flip = if set { 0 } else { u64::MAX };
         let mut number = from / 64;
         let mut wanted = u64::MAX.wrapping_shl(from % 64);
@@ -41,31 +56,16 @@ impl<'a> Bitmap<'a> {
         self.bits
     }
 
+    /// 64 bits. Those behind the end are not set.
     fn word(self, number: u32) -> Option<u64> {
         let at = usize::try_from(number).ok()?.checked_mul(8)?;
-        self.bytes.get(at..)?.first_chunk().copied().map(u64::from_le_bytes)
-    }
-}
-
-/// See [`Bitmap::free_runs`].
-pub(super) struct FreeRuns<'a> {
-    bitmap: Bitmap<'a>,
-    at: u32,
-}
-
-impl Iterator for FreeRuns<'_> {
-    type Item = Range<u32>;
-
-    fn next(&mut self) -> Option<Range<u32>> {
-        if self.at >= self.bitmap.bits {
-            return None;
+        let rest = self.bytes.get(at..).filter(|rest| !rest.is_empty())?;
+        let mut word = [0; 8];
+        match rest.first_chunk() {
+            Some(whole) => word = *whole,
+            None => word.iter_mut().zip(rest).for_each(|(to, from)| *to = *from),
         }
-        let start = self.bitmap.find(false, self.at);
-        if start >= self.bitmap.bits {
-            return None;
-        }
-        self.at = self.bitmap.find(true, start);
-        Some(start..self.at)
+        Some(u64::from_le_bytes(word))
     }
 }
 
@@ -75,8 +75,8 @@ mod tests {
     use proptest::prelude::*;
     use std::vec::Vec;
 
-    fn bit_by_bit(bytes: &[u8], bits: u32) -> Vec<u32> {
-        (0..bits).filter(|bit| bytes[*bit as usize / 8] >> (bit % 8) & 1 == 0).collect()
+    fn bit_by_bit(bytes: &[u8], bits: u32, set: bool) -> Vec<u32> {
+        (0..bits).filter(|bit| (bytes[*bit as usize / 8] >> (bit % 8) & 1 == 1) == set).collect()
     }
 
     proptest! {
@@ -90,12 +90,17 @@ mod tests {
                 let word = if *noise { *word } else if word & 1 == 0 { 0 } else { u64::MAX };
                 std::iter::repeat_n(word, *repeat)
             });
-            let bytes: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
+            let mut bytes: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
             let bits = u32::try_from(bytes.len() * 8).unwrap() - cut;
-            let runs: Vec<_> = Bitmap::new(&bytes, bits).unwrap().free_runs().collect();
-            prop_assert!(runs.iter().all(|run| run.start < run.end));
-            prop_assert!(runs.windows(2).all(|pair| pair[0].end < pair[1].start));
-            prop_assert_eq!(runs.into_iter().flatten().collect::<Vec<_>>(), bit_by_bit(&bytes, bits));
+            bytes.truncate(bits.div_ceil(8) as usize);
+            let bitmap = Bitmap::new(&bytes, bits).unwrap();
+            let (clear, set): (Vec<_>, Vec<_>) = (bitmap.clear_runs().collect(), bitmap.set_runs().collect());
+            for (runs, set) in [(clear, false), (set, true)] {
+                prop_assert!(runs.iter().all(|run| run.start < run.end));
+                prop_assert!(runs.windows(2).all(|pair| pair[0].end < pair[1].start));
+                let expected = bit_by_bit(&bytes, bits, set);
+                prop_assert_eq!(runs.into_iter().flatten().collect::<Vec<_>>(), expected);
+            }
         }
     }
 
@@ -103,6 +108,7 @@ mod tests {
     fn a_bitmap_is_long_enough_or_none() {
         assert!(Bitmap::new(&[0; 8], 64).is_some());
         assert!(Bitmap::new(&[0; 8], 65).is_none());
-        assert_eq!(Bitmap::new(&[], 0).unwrap().free_runs().count(), 0);
+        assert_eq!(Bitmap::new(&[], 0).unwrap().clear_runs().count(), 0);
+        assert_eq!(Bitmap::new(&[0; 9], 70).unwrap().find(true, 80), 70);
     }
 }

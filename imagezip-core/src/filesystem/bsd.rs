@@ -216,15 +216,25 @@ impl<'a> Slice<'a> {
     }
 }
 
-/// Whether a layer of FreeBSD below file systems has its metadata in the last sector.
+/// What the last sector of swap space may begin with, if its content is needed: metadata of a layer of FreeBSD, the header
+/// of a crash dump that savecore has not fetched yet ("FreeBSD Kernel Dump", or "Text Dump"), and `OpenBSD`'s
+/// `HIBERNATE_MAGIC`.
+const SWAP_MARKS: [(&[u8], RawReason); 3] = [
+    (b"GEOM::", RawReason::Holds("GEOM")),
+    (b"FreeBSD ", RawReason::Holds("crash dump")),
+    (&0x0b5d_0b5d_u32.to_le_bytes(), RawReason::Hibernated),
+];
+
+/// Why the content of swap space is needed, if it is.
 ///
 /// # Errors
 /// `Read` if the device fails.
-pub(super) fn has_geom(device: &dyn ReadAt) -> Result<bool> {
-    let Some(last) = device.sectors().len().get().checked_sub(1) else { return Ok(false) };
-    let mut mark = [0; 6];
-    device.read_at(Bytes(last.saturating_mul(SECTOR_BYTES)), &mut mark)?;
-    Ok(mark == *b"GEOM::")
+pub(super) fn need_of_swap(device: &dyn ReadAt) -> Result<Option<RawReason>> {
+    let Some(last) = device.sectors().len().get().checked_sub(1) else { return Ok(None) };
+    let mut bytes = [0; 8];
+    device.read_at(Bytes(last.saturating_mul(SECTOR_BYTES)), &mut bytes)?;
+    let mark = SWAP_MARKS.into_iter().find(|(mark, _)| bytes.starts_with(mark));
+    Ok(mark.map(|(_, reason)| reason))
 }
 
 #[cfg(test)]

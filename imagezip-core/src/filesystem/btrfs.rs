@@ -33,7 +33,7 @@ use superblock::Superblock;
 ///
 /// # Errors
 /// `Read` if the device fails.
-pub fn is_present(device: &dyn ReadAt) -> Result<bool> {
+pub(super) fn is_present(device: &dyn ReadAt) -> Result<bool> {
     superblock::is_marked(device, Bytes(superblock::POSITIONS[0]))
 }
 
@@ -44,7 +44,7 @@ pub fn is_present(device: &dyn ReadAt) -> Result<bool> {
 /// `Incompatible` if the file system is of several devices, of a RAID profile, or has features that
 /// this program doesn't know; `TooLarge` if it has more chunks, or a longer log, than any real one;
 /// and `Read` if the device fails.
-pub fn allocation(device: &dyn ReadAt) -> Result<Allocation> {
+pub(super) fn allocation(device: &dyn ReadAt) -> Result<Allocation> {
     let superblock = Superblock::read(device)?;
     allocation::read(device, &superblock)
 }

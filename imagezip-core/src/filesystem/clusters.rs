@@ -5,15 +5,13 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::bitmap::Bitmap;
+use super::free_space::FreeSpace;
 use crate::error::{ErrorKind, Limit, Result};
 use crate::extent::ExtentSet;
-use crate::sector::{Bytes, SectorCount, SectorRange};
+use crate::sector::{Bytes, SectorRange};
 
 /// The most clusters: more than FAT32 can have. A set of them takes 32 MiB.
 const MAX_CLUSTERS: u32 = 1 << 28;
-
-/// The most pieces of free space that are told apart: 16 MiB of memory.
-const MAX_PIECES: usize = 1 << 20;
 
 /// Where the clusters of a file system lie. The first one is number 2 in its structures and index
 /// 0 here.
@@ -48,7 +46,7 @@ impl Heap {
 
 /// A set of clusters, by index.
 pub(super) struct ClusterSet {
-    /// As in exFAT's allocation bitmap; a multiple of eight bytes.
+    /// As in exFAT's allocation bitmap.
     bytes: Vec<u8>,
     clusters: u32,
 }
@@ -62,8 +60,8 @@ impl ClusterSet {
         if clusters > MAX_CLUSTERS {
             return Err(ErrorKind::TooLarge(Limit::Metadata).into());
         }
-        let words = usize::try_from(clusters.div_ceil(64)).unwrap_or_default();
-        Ok(Self { bytes: vec![0; words.saturating_mul(8)], clusters })
+        let len = usize::try_from(clusters.div_ceil(8)).unwrap_or_default();
+        Ok(Self { bytes: vec![0; len], clusters })
     }
 
     /// Adds a cluster; true if it was not in the set. What is beyond the last one is ignored.
@@ -94,20 +92,13 @@ impl ClusterSet {
         }
     }
 
-    /// The sectors of the clusters that are not in the set. If there are too many pieces, the
-    /// shortest ones are left out.
+    /// The sectors of the clusters that are not in the set.
     pub(super) fn free_sectors(&self, heap: &Heap) -> ExtentSet {
-        let mut free = ExtentSet::new();
-        let mut least = SectorCount::from_u32(1);
-        let runs = Bitmap::new(&self.bytes, self.clusters).map(Bitmap::free_runs);
-        for run in runs.into_iter().flatten() {
-            free.extend(heap.sectors(&run));
-            while free.extent_count() > MAX_PIECES {
-                least = least.saturating_add(least);
-                free = free.without_short(least);
-            }
+        let mut free = FreeSpace::new();
+        if let Some(bitmap) = Bitmap::new(&self.bytes, self.clusters) {
+            free.add(bitmap.clear_runs().filter_map(|run| heap.sectors(&run)));
         }
-        free
+        free.finish()
     }
 }
 
@@ -134,20 +125,6 @@ mod tests {
         assert_eq!(free.as_slice(), [range(1, 8), range(10, 66), range(67, 70)]);
         assert_eq!((heap.index(1), heap.index(2), heap.index(71)), (None, Some(0), Some(69)));
         assert_eq!(heap.index(72), None);
-    }
-
-    #[test]
-    fn of_too_many_pieces_the_short_ones_count_as_in_use() {
-        const CLUSTERS: u32 = 5 << 20;
-        let heap = Heap { start: Bytes(0), cluster_bytes: 512, clusters: CLUSTERS };
-        let mut set = ClusterSet::new(CLUSTERS).unwrap();
-        // Single free clusters, and some long runs.
-        for index in (0..CLUSTERS).filter(|index| index % 2 == 0 && index % 4096 > 100) {
-            set.insert(index);
-        }
-        let free = set.free_sectors(&heap);
-        assert!(free.extent_count() <= MAX_PIECES);
-        assert!(free.iter().filter(|range| range.len().get() > 100).count() == 5 << 8);
         assert!(ClusterSet::new(u32::MAX).is_err());
     }
 }

@@ -25,7 +25,7 @@ use boot_region::Geometry;
 ///
 /// # Errors
 /// `Read` if the device fails.
-pub fn is_present(device: &dyn ReadAt) -> Result<bool> {
+pub(super) fn is_present(device: &dyn ReadAt) -> Result<bool> {
     boot_region::is_present(device)
 }
 
@@ -34,7 +34,7 @@ pub fn is_present(device: &dyn ReadAt) -> Result<bool> {
 ///
 /// # Errors
 /// `Read` if the device fails.
-pub(crate) fn fills(device: &dyn ReadAt) -> Result<bool> {
+pub(super) fn fills(device: &dyn ReadAt) -> Result<bool> {
     Ok(is_present(device)? && is_right(Geometry::read(device).map(drop))?)
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn fills(device: &dyn ReadAt) -> Result<bool> {
 /// bitmap is damaged or there is none, or if files share very many clusters, `Incompatible(Version)` if
 /// it is of a version that is not known, `TooLarge(Metadata)` if it needs too much memory, and `Read` if the
 /// device fails.
-pub fn allocation(device: &dyn ReadAt) -> Result<Allocation> {
+pub(super) fn allocation(device: &dyn ReadAt) -> Result<Allocation> {
     let geometry = Geometry::read(device)?;
     let bitmaps = directory::bitmaps(device, &geometry)?;
     if bitmaps.is_empty() {

@@ -10,7 +10,6 @@ use alloc::vec;
 
 use crate::device::ReadAt;
 use crate::error::Result;
-use crate::extent::ExtentSet;
 use crate::sector::{Bytes, Sector, SectorRange};
 
 use super::{Allocation, FilesystemKind};
@@ -59,12 +58,9 @@ pub(super) fn allocation(device: &dyn ReadAt) -> Result<Allocation> {
             ..Allocation::new(all.into(), kind, all.len())
         });
     }
-    let valid = segments::valid_blocks(device, &superblock, &checkpoint)?;
+    let free = segments::free_blocks(device, &superblock, &checkpoint)?;
     let later = recovery::later_blocks(device, &superblock, &checkpoint)?;
-    // Everything outside the main area.
-    let main = sectors(superblock.main.start.into(), superblock.main.end.into());
-    let around = ExtentSet::from(main).complement(device.sectors());
-    let in_use = valid.union(&later).union(&around);
+    let in_use = free.complement(device.sectors()).union(&later);
     let size = sectors(0, superblock.end.into()).len();
     Ok(Allocation::new(in_use, FilesystemKind::F2fs, size))
 }

@@ -26,7 +26,7 @@ use boot_sector::Geometry;
 ///
 /// # Errors
 /// `Read` if the device fails.
-pub fn is_present(device: &dyn ReadAt) -> Result<bool> {
+pub(super) fn is_present(device: &dyn ReadAt) -> Result<bool> {
     boot_sector::is_present(device)
 }
 
@@ -35,7 +35,7 @@ pub fn is_present(device: &dyn ReadAt) -> Result<bool> {
 ///
 /// # Errors
 /// `Read` if the device fails.
-pub(crate) fn fills(device: &dyn ReadAt) -> Result<bool> {
+pub(super) fn fills(device: &dyn ReadAt) -> Result<bool> {
     if !is_present(device)? {
         return Ok(false);
     }
@@ -49,7 +49,7 @@ pub(crate) fn fills(device: &dyn ReadAt) -> Result<bool> {
 /// the size of the device, `Incompatible(Version)` if it is of a version that is not known,
 /// `Corrupt(AllocationMap)` if the FAT is of another file system, `TooLarge(Metadata)` if there are too
 /// many directories, and `Read` if the device fails.
-pub fn allocation(device: &dyn ReadAt) -> Result<Allocation> {
+pub(super) fn allocation(device: &dyn ReadAt) -> Result<Allocation> {
     let geometry = Geometry::read(device)?;
     let mut in_use = ClusterSet::new(geometry.heap.clusters)?;
     let summary = table::read(device, &geometry, &mut in_use)?;

@@ -11,9 +11,10 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{Allocation, FilesystemKind};
+use super::whole_disk::is_right;
+use super::{Allocation, FilesystemKind, read_if_there};
 use crate::device::ReadAt;
-use crate::error::{CorruptKind, Error, ErrorKind, Result};
+use crate::error::{CorruptKind, ErrorKind, Result};
 use crate::sector::Bytes;
 
 mod attribute;
@@ -32,17 +33,32 @@ mod volume;
 use boot::Geometry;
 use log::Log;
 use mft::Mft;
+use paging::Unneeded;
 
 /// Whether there is a boot sector of NTFS.
 ///
 /// # Errors
 /// `Read` if the device fails.
-pub fn is_present(device: &dyn ReadAt) -> Result<bool> {
-    match boot_sector(device) {
-        Ok(bytes) => Ok(boot::is_ntfs(&bytes)),
-        Err(Error { kind: ErrorKind::Truncated, .. }) => Ok(false),
-        Err(error) => Err(error),
-    }
+pub(super) fn is_present(device: &dyn ReadAt) -> Result<bool> {
+    let mut bytes = [0; boot::SIZE];
+    Ok(read_if_there(device, Bytes(0), &mut bytes)? && boot::is_ntfs(&bytes))
+}
+
+/// Whether a volume begins on `device` whose MFT is where the boot sector says, so that this can't be left over from an
+/// earlier use.
+///
+/// # Errors
+/// `Read` if the device fails.
+pub(super) fn fills(device: &dyn ReadAt) -> Result<bool> {
+    Ok(is_present(device)? && is_right(mft_begins(device))?)
+}
+
+fn mft_begins(device: &dyn ReadAt) -> Result<()> {
+    let geometry = Geometry::parse(&boot_sector(device)?, device.size())?;
+    let start = geometry.bytes(geometry.mft_cluster).ok_or(ErrorKind::Truncated)?;
+    let mut mark = [0; 4];
+    device.read_at(Bytes(start), &mut mark)?;
+    if mark == record::MAGIC { Ok(()) } else { Err(record::damaged(mft::number::MFT)) }
 }
 
 fn boot_sector(device: &dyn ReadAt) -> Result<[u8; boot::SIZE]> {
@@ -56,24 +72,26 @@ fn boot_sector(device: &dyn ReadAt) -> Result<[u8; boot::SIZE]> {
 /// # Errors
 /// `Corrupt` if the volume is damaged, `Incompatible(Unclean)` if its log has something to be done, `Incompatible(Version)`
 /// if it is of an unknown version, and `Read` if the device fails.
-pub fn allocation(device: &dyn ReadAt) -> Result<Allocation> {
+pub(super) fn allocation(device: &dyn ReadAt) -> Result<Allocation> {
     let geometry = Geometry::parse(&boot_sector(device)?, device.size())?;
     let mft = Mft::open(device, geometry)?;
     let is_dirty = volume::is_dirty(&mft)?;
     let log = log::state(&mft)?;
     let mut free = bitmap::free(&mft)?;
     let mut notes = Vec::new();
+    let mut unneeded = Unneeded::default();
+    if !is_dirty {
+        unneeded = paging::unneeded(&mft, &mut notes)?;
+    }
     if log == Log::Closed && !is_dirty {
-        if !scan::claimed(&mft, mft::number::FIRST_FREE, &free)?.is_empty() {
+        if !scan::claimed(&mft, mft::number::FIRST_FREE, &free, &unneeded)?.is_empty() {
             return Err(ErrorKind::Corrupt(CorruptKind::AllocationMap).into());
         }
+        free = free.union(&unneeded.sectors);
     } else {
-        let claimed = scan::claimed(&mft, u64::MAX, &free)?;
-        note_doubts(&mut notes, is_dirty, claimed.sector_count().get());
-        free = free.difference(&claimed);
-    }
-    if !is_dirty {
-        free = free.union(&paging::unneeded(&mft, &mut notes)?);
+        let claimed = scan::claimed(&mft, u64::MAX, &free, &unneeded)?;
+        note_doubts(&mut notes, is_dirty, free.intersection(&claimed).sector_count().get());
+        free = free.union(&unneeded.sectors).difference(&claimed);
     }
     let in_use = free.complement(device.sectors());
     Ok(Allocation { notes, ..Allocation::new(in_use, FilesystemKind::Ntfs, geometry.size) })

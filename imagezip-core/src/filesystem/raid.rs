@@ -7,10 +7,10 @@
 use alloc::string::{String, ToString};
 use alloc::vec;
 
-use super::Allocation;
 use super::inside::{self, Mapped};
 use super::look::{Context, Found};
 use super::verdict::{FilesystemKind, Part};
+use super::{Allocation, read_if_there};
 use crate::device::ReadAt;
 use crate::error::{CorruptKind, Error, ErrorKind, IncompatibleKind, Place, Result};
 use crate::sector::{Bytes, SectorRange};
@@ -66,11 +66,8 @@ impl Version {
     fn is_present(self, device: &dyn ReadAt) -> Result<bool> {
         let Some(at) = self.position(device.size()) else { return Ok(false) };
         let mut magic = [0; 4];
-        match device.read_at(Bytes(at), &mut magic) {
-            Err(error) if error.kind == ErrorKind::Truncated => return Ok(false),
-            outcome => outcome?,
-        }
-        Ok([MAGIC, MAGIC.swap_bytes()].contains(&u32::from_le_bytes(magic)))
+        Ok(read_if_there(device, Bytes(at), &mut magic)?
+            && [MAGIC, MAGIC.swap_bytes()].contains(&u32::from_le_bytes(magic)))
     }
 
     /// Reads the superblock.

@@ -197,6 +197,7 @@ fn owners_at_the_end_of_the_device() {
         ("DRBD", (1 << 20) - 4096 + 60, &b"\x83\x74\x02\x6d"[..]),
         ("Intel RAID", nothing.len() - 1024, b"Intel Raid ISM Cfg Sig. 1.3"),
         ("DDF RAID", nothing.len() - 512, b"\xde\x11\xde\x11"),
+        ("GELI", nothing.len() - 512, b"GEOM::ELI\0\0\0\0\0\0\0\x07\0\0\0"),
         ("dm-verity", 0, b"verity\0\0"),
         ("dm-integrity", 0, b"integrt\0"),
         ("Ceph BlueStore", 0, b"bluestore block device\n"),

@@ -97,6 +97,9 @@ const FOREIGN: &[Signature] = &[
 const AT_END: &[Signature] = &[
     signature("Intel RAID", 1024, b"Intel Raid ISM Cfg Sig. "),
     signature("DDF RAID", 512, b"\xde\x11\xde\x11"),
+    // What is encrypted may be anywhere, above what was there before.
+    signature("GELI", 512, b"GEOM::ELI"),
+    signature("GELI", 4096, b"GEOM::ELI"),
 ];
 
 /// What DRBD has at this place in the last 4 KiB, with a number for the version behind it.

@@ -10,12 +10,12 @@ use alloc::vec::Vec;
 
 use crate::device::ReadAt;
 use crate::error::Result;
-use crate::extent::ExtentSet;
 
+use super::free_space::FreeSpace;
 use super::{Allocation, FilesystemKind};
 
-mod bits;
 mod doubt;
+mod flags;
 mod geometry;
 mod group;
 mod inode;
@@ -32,7 +32,7 @@ use superblock::Superblock;
 ///
 /// # Errors
 /// `Read` if the device fails.
-pub fn is_present(device: &dyn ReadAt) -> Result<bool> {
+pub(super) fn is_present(device: &dyn ReadAt) -> Result<bool> {
     superblock::is_present(device)
 }
 
@@ -41,17 +41,17 @@ pub fn is_present(device: &dyn ReadAt) -> Result<bool> {
 /// # Errors
 /// `Corrupt` if the superblock is damaged, or there are several; `Incompatible` if it is of another
 /// kind, or something below it has a journal; `TooLarge`; `Read` if the device fails.
-pub fn allocation(device: &dyn ReadAt) -> Result<Allocation> {
+pub(super) fn allocation(device: &dyn ReadAt) -> Result<Allocation> {
     let superblock = Superblock::read(device)?;
     let geometry = &superblock.geometry;
     let mut doubts = Doubts::default();
-    let mut free = ExtentSet::new();
+    let mut free = FreeSpace::new();
     let mut inodes = Vec::new();
     let mut groups = Groups::new(device, &superblock);
     for group in 0..geometry.groups {
         let count = match groups.get(group)? {
             Ok(found) => {
-                free.extend(found.free);
+                free.add(found.free);
                 found.inodes
             }
             Err(doubt) => {
@@ -63,6 +63,7 @@ pub fn allocation(device: &dyn ReadAt) -> Result<Allocation> {
             inodes.push(count);
         }
     }
+    let mut free = free.finish();
     let mut notes: Vec<_> = doubts.notes().collect();
     if !superblock.is_clean {
         let referred = inode::referred(device, &superblock, &free, &inodes)?;

@@ -15,7 +15,8 @@ use crate::extent::ExtentSet;
 use crate::overlay::Overlay;
 use crate::sector::Bytes;
 
-use super::{Allocation, FilesystemKind};
+use super::free_space::FreeSpace;
+use super::{Allocation, FilesystemKind, read_if_there};
 
 mod btree;
 mod features;
@@ -36,13 +37,9 @@ const MOST_NOTES: usize = 8;
 ///
 /// # Errors
 /// `Read` if the device fails.
-pub fn is_present(device: &dyn ReadAt) -> Result<bool> {
+pub(super) fn is_present(device: &dyn ReadAt) -> Result<bool> {
     let mut mark = [0; 4];
-    if device.size() < Bytes(4) {
-        return Ok(false);
-    }
-    device.read_at(Bytes(0), &mut mark)?;
-    Ok(mark == MAGIC.to_be_bytes())
+    Ok(read_if_there(device, Bytes(0), &mut mark)? && mark == MAGIC.to_be_bytes())
 }
 
 /// The sectors in use of the file system that fills `device`.
@@ -51,7 +48,7 @@ pub fn is_present(device: &dyn ReadAt) -> Result<bool> {
 /// `Corrupt` if the superblock is damaged or the file system is marked for repair, `Incompatible`
 /// if it has features that this program doesn't know, a log on another device, or one that needs
 /// recovery and is not understood; `Read` if the device fails.
-pub fn allocation(device: &dyn ReadAt) -> Result<Allocation> {
+pub(super) fn allocation(device: &dyn ReadAt) -> Result<Allocation> {
     let superblock = Superblock::read(device, &ExtentSet::new())?;
     let recovered = log::recover(device, &superblock).map_err(unclean)?;
     let Some(log::Recovered { patches, patched, needed }) = recovered else {
@@ -82,12 +79,12 @@ fn by_trees(
     needed: &ExtentSet,
 ) -> Result<Allocation> {
     let geometry = &superblock.geometry;
-    let mut free = ExtentSet::new();
+    let mut free = FreeSpace::new();
     let mut notes: Vec<String> = Vec::new();
     let mut doubtful = 0_u32;
     for number in 0..geometry.ag_count {
         match group::free_sectors(device, superblock, patched, number) {
-            Ok(sectors) => free.extend(&sectors),
+            Ok(sectors) => free.add(&sectors),
             Err(error @ Error { kind: ErrorKind::Read(_), .. }) => return Err(error),
             Err(error) => {
                 doubtful = doubtful.saturating_add(1);
@@ -101,7 +98,7 @@ fn by_trees(
     if more > 0 {
         notes.push(format!("{more} more allocation groups count as in use"));
     }
-    let in_use = free.complement(device.sectors()).union(needed);
+    let in_use = free.finish().complement(device.sectors()).union(needed);
     let size = geometry.size().whole_sectors();
     Ok(Allocation { notes, ..Allocation::new(in_use, FilesystemKind::Xfs, size) })
 }

@@ -84,9 +84,13 @@ fn the_label_is_saved_with_swap_around_it() {
 #[test]
 fn swap_that_may_be_something_else_is_saved() {
     let entries = [(500, 16, 7), (300, 600, 1), (SECTORS, 0, 0)];
-    for (at, bytes, owner) in
-        [(600 * 512, &b"hsqs"[..], "squashfs"), (899 * 512, b"GEOM::LABEL\0", "GEOM")]
-    {
+    for (at, bytes, owner) in [
+        (600 * 512, &b"hsqs"[..], "squashfs"),
+        (899 * 512, b"GEOM::LABEL\0", "GEOM"),
+        (899 * 512, b"FreeBSD Kernel Dump\0", "crash dump"),
+        (899 * 512, b"FreeBSD Text Dump\0", "crash dump"),
+        (899 * 512, b"\x5d\x0b\x5d\x0b", "swap with a hibernated system"),
+    ] {
         let mut device = slice(&entries);
         device[at..at + bytes.len()].copy_from_slice(bytes);
         let examined = found(&device, FREEBSD);

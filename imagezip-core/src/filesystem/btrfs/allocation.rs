@@ -7,8 +7,9 @@ use alloc::vec::Vec;
 use crate::device::ReadAt;
 use crate::error::{CorruptKind, Result};
 use crate::extent::ExtentSet;
-use crate::sector::{Bytes, SectorRange};
+use crate::sector::{Bytes, Sector, SectorRange};
 
+use super::super::free_space::FreeSpace;
 use super::super::{Allocation, FilesystemKind};
 use super::chunk::{self, Chunk};
 use super::extents::{ExtentTrees, sectors};
@@ -33,22 +34,25 @@ pub(super) fn read(device: &dyn ReadAt, superblock: &Superblock) -> Result<Alloc
 
     let whole = device.sectors();
     let size = Bytes(superblock.device.total_bytes).whole_sectors();
-    let mut in_use = ExtentSet::new();
-    in_use.extend(sectors(0, RESERVED.min(superblock.device.total_bytes)));
+    let mut free = FreeSpace::new();
+    // Where the last copy of a chunk ends.
+    let mut end = Sector::ZERO;
     for (position, chunk) in scan.trees.chunks.by_position()? {
         let is_first = chunk.copies().next() == Some(position);
-        let used = scan.chunk(&chunk, is_first)?;
-        let (base, start) = (sectors(0, position), sectors(0, chunk.start));
-        if let (Some(base), Some(start)) = (base, start) {
-            let used = used.iter().filter_map(|range| range.relative_to(start.end()));
-            in_use.extend(used.filter_map(|range| range.absolute_from(base.end())));
-        }
+        let unused = scan.chunk(&chunk, is_first)?;
+        let place = sectors(position, chunk.len).unwrap_or(SectorRange::EMPTY);
+        let start = sectors(chunk.start, chunk.len).unwrap_or(SectorRange::EMPTY).start();
+        free.add(SectorRange::new(end, place.start()));
+        free.add(&unused.relative_to(start).absolute_from(place.start()));
+        end = place.end();
     }
-    in_use.extend(SectorRange::new(SectorRange::first(size).end(), whole.end()));
+    free.add(SectorRange::new(end, SectorRange::first(size).end()));
+    let in_use = free.finish().complement(whole);
     scan.check(&in_use)?;
 
-    let copies = POSITIONS.iter().filter_map(|position| sectors(*position, SIZE as u64));
-    let in_use = in_use.union(&copies.filter_map(|copy| copy.intersection(whole)).collect());
+    let own = POSITIONS.iter().map(|position| sectors(*position, SIZE as u64));
+    let own = core::iter::once(sectors(0, RESERVED)).chain(own).flatten();
+    let in_use = in_use.union(&own.filter_map(|range| range.intersection(whole)).collect());
     let notes = scan.notes();
     Ok(Allocation { notes, ..Allocation::new(in_use, FilesystemKind::Btrfs, size) })
 }
@@ -79,7 +83,7 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    /// The logical sectors of a chunk that are in use. It is counted if this is its first copy.
+    /// The logical sectors of a chunk that are free. It is counted if this is its first copy.
     fn chunk(&mut self, chunk: &Chunk, is_first: bool) -> Result<ExtentSet> {
         let extents = self.extent_trees.read(&mut self.trees, chunk)?;
         let whole = sectors(chunk.start, chunk.len).unwrap_or(SectorRange::EMPTY);
@@ -90,7 +94,7 @@ impl Scan<'_> {
             if is_first {
                 count(&mut self.doubts.unconfirmed, chunk);
             }
-            return Ok(ExtentSet::from(whole));
+            return Ok(ExtentSet::new());
         }
         let mut used = extents.used;
         if let Some(root) = self.free_space {
@@ -102,7 +106,7 @@ impl Scan<'_> {
                 used = used.union(&other);
             }
         }
-        Ok(used.union(&self.logged.within(whole).collect()))
+        Ok(used.union(&self.logged.within(whole).collect()).complement(whole))
     }
 
     /// Compares what was found with what is known from elsewhere.

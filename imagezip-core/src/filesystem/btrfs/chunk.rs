@@ -147,8 +147,7 @@ impl Chunks {
         })
     }
 
-    /// Each copy of each chunk, in the order in which they lie on the device: its position, the
-    /// chunk, and whether it is the chunk's first copy there.
+    /// Each copy of each chunk with its position, in the order in which they lie on the device.
     ///
     /// # Errors
     /// `Corrupt(Metadata)` if copies overlap.

@@ -1,10 +1,11 @@
 //! What the extent tree says about a chunk.
 
-use crate::error::{CorruptKind, ErrorKind, IncompatibleKind, Place, Result};
+use crate::error::{CorruptKind, ErrorKind, IncompatibleKind, Limit, Place, Result};
 use crate::extent::ExtentSet;
 use crate::layout::Layout;
 use crate::sector::{Bytes, SectorRange};
 
+use super::super::free_space::MAX_PIECES;
 use super::chunk::Chunk;
 use super::key::{Key, kind, owner};
 use super::node::Pointer;
@@ -44,7 +45,8 @@ impl ExtentTrees {
     /// Reads what is said about `chunk`, and about any logical addresses before the first chunk.
     ///
     /// # Errors
-    /// `Corrupt` if extents overlap or lie in no chunk, `Incompatible` if there are items of unknown types.
+    /// `Corrupt` if extents overlap or lie in no chunk, `Incompatible` if there are items of unknown types, `TooLarge` if there
+    /// are more extents than any real chunk has.
     pub(super) fn read(&self, trees: &mut Trees<'_>, chunk: &Chunk) -> Result<Extents> {
         let is_first = trees.chunks.as_slice().first() == Some(chunk);
         let mut walk = Walk {
@@ -105,6 +107,9 @@ impl Walk {
         self.at = end;
         self.bytes = self.bytes.saturating_add(len);
         self.used.push(sectors(start, len).ok_or_else(corrupt)?);
+        if self.used.extent_count() > MAX_PIECES {
+            return Err(ErrorKind::TooLarge(Limit::Metadata).into());
+        }
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::extent::ExtentSet;
 use crate::layout::Layout;
 
+use super::super::free_space::MAX_PIECES;
 use super::chunk::Chunk;
 use super::extents::sectors;
 use super::key::{Key, kind};
@@ -53,7 +54,7 @@ impl Walk {
 
     fn add(&mut self, start: u64, len: u64) -> Option<()> {
         self.free.push(sectors(start, len)?);
-        Some(())
+        (self.free.extent_count() <= MAX_PIECES).then_some(())
     }
 
     /// Adds what the bits of a bitmap say that begins at `start`.

@@ -16,8 +16,9 @@ use super::key::{Key, kind, owner};
 use super::node::Pointer;
 use super::tree::{Trees, Visitor, corrupt, root};
 
-/// So many ranges may be kept in memory; no real log comes near.
+/// So many ranges may be kept in memory, and so many trees; no real log comes near.
 const MAX_RANGES: usize = 1 << 20;
+const MAX_TREES: usize = 1 << 16;
 
 /// The logical sectors that the log has, and those of the files in it.
 ///
@@ -76,6 +77,9 @@ impl Visitor for Walk {
     fn item(&mut self, key: Key, data: &[u8]) -> Result<bool> {
         if let Some(trees) = &mut self.trees {
             let log = root(owner::LOG, data).filter(|_| key.kind == kind::ROOT);
+            if trees.len() >= MAX_TREES {
+                return Err(ErrorKind::TooLarge(Limit::Journal).into());
+            }
             trees.push(log.ok_or_else(|| corrupt(CorruptKind::JournalLog, key.object))?);
         } else if key.kind == kind::EXTENT_DATA
             && let Some((logical, len)) = extent(data)

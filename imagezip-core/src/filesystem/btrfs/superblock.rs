@@ -4,7 +4,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::device::ReadAt;
-use crate::error::{CorruptKind, Error, ErrorKind, IncompatibleKind, Place, Result};
+use crate::error::{CorruptKind, ErrorKind, IncompatibleKind, Place, Result};
+use crate::filesystem::read_if_there;
 use crate::layout::Layout;
 use crate::sector::Bytes;
 
@@ -128,11 +129,7 @@ pub(super) struct Superblock {
 pub(super) fn is_marked(device: &dyn ReadAt, position: Bytes) -> Result<bool> {
     let mut magic = [0; MAGIC.len()];
     let at = Bytes(position.get().saturating_add(MAGIC_AT));
-    match device.read_at(at, &mut magic) {
-        Ok(()) => Ok(magic == MAGIC),
-        Err(Error { kind: ErrorKind::Truncated, .. }) => Ok(false),
-        Err(error) => Err(error),
-    }
+    Ok(read_if_there(device, at, &mut magic)? && magic == MAGIC)
 }
 
 impl Superblock {

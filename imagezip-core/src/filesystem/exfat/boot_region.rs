@@ -6,6 +6,7 @@ use crate::device::ReadAt;
 use crate::error::{CorruptKind, ErrorKind, IncompatibleKind, Place, Result};
 use crate::filesystem::checksum::agree;
 use crate::filesystem::clusters::Heap;
+use crate::filesystem::read_if_there;
 use crate::layout::Layout;
 use crate::sector::{Bytes, Sector};
 
@@ -66,10 +67,9 @@ pub(super) struct Geometry {
 /// `Read` if the device fails.
 pub(super) fn is_present(device: &dyn ReadAt) -> Result<bool> {
     let mut bytes = [0; SIZE];
-    if device.size() < Bytes(512) {
+    if !read_if_there(device, Bytes(0), &mut bytes)? {
         return Ok(false);
     }
-    device.read_at(Bytes(0), &mut bytes)?;
     let view = View(Layout::from(&bytes));
     Ok(&view.name() == b"EXFAT   " && view.signature() == [0x55, 0xaa])
 }

@@ -14,6 +14,7 @@ use super::geometry::Geometry;
 use super::group::{Descriptor, DescriptorTable, read_block};
 use super::superblock::Superblock;
 use crate::filesystem::bitmap::Bitmap;
+use crate::filesystem::free_space::FreeSpace;
 
 /// Finds the free sectors of a file system.
 ///
@@ -33,7 +34,7 @@ pub(super) fn free_sectors(
         runs: Vec::new(),
     };
     let mut table = DescriptorTable::new(device, superblock);
-    let mut free = ExtentSet::new();
+    let mut free = FreeSpace::new();
     for group in 0..superblock.geometry.groups() {
         let outcome = match suspects.doubt(group) {
             Some(doubt) => Err(doubt),
@@ -43,11 +44,11 @@ pub(super) fn free_sectors(
             },
         };
         match outcome {
-            Ok(()) => free.extend(scan.runs.iter().copied()),
+            Ok(()) => free.add(scan.runs.iter().copied()),
             Err(doubt) => doubts.add(doubt, group),
         }
     }
-    Ok(free)
+    Ok(free.finish())
 }
 
 /// Groups that are known to be doubtful beforehand, in ascending order.
@@ -176,7 +177,7 @@ impl Scan<'_> {
         let clusters = geometry.clusters_in(group);
         let bitmap = Bitmap::new(&self.block, clusters).ok_or(Doubt::Bounds)?;
         let mut free = 0_u32;
-        for run in bitmap.free_runs() {
+        for run in bitmap.clear_runs() {
             let sectors = geometry.cluster_sectors(group, &run).ok_or(Doubt::Bounds)?;
             if self.metadata.within(sectors).next().is_some() {
                 return Err(Doubt::FreeMetadata);

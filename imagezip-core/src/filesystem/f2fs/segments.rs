@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 use crate::device::ReadAt;
 use crate::error::{CorruptKind, Error, ErrorKind, Place, Result};
 use crate::extent::ExtentSet;
+use crate::filesystem::bitmap::Bitmap;
+use crate::filesystem::free_space::FreeSpace;
 use crate::layout::Layout;
 
 use super::checkpoint::Checkpoint;
@@ -32,18 +34,18 @@ const JOURNAL_ENTRY: usize = 78;
 const FIRST_NODE_TYPE: u16 = 3;
 const TYPES: u16 = 6;
 
-/// The valid blocks of the main area, as sectors.
+/// The free blocks of the main area, as sectors.
 ///
 /// # Errors
 /// `Corrupt` if the table contradicts itself or the checkpoint; `Read`.
-pub(super) fn valid_blocks(
+pub(super) fn free_blocks(
     device: &dyn ReadAt,
     superblock: &Superblock,
     checkpoint: &Checkpoint,
 ) -> Result<ExtentSet> {
     let journal = journal(device, checkpoint)?;
     let mut table = Table { device, superblock, checkpoint, copies: [vec![], vec![]] };
-    let mut found = Found::default();
+    let mut found = Found { free: FreeSpace::new(), data: 0, nodes: 0 };
     let segments = usize::try_from(superblock.segments).unwrap_or(usize::MAX);
     let blocks = segments.div_ceil(PER_BLOCK);
     if blocks > usize::try_from(superblock.sit_blocks).unwrap_or_default() {
@@ -76,7 +78,7 @@ pub(super) fn valid_blocks(
     {
         return Err(corrupt(superblock.sit));
     }
-    Ok(found.valid)
+    Ok(found.free.finish())
 }
 
 /// The table, read in pieces: of each block the copy that the checkpoint tells.
@@ -146,9 +148,8 @@ fn parse_journal(bytes: &[u8]) -> Option<Vec<(u32, [u8; ENTRY])>> {
 }
 
 /// What the entries say.
-#[derive(Default)]
 struct Found {
-    valid: ExtentSet,
+    free: FreeSpace,
     data: u64,
     nodes: u64,
 }
@@ -167,17 +168,10 @@ impl Found {
         let sum = if kind < FIRST_NODE_TYPE { &mut self.data } else { &mut self.nodes };
         *sum = sum.saturating_add(count.into());
         // The first block's bit is the highest of its byte.
-        let mut at = u64::from(start);
-        for byte in map {
-            if byte == u8::MAX {
-                self.valid.push(sectors(at, at.saturating_add(8)));
-            } else if byte != 0 {
-                for bit in (0..8_u64).filter(|bit| byte << bit & 0x80 != 0) {
-                    let block = at.saturating_add(bit);
-                    self.valid.push(sectors(block, block.saturating_add(1)));
-                }
-            }
-            at = at.saturating_add(8);
+        let map = map.map(u8::reverse_bits);
+        for run in Bitmap::new(&map, SEGMENT)?.clear_runs() {
+            let block = |number: u32| u64::from(start.saturating_add(number));
+            self.free.add([sectors(block(run.start), block(run.end))]);
         }
         Some(())
     }

@@ -5,6 +5,7 @@ use std::vec::Vec;
 
 use super::*;
 use crate::error::{CorruptKind, ErrorKind, IncompatibleKind};
+use crate::extent::ExtentSet;
 
 mod image;
 

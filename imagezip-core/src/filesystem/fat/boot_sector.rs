@@ -1,9 +1,9 @@
 //! The boot sector: where things lie.
 
 use crate::device::ReadAt;
-use crate::error::{CorruptKind, Error, ErrorKind, IncompatibleKind, Place, Result};
-use crate::filesystem::FilesystemKind;
+use crate::error::{CorruptKind, ErrorKind, IncompatibleKind, Place, Result};
 use crate::filesystem::clusters::Heap;
+use crate::filesystem::{FilesystemKind, read_if_there};
 use crate::layout::Layout;
 use crate::sector::Bytes;
 
@@ -151,20 +151,15 @@ pub(super) struct Geometry {
 /// `Read` if the device fails.
 pub(super) fn is_present(device: &dyn ReadAt) -> Result<bool> {
     let mut bytes = [0; SIZE];
-    if device.size() < Bytes(512) {
+    if !read_if_there(device, Bytes(0), &mut bytes)? {
         return Ok(false);
     }
-    device.read_at(Bytes(0), &mut bytes)?;
     let view = View(Layout::from(&bytes));
     if !view.is_plausible() {
         return Ok(false);
     }
     let mut media = [0];
-    let is_media = match device.read_at(view.table(), &mut media) {
-        Ok(()) => media == [view.media()],
-        Err(Error { kind: ErrorKind::Truncated, .. }) => false,
-        Err(error) => return Err(error),
-    };
+    let is_media = read_if_there(device, view.table(), &mut media)? && media == [view.media()];
     Ok(view.has_text() || view.has_jump() && is_media)
 }
 

@@ -4,8 +4,9 @@ use alloc::vec;
 
 use super::boot_sector::{Geometry, Width};
 use crate::device::ReadAt;
-use crate::error::{CorruptKind, Error, ErrorKind, Place, Result};
+use crate::error::{CorruptKind, ErrorKind, Place, Result};
 use crate::filesystem::clusters::ClusterSet;
+use crate::filesystem::read_if_there;
 use crate::sector::Bytes;
 
 /// How much is read at once: all of any FAT12, and whole entries of the others.
@@ -187,9 +188,9 @@ pub(super) fn next(
         let mut bytes = [0; 4];
         let len = if geometry.width == Width::Bits32 { 4 } else { 2 };
         let entry = bytes.get_mut(..len).unwrap_or_default();
-        match read_piece(device, table, at, entry) {
-            Err(Error { kind: ErrorKind::Truncated, .. }) => continue,
-            result => result?,
+        let at = table.checked_add(at).ok_or(ErrorKind::Truncated)?;
+        if !read_if_there(device, at, entry)? {
+            continue;
         }
         let value = own_bits(geometry.width, number % 2 == 1, u32::from_le_bytes(bytes));
         geometry.heap.index(value).map(&mut found);

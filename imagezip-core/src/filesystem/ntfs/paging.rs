@@ -23,29 +23,37 @@ const HEAD: usize = 4096;
 const HIBERNATION: &str = "hiberfil.sys";
 const SWAPPING: [&str; 2] = ["pagefile.sys", "swapfile.sys"];
 
+/// Space whose content nobody will miss.
+#[derive(Default)]
+pub(super) struct Unneeded {
+    pub(super) sectors: ExtentSet,
+    /// The files that have it.
+    pub(super) files: Vec<Reference>,
+}
+
 /// The sectors whose content nobody will miss. If that can't be told, there are none.
 ///
 /// # Errors
 /// `Read` if the device fails.
-pub(super) fn unneeded(mft: &Mft<'_>, notes: &mut Vec<String>) -> Result<ExtentSet> {
+pub(super) fn unneeded(mft: &Mft<'_>, notes: &mut Vec<String>) -> Result<Unneeded> {
     let note = match find(mft) {
-        Ok(Found::Unneeded(ranges)) => return Ok(ExtentSet::from_unsorted(ranges)),
+        Ok(Found::Unneeded(unneeded)) => return Ok(unneeded),
         Ok(Found::Hibernated(how)) => how,
         Err(error @ Error { kind: ErrorKind::Read(_), .. }) => return Err(error),
         Err(_) => "its root directory is not understood: page files are kept",
     };
     notes.push(note.into());
-    Ok(ExtentSet::new())
+    Ok(Unneeded::default())
 }
 
 enum Found {
-    Unneeded(Vec<SectorRange>),
+    Unneeded(Unneeded),
     /// All is kept.
     Hibernated(&'static str),
 }
 
 fn find(mft: &Mft<'_>) -> Result<Found> {
-    let mut unneeded = Vec::new();
+    let (mut unneeded, mut files) = (Vec::new(), Vec::new());
     for (reference, name) in names::in_root(mft, &[HIBERNATION, SWAPPING[0], SWAPPING[1]])? {
         let Some((head, mut ranges)) = content(mft, reference, name)? else {
             continue;
@@ -65,9 +73,10 @@ fn find(mft: &Mft<'_>) -> Result<Found> {
         };
         if is_unneeded {
             unneeded.append(&mut ranges);
+            files.push(reference);
         }
     }
-    Ok(Found::Unneeded(unneeded))
+    Ok(Found::Unneeded(Unneeded { sectors: ExtentSet::from_unsorted(unneeded), files }))
 }
 
 /// The start of a file, and the sectors behind it, if the file is what its name says.

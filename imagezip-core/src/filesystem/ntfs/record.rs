@@ -10,7 +10,10 @@ use super::attribute::{Attribute, Attributes};
 /// The bytes of a sector as the marks count them, whatever the sectors' size.
 const STRIDE: usize = 512;
 
-/// A number at an entry of a table or list in the MFT.
+/// What a record begins with.
+pub(super) const MAGIC: [u8; 4] = *b"FILE";
+
+/// The record with this number is damaged, or what it has to tell.
 #[cold]
 #[inline(never)]
 pub(super) fn damaged(number: u64) -> Error {
@@ -91,7 +94,7 @@ impl<'a> Record<'a> {
     /// The record that `bytes` are, whose sectors still have their marks.
     #[inline(never)]
     pub(super) fn new(bytes: &'a mut [u8], number: u64) -> Option<Self> {
-        unmark(bytes, *b"FILE")?;
+        unmark(bytes, MAGIC)?;
         let bytes: &[u8] = bytes;
         let view = View(Layout::new(bytes)?);
         // Earlier versions have no number, and the list of marks in its place.
@@ -129,6 +132,11 @@ impl<'a> Record<'a> {
     /// Whether it is the record that a reference means.
     pub(super) fn is(&self, reference: Reference) -> bool {
         reference.number() == self.number && reference.sequence() == self.view.sequence()
+    }
+
+    /// Whether it is the record of a file, or has some of its attributes.
+    pub(super) fn belongs_to(&self, file: Reference) -> bool {
+        self.is(file) || self.base() == file
     }
 
     /// The record whose attributes it has when these didn't fit; itself has none if it is 0.

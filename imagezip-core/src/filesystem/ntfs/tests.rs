@@ -4,7 +4,7 @@ use std::string::String;
 use std::vec::Vec;
 
 use super::*;
-use crate::error::{IncompatibleKind, Place};
+use crate::error::{Error, IncompatibleKind, Place};
 use crate::sector::SectorRange;
 
 mod image;
@@ -229,6 +229,30 @@ fn page_files() {
     assert_eq!(paged("pagefile.sys", reference(30), &|file| file.attributes[1][0x0d] = 0x40), []);
     let renamed = |file: &mut Record| file.attributes[0] = resident(0x30, "", &file_name("x"));
     assert_eq!(paged("pagefile.sys", reference(30), &renamed), []);
+}
+
+/// As it is where a driver was interrupted that deleted the page file and gave its clusters away: what it wrote last may not be
+/// on the disk.
+#[test]
+fn what_a_page_file_shares_with_another_is_in_use() {
+    let unneeded = |number: usize, other: Record| {
+        let mut image = Image::default();
+        let name = "pagefile.sys";
+        image.records[5] = Some(record(&[index_root(&[(name, reference(30))])]));
+        let data = outside(0x80, 0, &[(110, 4), (120, 5)], 9000);
+        image.records[30] = Some(record(&[resident(0x30, "", &file_name(name)), data]));
+        image.records[number] = Some(other);
+        image.in_use.extend((110..114).chain(120..125));
+        let free = found(&image.build()).0;
+        free.into_iter().filter(|cluster| image.in_use.contains(cluster)).collect::<Vec<_>>()
+    };
+    let shared = record(&[outside(0x80, 0, &[(121, 2)], 2000)]);
+    assert_eq!(unneeded(31, shared.clone()), [120, 123, 124]);
+    // A part of the same file: of its data, and of something else that it has.
+    let part = |kind| Record { base: reference(30), ..record(&[outside(kind, 9, &[(121, 2)], 0)]) };
+    assert_eq!(unneeded(31, part(0x80)), [120, 121, 122, 123, 124]);
+    assert_eq!(unneeded(31, part(0xa0)), [120, 123, 124]);
+    assert_eq!(unneeded(31, Record { flags: 0, ..shared }), [120, 121, 122, 123, 124]);
 }
 
 #[test]

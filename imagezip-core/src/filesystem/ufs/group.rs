@@ -9,7 +9,7 @@ use crate::error::{ErrorKind, Place, Result};
 use crate::layout::Layout;
 use crate::sector::{Bytes, SectorCount, SectorRange};
 
-use super::bits::Bits;
+use super::super::bitmap::Bitmap;
 use super::doubt::Doubt;
 use super::superblock::{Superblock, sum_without};
 
@@ -90,8 +90,7 @@ impl<'a> Groups<'a> {
         if u64::from(view.fragments()) != count || !inodes_match {
             return Err(Doubt::Header);
         }
-        let bitmap = Bits::new(&self.bytes, view.free_bitmap(), view.fragments());
-        let bitmap = bitmap.ok_or(Doubt::Header)?;
+        let bitmap = self.bitmap(view.free_bitmap(), view.fragments())?;
         let mut free = self.free_runs(group, &view, bitmap)?;
         let inodes = self.used_inodes(&view)?;
         if let Some(never_used) = self.never_used(group, &view, inodes) {
@@ -101,18 +100,24 @@ impl<'a> Groups<'a> {
         Ok(Group { free, inodes })
     }
 
+    /// The bitmap of so many bits that begins at byte `at` of the header.
+    fn bitmap(&self, at: u32, bits: u32) -> core::result::Result<Bitmap<'_>, Doubt> {
+        let bytes = usize::try_from(at).ok().and_then(|at| self.bytes.get(at..));
+        bytes.and_then(|bytes| Bitmap::new(bytes, bits)).ok_or(Doubt::Header)
+    }
+
     fn free_runs(
         &self,
         group: u32,
         view: &View<'_>,
-        bitmap: Bits<'_>,
+        bitmap: Bitmap<'_>,
     ) -> core::result::Result<Vec<SectorRange>, Doubt> {
         let geometry = &self.superblock.geometry;
         let base = geometry.group(group).start;
         let metadata = geometry.metadata(group);
         let mut free = Vec::new();
         let mut count = 0_u64;
-        for run in bitmap.runs() {
+        for run in bitmap.set_runs() {
             let absolute = |fragment: u32| base.saturating_add(u64::from(fragment));
             let run = absolute(run.start)..absolute(run.end);
             if meet(&run, &metadata) || meet(&run, &geometry.summaries) {
@@ -131,9 +136,9 @@ impl<'a> Groups<'a> {
     fn used_inodes(&self, view: &View<'_>) -> core::result::Result<u32, Doubt> {
         let geometry = &self.superblock.geometry;
         let all = geometry.inodes_per_group;
-        let bitmap = Bits::new(&self.bytes, view.inode_bitmap(), all).ok_or(Doubt::Header)?;
+        let bitmap = self.bitmap(view.inode_bitmap(), all)?;
         let initialised = view.initialised();
-        let used = bitmap.runs().map(|run| run.end.saturating_sub(run.start));
+        let used = bitmap.set_runs().map(|run| run.end.saturating_sub(run.start));
         let used = used.fold(0_u32, u32::saturating_add);
         let trusted = geometry.ufs2
             && (1..all).contains(&initialised)

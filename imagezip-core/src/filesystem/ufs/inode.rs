@@ -19,7 +19,7 @@ use super::superblock::Superblock;
 
 /// How many bytes of inodes are read at once.
 const PIECE: u64 = 64 << 10;
-/// How many pieces of space are kept before they are put in order, and the most there may be.
+/// How many pieces of space are kept at least before they are put in order, and the most that may be left then.
 const SOME: usize = 1 << 16;
 const MOST: usize = 1 << 20;
 
@@ -104,6 +104,7 @@ pub(super) fn referred(
         longest_link: u64::from(superblock.longest_link),
         free,
         found: Vec::new(),
+        full: SOME,
         // No block of addresses belongs to two files.
         left: geometry.size.checked_div(u64::from(geometry.per_block)).unwrap_or_default(),
     };
@@ -119,6 +120,8 @@ struct Walk<'a> {
     longest_link: u64,
     free: &'a ExtentSet,
     found: Vec<SectorRange>,
+    /// How many of these are there before they are put in order.
+    full: usize,
     /// How many blocks of addresses may still be read.
     left: u64,
 }
@@ -212,13 +215,39 @@ impl Walk<'_> {
         }
         let Some(sectors) = self.geometry.sectors(&range) else { return Ok(false) };
         self.found.extend(self.free.within(sectors));
-        if self.found.len() >= SOME && self.found.len() == self.found.capacity() {
+        if self.found.len() >= self.full {
             let found = ExtentSet::from_unsorted(core::mem::take(&mut self.found));
             if found.extent_count() > MOST {
                 return Err(ErrorKind::TooLarge(Limit::FilePieces).into());
             }
             self.found.extend(&found);
+            self.full = self.found.len().saturating_mul(2).max(SOME);
         }
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::Image;
+    use super::*;
+    use crate::sector::{Sector, SectorCount};
+
+    /// Every second sector is free, and each address adds three of them.
+    #[test]
+    fn the_same_space_over_and_over_takes_no_more_memory() {
+        let disk = Image::default().build();
+        let superblock = Superblock::read(&disk).unwrap();
+        let geometry = &superblock.geometry;
+        let one = SectorCount::from_u32(1);
+        let free = (0..100).step_by(2).map(Sector::from_u32);
+        let free = free.map(|at| SectorRange::with_len(at, one).unwrap()).collect();
+        let (device, found) = (&disk, Vec::new());
+        let mut walk =
+            Walk { device, geometry, longest_link: 0, free: &free, found, full: SOME, left: 0 };
+        for _ in 0..4 * SOME {
+            assert_eq!(walk.add(8, 3), Ok(true));
+            assert!(walk.found.len() < 2 * SOME);
+        }
     }
 }

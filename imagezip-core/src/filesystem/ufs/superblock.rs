@@ -6,6 +6,8 @@ use crate::layout::Layout;
 use crate::sector::Bytes;
 
 use super::super::checksum::Crc32c;
+use super::super::read_if_there;
+use super::flags::Flags;
 use super::geometry::Geometry;
 
 /// The bytes up to the end of the magic number.
@@ -63,37 +65,6 @@ impl View<'_> {
     fn magic(&self) -> u32 { self.0.u32::<1372>() }
 }
 
-/// Flags of a file system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Flags(u32);
-
-impl Flags {
-    /// It was not clean when it was mounted.
-    const UNCLEAN: u32 = 0x1;
-    /// Its blocks are written in an order that keeps bitmaps and inodes from contradicting each
-    /// other.
-    const SOFT_UPDATES: u32 = 0x2;
-    /// A driver met an inconsistency.
-    const NEEDS_CHECK: u32 = 0x4;
-    /// A layer below has a journal of all that is written (FreeBSD).
-    const BLOCK_JOURNAL: u32 = 0x40;
-    /// The old field for flags says that these ones are in use.
-    const UPDATED: u8 = 0x80;
-    /// A journal of its own, of `NetBSD`; a form of access lists of FreeBSD.
-    const WAPBL: u32 = 0x100;
-    /// Which metadata have checksums is told (FreeBSD).
-    const CHECKSUMS: u32 = 0x200;
-
-    fn has(self, flag: u32) -> bool {
-        self.0 & flag != 0
-    }
-
-    /// Whether the order of writes is as soft updates have it.
-    pub(super) fn has_soft_updates(self) -> bool {
-        self.has(Self::SOFT_UPDATES)
-    }
-}
-
 /// A superblock that contradicts neither itself nor the size of its device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Superblock {
@@ -111,9 +82,8 @@ pub(super) struct Superblock {
 pub(super) fn is_present(device: &dyn ReadAt) -> Result<bool> {
     for place in PLACES {
         let mut magic = [0; 4];
-        match device.read_at(Bytes(place.saturating_add(MAGIC_AT)), &mut magic) {
-            Err(Error { kind: ErrorKind::Truncated, .. }) => continue,
-            outcome => outcome?,
+        if !read_if_there(device, Bytes(place.saturating_add(MAGIC_AT)), &mut magic)? {
+            continue;
         }
         let magic = u32::from_le_bytes(magic);
         if magic == MAGIC_UFS1 || magic == MAGIC_UFS2 || MAGIC_OTHER.contains(&magic) {
@@ -153,9 +123,8 @@ impl Superblock {
         let mut found: Option<(Rank, u64, [u8; SIZE])> = None;
         for at in PLACES {
             let mut bytes = [0; SIZE];
-            match device.read_at(Bytes(at), &mut bytes) {
-                Err(Error { kind: ErrorKind::Truncated, .. }) => continue,
-                outcome => outcome?,
+            if !read_if_there(device, Bytes(at), &mut bytes)? {
+                continue;
             }
             let Some(rank) = rank(&View(Layout::from(&bytes)), at) else { continue };
             match &found {

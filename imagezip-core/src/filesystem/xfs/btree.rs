@@ -5,12 +5,13 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use crate::device::ReadAt;
-use crate::error::{CorruptKind, ErrorKind, Place, Result};
+use crate::error::{CorruptKind, ErrorKind, Limit, Place, Result};
 use crate::extent::ExtentSet;
 use crate::layout::Layout;
 use crate::sector::{Bytes, SECTOR_BYTES};
 
 use super::superblock::{Superblock, is_patched, is_summed};
+use crate::filesystem::free_space::MAX_PIECES;
 
 /// The most levels of a B-tree in a group.
 pub(super) const MOST_LEVELS: u32 = 9;
@@ -52,7 +53,7 @@ pub(super) struct Contents {
 /// is bounded by the group's.
 ///
 /// # Errors
-/// `Corrupt` if it contradicts itself or the shape of its group.
+/// `Corrupt` if it contradicts itself or the shape of its group, `TooLarge` if it has too many extents.
 pub(super) fn read(tree: &Tree<'_>, root: u32, levels: u32) -> Result<Contents> {
     let mut walk = Walk {
         tree,
@@ -122,6 +123,9 @@ impl Walk<'_> {
         } else {
             self.node(body, count, child)?
         };
+        if self.contents.free.len() > MAX_PIECES {
+            return Err(ErrorKind::TooLarge(Limit::Metadata).at(wrong.place));
+        }
         if sound { Ok(()) } else { Err(wrong) }
     }
 

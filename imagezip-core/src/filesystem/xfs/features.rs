@@ -14,8 +14,6 @@ pub(super) mod version {
 /// Second set of version 4: lazy counters, attributes 2, parent pointers of IRIX, 32-bit project
 /// numbers, file types in directories.
 const KNOWN_V4: u32 = 0x2 | 0x8 | 0x10 | 0x80 | 0x200;
-/// The second set's bit of version 5.
-const CHECKSUMS: u32 = 0x100;
 
 /// File types in directories, sparse inode chunks, another UUID in metadata, large timestamps,
 /// large extent counters, exchange of ranges, parent pointers. Not known are those that keep
@@ -53,7 +51,7 @@ impl Features {
     pub(super) fn check(self) -> Result<()> {
         let place = Place::Byte(Bytes(0));
         let unknown = match self {
-            Self::V4 { second } => second & !KNOWN_V4 != 0 || second & CHECKSUMS != 0,
+            Self::V4 { second } => second & !KNOWN_V4 != 0,
             Self::V5 { incompat, .. } if incompat & Incompat::NEEDS_REPAIR != 0 => {
                 return Err(ErrorKind::Corrupt(CorruptKind::NeedsRepair).at(place));
             }

@@ -9,7 +9,10 @@ fn ntfs() -> Vec<u8> {
     let mut disk = blank();
     disk[3..11].copy_from_slice(b"NTFS    ");
     disk[11..14].copy_from_slice(&[0, 2, 8]);
+    let sectors = u16::try_from(disk.len() / 512).unwrap();
+    disk[40..42].copy_from_slice(&sectors.to_le_bytes());
     disk[48] = 4;
+    disk[64] = 0xf6;
     disk[4 * 4096..4 * 4096 + 4].copy_from_slice(b"FILE");
     disk[510..512].copy_from_slice(&[0x55, 0xaa]);
     disk

@@ -7,7 +7,7 @@ use crate::layout::Layout;
 use crate::sector::{Sector, SectorCount, SectorRange};
 
 /// What is known of the kinds of items. Intents, and the notes that they are done, are all from
-/// 0x1236 to 0x124f but for those that are named here.
+/// 0x1236 to 0x1249 but for those that are named here.
 mod kind {
     pub(super) const FIRST: u16 = 0x1236;
     pub(super) const INODE: u16 = 0x123b;
