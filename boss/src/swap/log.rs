@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
 use anyhow::Context;
@@ -20,6 +21,8 @@ use crate::layout::Layout;
 const TAIL: usize = 16 << 10;
 /// More names than these, and the directory is not the one that a node has made.
 const MOST_NAMES: usize = 10_000;
+/// The time of a file that is written now is the file server's last tick: it may be of the second before.
+const TICK: i64 = 1;
 /// A node may write its last words so many seconds after its run was over for boss.
 const AFTERWARDS: i64 = 60;
 
@@ -48,8 +51,7 @@ pub async fn tail(
     let (layout, run) = (layout.clone(), run.clone());
     blocking(move || {
         let directory = observe::open(&layout, &run)?;
-        let until = ended.map_or(i64::MAX, |ended| ended.saturating_add(AFTERWARDS));
-        find(&directory, run.vname.as_str(), began..=until)?
+        find(&directory, run.vname.as_str(), time(began, ended))?
             .map(|(name, file)| {
                 let (before, text) =
                     read(&file).with_context(|| format!("reading {}", directory.shown(&name)))?;
@@ -60,12 +62,18 @@ pub async fn tail(
     .await
 }
 
+/// When the log was last written to of a run in a swap that began and, perhaps, ended at these times.
+fn time(began: i64, ended: Option<i64>) -> RangeInclusive<i64> {
+    let until = ended.map_or(i64::MAX, |ended| ended.saturating_add(AFTERWARDS));
+    began.saturating_sub(TICK)..=until
+}
+
 /// The log of a node that was last written to in this time. Its own clock, which the name is of,
 /// may be wrong; the file server's is not.
 fn find(
     directory: &Directory,
     vname: &str,
-    time: std::ops::RangeInclusive<i64>,
+    time: RangeInclusive<i64>,
 ) -> anyhow::Result<Option<(String, File)>> {
     let Some(logs) = directory.open_if_there("logs")? else { return Ok(None) };
     let mut newest = None;
@@ -173,6 +181,12 @@ mod tests {
         assert_eq!(found("a", 900, 1500).unwrap().as_deref(), Some(old));
         assert_eq!(found("a", 1100, 1500).unwrap(), None);
         assert_eq!(found("b", 0, i64::MAX).unwrap(), None);
+    }
+
+    #[test]
+    fn clocks_have_ticks_and_nodes_have_last_words() {
+        assert_eq!(time(100, None), 99..=i64::MAX);
+        assert_eq!(time(100, Some(200)), 99..=260);
     }
 
     #[test]

@@ -14,6 +14,9 @@ use crate::sector::{Bytes, SectorCount, SectorRange};
 /// What is kept: as much as the reference keeps, and more than any header.
 const KEPT: SectorCount = SectorCount::from_u32(64);
 
+/// Less than the largest page is what doesn't make a whole one; so much or more is space that the header leaves to others.
+const LEFT: SectorCount = SectorCount::from_u32(128);
+
 /// The sizes of a page on the machines that Linux knows. The mark is the end of the first one.
 const PAGE_SIZES: [usize; 5] = [4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10];
 
@@ -77,7 +80,8 @@ impl Header {
 /// # Errors
 /// `Corrupt(SwapHeader)` if Linux would not swap to it: then something else may be there.
 pub(super) fn allocation(device: &dyn ReadAt, header: Header) -> Result<Allocation> {
-    let mut sectors = device.sectors().len();
+    let all = device.sectors();
+    let mut sectors = all.len();
     if let Header::V1 { version, size } = header {
         let fits = size > Bytes(0) && size <= device.size();
         if version != 1 || !fits {
@@ -86,6 +90,10 @@ pub(super) fn allocation(device: &dyn ReadAt, header: Header) -> Result<Allocati
         }
         sectors = size.whole_sectors();
     }
-    let kept = SectorRange::first(KEPT.min(device.sectors().len()));
-    Ok(Allocation::new(ExtentSet::from(kept), FilesystemKind::Swap, sectors))
+    let (space, behind) = all.split_at(SectorRange::first(sectors).end());
+    let mut kept = ExtentSet::from(SectorRange::first(KEPT.min(space.len())));
+    if behind.len() >= LEFT {
+        kept.push(behind);
+    }
+    Ok(Allocation::new(kept, FilesystemKind::Swap, sectors))
 }

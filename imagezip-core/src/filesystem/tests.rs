@@ -55,6 +55,19 @@ fn of_swap_smaller_than_that_all_is_kept() {
 }
 
 #[test]
+fn what_the_header_of_swap_leaves_to_others_is_kept() {
+    let mut swap = parse(SWAP_4K);
+    let sectors = u32::try_from(swap.len() / 512).unwrap();
+    for (added, behind) in [(127 * 512, 0), (128 * 512, 128)] {
+        swap.resize(sectors as usize * 512 + added, 0);
+        let range = SectorRange::with_len(Sector::from_u32(sectors), SectorCount::from_u32(behind));
+        let examined = examine(&swap, None).unwrap();
+        assert_eq!(examined.verdict, Verdict::Aware(FilesystemKind::Swap));
+        assert_eq!(examined.in_use, first(64).union(&range.unwrap().into()));
+    }
+}
+
+#[test]
 fn swap_of_the_old_format() {
     let swap = with(&vec![0; 1 << 20], 4086, b"SWAP-SPACE");
     assert_eq!(verdict(&swap), Verdict::Aware(FilesystemKind::Swap));

@@ -28,9 +28,9 @@ pub(super) use overlay::Overlay;
 use overlay::Place;
 use record::{Checked, Kind, Tag};
 
-/// The most blocks that are revoked, and that are replaced. What is kept in memory for one takes
-/// less than 64 bytes.
-const MAX_BLOCKS: usize = 1 << 22;
+/// The most blocks that are revoked, and that are replaced: four times as many as the largest journal of mke2fs' making has
+/// by default. What is kept in memory for one takes less than 64 bytes, and an agent has 256 MiB for everything.
+const MAX_BLOCKS: usize = 1 << 20;
 
 /// A file system after recovery.
 pub(super) struct Recovered<'a> {
