@@ -40,10 +40,11 @@ pub(super) fn read(device: &dyn ReadAt, superblock: &Superblock) -> Result<Alloc
     for (position, chunk) in scan.trees.chunks.by_position()? {
         let is_first = chunk.copies().next() == Some(position);
         let unused = scan.chunk(&chunk, is_first)?;
-        let place = sectors(position, chunk.len).unwrap_or(SectorRange::EMPTY);
-        let start = sectors(chunk.start, chunk.len).unwrap_or(SectorRange::EMPTY).start();
+        let wrong = || corrupt(CorruptKind::Metadata, chunk.start);
+        let place = sectors(position, chunk.len).ok_or_else(wrong)?;
+        let logical = sectors(chunk.start, chunk.len).ok_or_else(wrong)?;
         free.add(SectorRange::new(end, place.start()));
-        free.add(&unused.relative_to(start).absolute_from(place.start()));
+        free.add(&unused.relative_to(logical.start()).absolute_from(place.start()));
         end = place.end();
     }
     free.add(SectorRange::new(end, SectorRange::first(size).end()));
