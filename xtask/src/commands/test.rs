@@ -307,7 +307,7 @@ impl Step {
             .args(self.arguments)
             .current_dir(paths::workspace())
             .env("BOSS_TEST_POSTGRES", postgres)
-            // What makes the next build faster takes more room than the programs themselves.
+            // What makes the next build faster takes room, and a machine that checks builds once.
             .env("CARGO_INCREMENTAL", "0")
             .env("RUSTDOCFLAGS", "-D warnings");
         let line = command::line(&cargo);
